@@ -1,0 +1,104 @@
+/* Messages: what the generator emits beside libprotobuf-c's descriptors, and how messages are made. */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <protobuf-c/protobuf-c.h>
+#include <crpc/arena.h>
+
+/* A message on the stack, for a request: MSG(GetCartRequest, .name = name). Unset strings are "". */
+#define MSG(type, ...) (&(type){ type##_BASE, __VA_ARGS__ })
+
+/* A message that lives as long as the call, for a response. */
+#define rpc_new(call, type, ...)                                                                   \
+	((type *)rpc_memdup((call), MSG(type, __VA_ARGS__), sizeof(type)))
+
+enum rpc_field_flag {
+	RPC_FIELD_REQUIRED = 1 << 0,
+	RPC_FIELD_OUTPUT_ONLY = 1 << 1,
+	RPC_FIELD_INPUT_ONLY = 1 << 2,
+	RPC_FIELD_IMMUTABLE = 1 << 3,
+	RPC_FIELD_IDENTIFIER = 1 << 4,
+	RPC_FIELD_MAP = 1 << 5,
+	RPC_FIELD_OPTIONAL = 1 << 6, /* proto3 `optional`: tells unset from zero */
+};
+
+enum rpc_format { /* as crpc.v1.Rules.Format numbers them */
+	RPC_FORMAT_TEXT,
+	RPC_FORMAT_EMAIL,
+	RPC_FORMAT_CURRENCY,
+	RPC_FORMAT_COUNTRY,
+	RPC_FORMAT_PHONE,
+	RPC_FORMAT_LANGUAGE,
+	RPC_FORMAT_URI,
+	RPC_FORMAT_ID,
+	RPC_FORMAT_ANY,
+};
+
+/* crpc.v1.Rules, with the defaults filled in. */
+struct rpc_rules {
+	bool has_min, has_max;
+	double min, max;
+	uint32_t min_len, max_len, min_items, max_items;
+	enum rpc_format format;
+	const char *resource; /* "products/{product}", or NULL */
+};
+
+struct rpc_field_info {
+	const char *json_name;
+	uint32_t flags;                /* enum rpc_field_flag */
+	const struct rpc_rules *rules; /* NULL: the defaults */
+};
+
+/* Types whose JSON form is their own. */
+enum rpc_kind {
+	RPC_KIND_MESSAGE,
+	RPC_KIND_ANY,
+	RPC_KIND_TIMESTAMP,
+	RPC_KIND_DURATION,
+	RPC_KIND_STRUCT,
+	RPC_KIND_VALUE,
+	RPC_KIND_LIST_VALUE,
+	RPC_KIND_NULL_VALUE,
+	RPC_KIND_FIELD_MASK,
+	RPC_KIND_EMPTY,
+	RPC_KIND_WRAPPER,
+	RPC_KIND_HTTP_BODY,
+};
+
+/* Stands in ProtobufCMessageDescriptor.reserved1; libprotobuf-c ignores it. */
+struct rpc_message_info {
+	enum rpc_kind kind;
+	const struct rpc_field_info *fields;       /* beside descriptor->fields, index by index */
+	const uint16_t *fields_sorted_by_json_name; /* indices */
+	bool map_entry;
+};
+
+static inline const struct rpc_message_info *rpc_message_info(const ProtobufCMessageDescriptor *descriptor)
+{
+	return descriptor->reserved1;
+}
+
+/* The field that JSON calls `name` (lowerCamelCase or the proto's spelling), or NULL. */
+const ProtobufCFieldDescriptor *rpc_field_by_json_name(const ProtobufCMessageDescriptor *descriptor,
+                                                       const char *name, size_t length);
+
+/* Finds the type of a google.protobuf.Any and what JSON of it needs. NULL-terminated, sorted by name. Generated. */
+struct rpc_type_registry {
+	const ProtobufCMessageDescriptor *const *types;
+	size_t n_types;
+};
+
+/*
+ * Wire format. No byte from outside reaches libprotobuf-c but through rpc_unpack(): it first refuses nesting over 100,
+ * NUL and invalid UTF-8 in strings, truncated or overlong input. NULL with *error naming the reason when refused.
+ */
+ProtobufCMessage *rpc_unpack(struct arena *arena, const ProtobufCMessageDescriptor *descriptor,
+                             const uint8_t *bytes, size_t size, const char **error);
+ProtobufCBinaryData rpc_pack(struct arena *arena, const ProtobufCMessage *message);
+/* The same check alone: NULL when the bytes are well formed, else the reason. */
+const char *rpc_wire_check(const ProtobufCMessageDescriptor *descriptor, const uint8_t *bytes, size_t size);
+
+/* A deep copy and equality, by descriptor. */
+ProtobufCMessage *rpc_message_copy(struct arena *arena, const ProtobufCMessage *message);
+bool rpc_message_equal(const ProtobufCMessage *a, const ProtobufCMessage *b);
