@@ -1,0 +1,12 @@
+/* Times: milliseconds since 1970 UTC, and google.protobuf.Timestamp and Duration. */
+#pragma once
+
+#include <crpc/call.h>
+#include "duration.msg.h"
+#include "timestamp.msg.h"
+
+Timestamp *clock_now(struct rpc_call *call); /* rpc_now_ms() */
+Timestamp *clock_timestamp(struct rpc_call *call, int64_t unix_ms);
+int64_t clock_ms(const Timestamp *timestamp); /* 0 for NULL */
+Duration *clock_duration(struct rpc_call *call, int64_t ms);
+int64_t clock_duration_ms(const Duration *duration); /* 0 for NULL; saturates */
