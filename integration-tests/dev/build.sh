@@ -1,0 +1,27 @@
+# Building with meson, one build folder a purpose.
+# shellcheck shell=bash disable=SC2034,SC2154
+
+# build_configure FOLDER OPTION...: once; ninja configures again by itself when a meson.build changed.
+build_configure() {
+	local folder=$1
+	shift
+	[[ -e $folder/build.ninja ]] && return
+	if [[ -d $folder ]]; then
+		meson setup --wipe "$folder" "$@"
+	else
+		meson setup "$folder" "$@"
+	fi
+}
+
+build_all() {
+	local folder=$1
+	shift
+	build_configure "$folder" "$@"
+	ninja -C "$folder"
+}
+
+# build_need FOLDER OPTION...: configured and built, what is not up to date.
+build_need() {
+	[[ -e meson.build ]] || fail "There is no meson.build here: is this a whole checkout?"
+	step "Build ($1)" "The build failed; 'ninja -C $1' shows it again." build_all "$@"
+}

@@ -1,0 +1,62 @@
+"""Counts tests over all programs and prints the failed ones and one line of totals: count.py [--skips-fail] [--broken NAME]... LOG...
+
+The logs are Meson's testlog JSON. A program that uses Check says how many tests it ran ("100%: Checks: 12, Failures: 0, Errors: 0"); any
+other program is one test. A program that ended badly without a failure of its own, as by a crash or a time limit, is one failed test more;
+and when no test failed, so is whatever else is said to be broken.
+"""
+import argparse
+import json
+import re
+import sys
+
+SUMMARY = re.compile(r"^\d+%: Checks: (\d+), Failures: (\d+), Errors: (\d+)$", re.MULTILINE)
+FAILURE = re.compile(r"^.+:\d+:[FE]:.*$", re.MULTILINE)
+GOOD = ("OK", "EXPECTEDFAIL")
+
+
+def count(test):
+    """Returns (passed, failed, skipped, lines that tell what failed) of one program."""
+    if test["result"] == "SKIP":
+        return 0, 0, 1, []
+    output = test.get("stdout") or ""
+    summaries = [tuple(map(int, found)) for found in SUMMARY.findall(output)]
+    checks = sum(summary[0] for summary in summaries)
+    failed = sum(summary[1] + summary[2] for summary in summaries)
+    passed = checks - failed
+    lines = FAILURE.findall(output)
+    if test["result"] in GOOD:
+        return (passed, failed, 0, lines) if summaries else (1, 0, 0, [])
+    if not failed:
+        failed = 1
+        lines.append(f"{test['result'].lower()}, exit status {test['returncode']}")
+    return passed, failed, 0, lines
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--skips-fail", action="store_true")
+    parser.add_argument("--broken", action="append", default=[])
+    parser.add_argument("logs", nargs="*")
+    arguments = parser.parse_args()
+
+    passed, failed, skipped = 0, 0, 0
+    for log in arguments.logs:
+        with open(log, encoding="utf-8") as file:
+            for line in file:
+                test = json.loads(line)
+                p, f, s, lines = count(test)
+                passed, failed, skipped = passed + p, failed + f, skipped + s
+                for text in lines:
+                    print(f"failed: {test['name']}: {text}")
+                if s:
+                    print(f"skipped: {test['name']}")
+    if not failed:
+        for name in arguments.broken:
+            failed += 1
+            print(f"failed: {name}")
+    print(f"{passed} passed, {failed} failed" + (f", {skipped} skipped" if skipped else ""))
+    sys.exit(bool(failed or not passed or (skipped and arguments.skips_fail)))
+
+
+if __name__ == "__main__":
+    main()
