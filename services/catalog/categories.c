@@ -1,0 +1,290 @@
+/*
+ * The tree of categories.
+ *
+ * A category holds its ancestors and its place (`tree_path`), a product the categories above it, so that reading needs no
+ * walk. Moving a category therefore changes many documents, one after the other:
+ *
+ *   1. the category itself is written with `moved` set; from then on it is where it is;
+ *   2. the sweeper takes a moved category, writes its children with their new place and `moved` set, then the paths of the products
+ *      in it, and only then clears `moved`, if nobody moved it again meanwhile.
+ *
+ * Stopped anywhere, `moved` still stands and the sweeper begins that category again; each step is the same done twice.
+ */
+#include <common/clock.h>
+#include <common/etag.h>
+#include <common/mask.h>
+#include <common/names.h>
+#include <string.h>
+#include "catalog_store.h"
+
+static Category *view(struct rpc_call *call, const CategoryRecord *record)
+{
+	record->category->etag = etag_of(call, record->version);
+	return record->category;
+}
+
+static int find_category(struct rpc_call *call, const char *name, CategoryRecord **ret)
+{
+	int r = category_read(call, name_id(name), ret);
+
+	return r == MONGO_NOT_FOUND ? rpc_fail(call, CATEGORY_NOT_FOUND, { "category", name }) : r;
+}
+
+static void add_to_path(struct rpc_call *call, ProductRecord *record, const char *category)
+{
+	for (size_t i = 0; i < record->n_category_path; i++)
+		if (!strcmp(record->category_path[i], category))
+			return;
+	product_record_add_category_path(call, record, category);
+}
+
+void catalog_set_path(struct rpc_call *call, CategoryRecord *const *categories, size_t n_categories, ProductRecord *record)
+{
+	record->n_category_path = 0;
+	add_to_path(call, record, CATEGORY_ROOT);
+	for (size_t i = 0; i < n_categories; i++) {
+		const Category *category = categories[i]->category;
+
+		add_to_path(call, record, category->name);
+		for (size_t j = 0; j < category->n_ancestors; j++)
+			add_to_path(call, record, category->ancestors[j]);
+	}
+}
+
+/* Sets what follows from the parent (NULL: at the top). */
+static void put_below(struct rpc_call *call, CategoryRecord *record, const CategoryRecord *parent)
+{
+	Category *category = record->category;
+
+	category->n_ancestors = 0;
+	for (size_t i = 0; parent && i < parent->category->n_ancestors; i++)
+		category_add_ancestors(call, category, parent->category->ancestors[i]);
+	if (parent)
+		category_add_ancestors(call, category, parent->category->name);
+	/* '!' sorts before every character of an id, so that a child comes right after its parent. */
+	record->tree_path = rpc_printf(call, "%s%05d/%s!", parent ? parent->tree_path : "", category->position, record->id);
+}
+
+static int set_parent(struct rpc_call *call, CategoryRecord *record)
+{
+	const Category *category = record->category;
+	CategoryRecord *parent = NULL;
+	int r;
+
+	if (*category->parent) {
+		r = find_category(call, category->parent, &parent);
+		if (r)
+			return r;
+		for (size_t i = 0; i < parent->category->n_ancestors; i++)
+			if (!strcmp(parent->category->ancestors[i], category->name))
+				return rpc_fail(call, CATEGORY_CYCLE, { "category", category->name },
+				                { "parent", category->parent });
+		if (!strcmp(category->parent, category->name))
+			return rpc_fail(call, CATEGORY_CYCLE, { "category", category->name }, { "parent", category->parent });
+		if (parent->category->n_ancestors + 2 > CATALOG_DEPTH_MAX)
+			return rpc_fail(call, CATEGORY_TOO_DEEP, { "category", category->name },
+			                { "max", rpc_printf(call, "%d", CATALOG_DEPTH_MAX) });
+	}
+	put_below(call, record, parent);
+	return 0;
+}
+
+int catalog_get_category(struct catalog_service *self, struct rpc_call *call, const GetCategoryRequest *req, Category **ret)
+{
+	CategoryRecord *record;
+	int r;
+
+	r = find_category(call, req->name, &record);
+	if (!r)
+		*ret = view(call, record);
+	return r;
+}
+
+int catalog_list_categories(struct catalog_service *self, struct rpc_call *call, const ListCategoriesRequest *req,
+                            ListCategoriesResponse **ret)
+{
+	ListCategoriesResponse *response = rpc_new(call, ListCategoriesResponse);
+	CategoryRecord **records;
+	size_t n_records;
+	int r;
+
+	r = category_page(call, req, response, &records, &n_records);
+	if (r)
+		return r;
+	for (size_t i = 0; i < n_records; i++)
+		list_categories_response_add_categories(call, response, view(call, records[i]));
+	*ret = response;
+	return 0;
+}
+
+int catalog_create_category(struct catalog_service *self, struct rpc_call *call, const CreateCategoryRequest *req,
+                            Category **ret)
+{
+	Category *category = rpc_memdup(call, req->category, sizeof(*req->category));
+	CategoryRecord *record = rpc_new(call, CategoryRecord, .category = category, .version = 1, .schema_version = 1);
+	struct answers_key key;
+	int r;
+
+	answers_key(call, req, &key);
+	record->id = *req->category_id ? req->category_id : key.id;
+	category->name = name_of(call, "categories", record->id);
+	category->create_time = category->update_time = clock_now(call);
+	r = set_parent(call, record);
+	if (r)
+		return r;
+	category = view(call, record);
+	r = category_insert(call, record, answers_store(call, &key, category));
+	if (r == MONGO_DUPLICATE) {
+		r = category_read(call, record->id, &record);
+		if (!r)
+			r = answers_find(call, &key, record, ret);
+		if (r != ANSWERS_NONE && r != MONGO_NOT_FOUND)
+			return r;
+		return rpc_fail(call, CATEGORY_ALREADY_EXISTS, { "category", category->name });
+	}
+	if (!r)
+		*ret = category;
+	return r;
+}
+
+int catalog_update_category(struct catalog_service *self, struct rpc_call *call, const UpdateCategoryRequest *req,
+                            Category **ret)
+{
+	static const char *const fields[] = { "display_name", "description", "parent", "position", NULL };
+	const Category *from = req->category;
+	CategoryRecord *record;
+	int r;
+
+	r = mask_check(call, req->update_mask, fields);
+	if (r)
+		return r;
+	for (int attempt = 0; !(r = mongo_attempt(call, &attempt, from->name));) {
+		Category *to;
+
+		r = find_category(call, from->name, &record);
+		if (!r)
+			r = etag_check(call, from->name, from->etag, record->version);
+		if (r)
+			return r;
+		to = record->category;
+		if (mask_has(req->update_mask, from, "display_name"))
+			to->display_name = from->display_name;
+		if (mask_has(req->update_mask, from, "description"))
+			to->description = from->description;
+		if (mask_has(req->update_mask, from, "position")) {
+			record->moved |= to->position != from->position;
+			to->position = from->position;
+		}
+		if (mask_has(req->update_mask, from, "parent")) {
+			record->moved |= !!strcmp(to->parent, from->parent);
+			to->parent = from->parent;
+		}
+		to->update_time = clock_now(call);
+		r = set_parent(call, record);
+		if (!r)
+			r = category_save(call, record);
+		if (!r)
+			*ret = view(call, record);
+		if (r != MONGO_NOT_MATCHED)
+			return r;
+	}
+	return r;
+}
+
+int catalog_delete_category(struct catalog_service *self, struct rpc_call *call, const DeleteCategoryRequest *req,
+                            Empty **ret)
+{
+	CategoryRecord *record, **children;
+	size_t n_children;
+	bool used;
+	int r;
+
+	r = find_category(call, req->name, &record);
+	if (!r)
+		r = etag_check(call, req->name, req->etag, record->version);
+	if (!r)
+		r = category_children(call, req->name, &children, &n_children);
+	if (!r)
+		r = product_in_category(call, req->name, &used);
+	if (r)
+		return r;
+	if (used || n_children)
+		return rpc_fail(call, CATEGORY_NOT_EMPTY, { "category", req->name });
+	r = category_delete(call, record);
+	return r == MONGO_NOT_MATCHED ? rpc_fail(call, CATEGORY_NOT_EMPTY, { "category", req->name }) : r;
+}
+
+static int move_children(struct rpc_call *call, const CategoryRecord *parent)
+{
+	CategoryRecord **children;
+	size_t n_children;
+	int r;
+
+	r = category_children(call, parent->category->name, &children, &n_children);
+	for (size_t i = 0; !r && i < n_children; i++) {
+		const char *was = children[i]->tree_path;
+
+		put_below(call, children[i], parent);
+		children[i]->moved = true;
+		if (strcmp(was, children[i]->tree_path))
+			r = category_save(call, children[i]);
+		/* Someone moved it meanwhile: its own turn puts it right. */
+		if (r == MONGO_NOT_MATCHED)
+			r = 0;
+	}
+	return r;
+}
+
+static int move_products(struct rpc_call *call, const CategoryRecord *category)
+{
+	ProductRecord **records;
+	const char *after = "";
+	size_t n_records;
+	int r;
+
+	do {
+		r = product_find_in_category(call, category->category->name, after, &records, &n_records);
+		for (size_t i = 0; !r && i < n_records; i++) {
+			const Product *product = records[i]->product;
+			CategoryRecord **categories;
+			size_t n_categories;
+
+			after = records[i]->id;
+			r = category_read_all(call, (char **)product->categories, product->n_categories, &categories,
+			                      &n_categories);
+			if (r)
+				return r;
+			catalog_set_path(call, categories, n_categories, records[i]);
+			r = product_set_path(call, records[i], (char **)records[i]->category_path, records[i]->n_category_path);
+			/* Staff changed it meanwhile, and derived the path from where the category is now. */
+			if (r == MONGO_NOT_MATCHED)
+				r = 0;
+		}
+	} while (!r && n_records);
+	return r;
+}
+
+static int settle_one(struct rpc_call *call)
+{
+	CategoryRecord *record;
+	int r;
+
+	r = category_find_moved(call, &record);
+	if (r)
+		return r;
+	r = move_children(call, record);
+	if (!r)
+		r = move_products(call, record);
+	if (!r)
+		r = category_settle(call, record);
+	return r == MONGO_NOT_MATCHED ? 0 : r;
+}
+
+int catalog_sweep(void *data, struct rpc_call *call)
+{
+	int r = settle_one(call);
+
+	if (r != MONGO_NOT_FOUND)
+		return r ? r : 1; /* there may be more */
+	return product_sweep(call);
+}
