@@ -84,12 +84,14 @@ def group(content, **attributes):
     return f"<g {words}>{content}</g>"
 
 
-def moved(content, x=0, y=0, turn=0, scale=1):
+def moved(content, x=0, y=0, turn=0, scale=1, mirror=False):
     steps = f"translate({number(x)} {number(y)})"
     if turn:
         steps += f" rotate({number(turn)})"
     if scale != 1:
         steps += f" scale({scale:g})"
+    if mirror:
+        steps += " scale(-1 1)"
     return group(content, transform=steps)
 
 
@@ -166,8 +168,8 @@ class Drawing:
         """A piece to be drawn apart and then placed with add_moved()."""
         return Drawing(self._ids)
 
-    def add_moved(self, part, x, y, turn=0, scale=1):
-        self.add(moved("".join(part.parts), x, y, turn, scale))
+    def add_moved(self, part, x, y, turn=0, scale=1, mirror=False):
+        self.add(moved("".join(part.parts), x, y, turn, scale, mirror))
 
     def clipped(self, d, content, rule=None):
         name = f"c{next(self._ids)}"

@@ -225,7 +225,7 @@ def tote(d, colour, second="#f3e6c8", woven=False):
 def slippers(d, colour, second="#d9a441"):
     """A pair of babouches, from above."""
     d.shadow(400, FLOOR + 30, 240)
-    for x, turn, flip in ((280, -9, "1"), (520, 9, "-1 1")):
+    for x, turn, mirror in ((280, -9, False), (520, 9, True)):
         sole = "M-88 150C-100 250 80 250 86 150C100 40 110 -60 60 -160C36 -214 -10 -240 -22 -262C-40 -230 -70 -190 -90 -120C-112 -40 -98 60 -88 150Z"
         inside = "M-66 140C-76 220 62 220 66 140C76 60 82 10 70 -20C30 20 -40 20 -84 -20C-88 40 -76 90 -66 140Z"
         toe = "M70 -30C98 -90 80 -140 56 -168C36 -214 -8 -240 -22 -262C-40 -230 -70 -190 -90 -120C-98 -86 -96 -50 -88 -14C-40 34 40 24 70 -30Z"
@@ -235,7 +235,7 @@ def slippers(d, colour, second="#d9a441"):
         part.solid(sole, darker(colour, 0.3), path(inside, "#e8cfa6") + line(
             "M-58 138C-66 204 56 204 60 138", "#b98f5e", 3, stroke_dasharray="8 7"), shade=12)
         part.solid(toe, colour, paint, shade=20)
-        d.add_moved(part, x, 440, turn, flip)
+        d.add_moved(part, x, 440, turn, mirror=mirror)
 
 
 def wallet(d, colour, second="#d9a441"):
