@@ -10,4 +10,5 @@ done
 folder=$(dirname "$proto")
 # Run beside the proto: nanopb finds the .options file there, and the output is flat.
 # shellcheck disable=SC2086 # several words on purpose
-exec "$protoc" -I "$folder" $includes --nanopb_out="-q --strip-path -x crpc/v1/options.proto:$out" "$(basename "$proto")"
+"$protoc" -I "$folder" $includes --nanopb_out="-q -x crpc/v1/options.proto:$out" "$(basename "$proto")"
+sed -i 's|#include "\(.*/\)\([^/]*\.pb\.h\)"|#include "\2"|' "$out/$(basename "$proto" .proto).pb.h"
