@@ -10,5 +10,5 @@ done
 folder=$(dirname "$proto")
 # Run beside the proto: nanopb finds the .options file there, and the output is flat.
 # shellcheck disable=SC2086 # several words on purpose
-"$protoc" -I "$folder" $includes --nanopb_out="-q -x crpc/v1/options.proto:$out" "$(basename "$proto")"
+"$protoc" -I "$folder" $includes --nanopb_out="-q -I $folder -x crpc/v1/options.proto:$out" "$(basename "$proto")"
 sed -i 's|#include "\(.*/\)\([^/]*\.pb\.h\)"|#include "\2"|' "$out/$(basename "$proto" .proto).pb.h"

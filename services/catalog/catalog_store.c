@@ -16,6 +16,8 @@
 #include "catalog_events.ev.h"
 #include "catalog_store.h"
 
+#define N_ITEMS(array) (sizeof(array) / sizeof(*(array)))
+
 /* Lists are bounded by state and place in the tree and sorted on the index; every sort can run both ways. */
 static const struct mongo_index product_indexes[] = {
 	{ "product.state category_path product.create_time _id" },
@@ -57,9 +59,9 @@ static void fill_variant(souk_catalog_v1_CatalogVariant *to, const Variant *from
 {
 	event_text(to->variant, from->name);
 	event_text(to->sku, from->sku);
-	for (size_t i = 0; i < from->n_prices && i < sizeof(to->prices) / sizeof(*to->prices); i++)
+	for (size_t i = 0; i < from->n_prices && i < N_ITEMS(to->prices); i++)
 		fill_money(&to->prices[to->prices_count++], from->prices[i]->amount);
-	for (size_t i = 0; i < from->n_options && i < sizeof(to->options) / sizeof(*to->options); i++) {
+	for (size_t i = 0; i < from->n_options && i < N_ITEMS(to->options); i++) {
 		event_text(to->options[i].name, from->options[i]->key);
 		event_text(to->options[i].value, from->options[i]->value);
 		to->options_count++;
@@ -73,12 +75,12 @@ static void fill_content(souk_catalog_v1_CatalogProduct *to, const ProductRecord
 	to->active = product->state == PRODUCT_STATE_ACTIVE;
 	event_text(to->display_name, product->display_name);
 	event_text(to->description, product->description);
-	for (size_t i = 0; i < record->n_category_path && to->categories_count < 40; i++)
+	for (size_t i = 0; i < record->n_category_path && to->categories_count < N_ITEMS(to->categories); i++)
 		if (strcmp(record->category_path[i], CATEGORY_ROOT))
 			event_text(to->categories[to->categories_count++], record->category_path[i]);
-	for (size_t i = 0; i < product->n_variants && i < CATALOG_VARIANTS_MAX; i++)
+	for (size_t i = 0; i < product->n_variants && i < N_ITEMS(to->variants); i++)
 		fill_variant(&to->variants[to->variants_count++], product->variants[i]);
-	for (size_t i = 0; i < product->n_attributes && to->attributes_count < 20; i++) {
+	for (size_t i = 0; i < product->n_attributes && to->attributes_count < N_ITEMS(to->attributes); i++) {
 		souk_catalog_v1_CatalogFact *fact = &to->attributes[to->attributes_count++];
 
 		event_text(fact->name, product->attributes[i]->key);

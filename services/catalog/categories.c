@@ -137,7 +137,7 @@ int catalog_create_category(struct catalog_service *self, struct rpc_call *call,
 	if (r == MONGO_DUPLICATE) {
 		r = category_read(call, record->id, &record);
 		if (!r)
-			r = answers_find(call, &key, record, ret);
+			r = answers_find(call, &key, record, &Category_descriptor, ret);
 		if (r != ANSWERS_NONE && r != MONGO_NOT_FOUND)
 			return r;
 		return rpc_fail(call, CATEGORY_ALREADY_EXISTS, { "category", category->name });

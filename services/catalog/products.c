@@ -120,7 +120,7 @@ int catalog_create_product(struct catalog_service *self, struct rpc_call *call, 
 
 		r = product_read(call, record->id, &there);
 		if (!r)
-			r = answers_find(call, &key, there, ret);
+			r = answers_find(call, &key, there, &Product_descriptor, ret);
 		if (r != ANSWERS_NONE && r != MONGO_NOT_FOUND)
 			return r;
 		return rpc_fail(call, PRODUCT_ALREADY_EXISTS, { "product", product->name });
