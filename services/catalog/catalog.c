@@ -191,7 +191,7 @@ static int batch_get_products(struct catalog_service *self, struct rpc_call *cal
 
 	r = catalog_currency(self, call, req->currency_code, &currency);
 	if (!r)
-		r = product_read_all(call, (char **)req->names, req->n_names, &records, &n_records);
+		r = product_read_all(call, req->names, req->n_names, &records, &n_records);
 	if (r)
 		return r;
 	for (size_t i = 0; i < req->n_names; i++) {
@@ -236,7 +236,7 @@ static int batch_get_variants(struct catalog_service *self, struct rpc_call *cal
                               BatchGetVariantsResponse **ret)
 {
 	BatchGetVariantsResponse *response = rpc_new(call, BatchGetVariantsResponse);
-	char **names = rpc_alloc(call, req->n_names * sizeof(*names));
+	const char **names = rpc_alloc(call, req->n_names * sizeof(*names));
 	ProductRecord **records;
 	const char *currency;
 	size_t n_records;
@@ -246,7 +246,7 @@ static int batch_get_variants(struct catalog_service *self, struct rpc_call *cal
 	if (r)
 		return r;
 	for (size_t i = 0; i < req->n_names; i++)
-		names[i] = rpc_strdup(call, name_parent_id(call, req->names[i]));
+		names[i] = name_parent_id(call, req->names[i]);
 	r = product_read_all(call, names, req->n_names, &records, &n_records);
 	if (r)
 		return r;

@@ -304,7 +304,7 @@ static int sweep_waiting_stock(struct rpc_call *call)
 }
 
 /* {"$in": ["a", "b"]} of the names' ids. */
-static bson_t *in_ids(struct rpc_call *call, char *const *names, size_t n_names)
+static bson_t *in_ids(struct rpc_call *call, const char *const *names, size_t n_names)
 {
 	bson_t *in = bson_new(), array;
 	char key[16];
@@ -318,7 +318,7 @@ static bson_t *in_ids(struct rpc_call *call, char *const *names, size_t n_names)
 	return document_keep(call, in);
 }
 
-int product_read_all(struct rpc_call *call, char *const *names, size_t n_names, ProductRecord ***ret, size_t *n_ret)
+int product_read_all(struct rpc_call *call, const char *const *names, size_t n_names, ProductRecord ***ret, size_t *n_ret)
 {
 	return mongo_find(call, &products, ret, n_ret, .limit = (int64_t)n_names,
 	                  .filter = DOC(call, "_id", BCON_DOCUMENT(in_ids(call, names, n_names)), "deleted",
@@ -351,15 +351,13 @@ int product_find_in_category(struct rpc_call *call, const char *category, const 
 	                                BCON_UTF8(after), "}"));
 }
 
-int product_set_path(struct rpc_call *call, const ProductRecord *record, char **path, size_t n_path)
+int product_set_path(struct rpc_call *call, const ProductRecord *record)
 {
-	ProductRecord *changed = rpc_new(call, ProductRecord, .category_path = path, .n_category_path = n_path);
-
 	/* The categories are the condition: if staff change them meanwhile, they derive the path anew. */
 	return mongo_update(call, &products, .id = record->id, .keep_version = true,
 	                    .filter = DOC(call, "version", BCON_INT64(record->version)),
 	                    .update = DOC(call, "$set",
-	                                  BCON_DOCUMENT(document_of_field(call, "category_path", changed, "category_path"))));
+	                                  BCON_DOCUMENT(document_of_field(call, "category_path", record, "category_path"))));
 }
 
 int product_sweep(struct rpc_call *call)
@@ -443,7 +441,7 @@ int category_read(struct rpc_call *call, const char *id, CategoryRecord **ret)
 	return mongo_get(call, &categories, id, ret);
 }
 
-int category_read_all(struct rpc_call *call, char *const *names, size_t n_names, CategoryRecord ***ret, size_t *n_ret)
+int category_read_all(struct rpc_call *call, const char *const *names, size_t n_names, CategoryRecord ***ret, size_t *n_ret)
 {
 	return mongo_find(call, &categories, ret, n_ret, .limit = (int64_t)n_names,
 	                  .filter = DOC(call, "_id", BCON_DOCUMENT(in_ids(call, names, n_names))));

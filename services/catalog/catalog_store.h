@@ -18,14 +18,14 @@ int product_mark_deleted(struct rpc_call *call, const ProductRecord *record);
 int product_note_stock(struct rpc_call *call, const char *sku, int64_t version,
                        const VariantAvailability *availability);
 /* The records of these names, in no order. */
-int product_read_all(struct rpc_call *call, char *const *names, size_t n_names, ProductRecord ***ret, size_t *n_ret);
+int product_read_all(struct rpc_call *call, const char *const *names, size_t n_names, ProductRecord ***ret, size_t *n_ret);
 int product_page(struct rpc_call *call, const ListProductsRequest *req, const bson_t *filter, const char *sort,
                  ListProductsResponse *response, ProductRecord ***ret, size_t *n_ret);
 int product_in_category(struct rpc_call *call, const char *category, bool *ret);
 /* Products in this category whose path is not `path` any more, some at a time. */
 int product_find_in_category(struct rpc_call *call, const char *category, const char *after, ProductRecord ***ret,
                              size_t *n_ret);
-int product_set_path(struct rpc_call *call, const ProductRecord *record, char **path, size_t n_path);
+int product_set_path(struct rpc_call *call, const ProductRecord *record);
 /* Removes products that are deleted and whose events are out. */
 int product_sweep(struct rpc_call *call);
 
@@ -38,7 +38,7 @@ const char *image_prefix(struct rpc_call *call, const char *product, const char 
 
 /* Categories. */
 int category_read(struct rpc_call *call, const char *id, CategoryRecord **ret);
-int category_read_all(struct rpc_call *call, char *const *names, size_t n_names, CategoryRecord ***ret, size_t *n_ret);
+int category_read_all(struct rpc_call *call, const char *const *names, size_t n_names, CategoryRecord ***ret, size_t *n_ret);
 int category_insert(struct rpc_call *call, CategoryRecord *record, const struct stored_answer *answer);
 int category_save(struct rpc_call *call, CategoryRecord *record);
 int category_delete(struct rpc_call *call, const CategoryRecord *record);

@@ -250,12 +250,12 @@ static int move_products(struct rpc_call *call, const CategoryRecord *category)
 			size_t n_categories;
 
 			after = records[i]->id;
-			r = category_read_all(call, (char **)product->categories, product->n_categories, &categories,
+			r = category_read_all(call, product->categories, product->n_categories, &categories,
 			                      &n_categories);
 			if (r)
 				return r;
 			catalog_set_path(call, categories, n_categories, records[i]);
-			r = product_set_path(call, records[i], (char **)records[i]->category_path, records[i]->n_category_path);
+			r = product_set_path(call, records[i]);
 			/* Staff changed it meanwhile, and derived the path from where the category is now. */
 			if (r == MONGO_NOT_MATCHED)
 				r = 0;

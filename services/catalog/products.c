@@ -40,7 +40,7 @@ static int place(struct rpc_call *call, ProductRecord *record)
 	int r = 0;
 
 	if (product->n_categories)
-		r = category_read_all(call, (char **)product->categories, product->n_categories, &categories, &n_categories);
+		r = category_read_all(call, product->categories, product->n_categories, &categories, &n_categories);
 	if (r)
 		return r;
 	for (size_t i = 0; i < product->n_categories; i++) {
