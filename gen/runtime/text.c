@@ -151,40 +151,47 @@ static void escape(struct text *text, uint8_t byte)
 		text_add(text, unicode, sizeof(unicode));
 }
 
-void text_add_json_string(struct text *text, const char *string, size_t length)
+size_t json_plain_prefix(const char *text, size_t size)
 {
-	const uint8_t *bytes = (const uint8_t *)string;
-	size_t start = 0, i = 0;
+	const uint8_t *bytes = (const uint8_t *)text;
+	size_t i = 0;
 
-	text_add_char(text, '"');
-	while (i < length) {
+	for (;;) {
 		uint64_t word;
 		size_t character;
 
-		while (length - i >= 8) {
+		while (size - i >= 8) {
 			memcpy(&word, bytes + i, 8);
 			if (has_special(word))
 				break;
 			i += 8;
 		}
-		while (i < length && !is_special(bytes[i]))
+		while (i < size && !is_special(bytes[i]))
 			i++;
-		if (i == length)
+		if (i == size || bytes[i] < 0x80)
+			return i;
+		character = utf8_character(bytes + i, size - i);
+		if (!character)
+			return i;
+		i += character;
+	}
+}
+
+void text_add_json_string(struct text *text, const char *string, size_t length)
+{
+	text_add_char(text, '"');
+	for (;;) {
+		size_t plain = json_plain_prefix(string, length);
+
+		text_add(text, string, plain);
+		if (plain == length)
 			break;
-		character = bytes[i] < 0x80 ? 0 : utf8_character(bytes + i, length - i);
-		if (character) {
-			i += character;
-			continue;
-		}
-		if (i > start)
-			text_add(text, string + start, i - start);
-		if (bytes[i] < 0x80)
-			escape(text, bytes[i]);
+		if ((uint8_t)string[plain] < 0x80)
+			escape(text, (uint8_t)string[plain]);
 		else
 			text_add_literal(text, "\xef\xbf\xbd");
-		start = ++i;
+		string += plain + 1;
+		length -= plain + 1;
 	}
-	if (length > start)
-		text_add(text, string + start, length - start);
 	text_add_char(text, '"');
 }

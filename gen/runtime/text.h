@@ -49,6 +49,9 @@ void text_add_unsigned(struct text *text, uint64_t value);
 /* A JSON string in its quotes. What is not UTF-8 becomes U+FFFD. */
 void text_add_json_string(struct text *text, const char *string, size_t length);
 
+/* The length of the valid UTF-8 without controls, quotes and backslashes that `bytes` begin with: what a JSON string holds as it is. */
+size_t json_plain_prefix(const char *bytes, size_t size);
+
 /* The length of the valid UTF-8 without NUL that `bytes` begin with; `size` when all is well. */
 size_t utf8_valid_prefix(const char *bytes, size_t size);
 /* Writes a code point (not a surrogate): the bytes it took, 1 to 4. */

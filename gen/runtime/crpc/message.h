@@ -89,16 +89,54 @@ struct rpc_type_registry {
 	size_t n_types;
 };
 
+/* The descriptor of a full name such as "souk.cart.v1.Cart", or NULL. */
+const ProtobufCMessageDescriptor *rpc_type_find(const struct rpc_type_registry *types, const char *name, size_t length);
+
 /*
- * Wire format. No byte from outside reaches libprotobuf-c but through rpc_unpack(): it first refuses nesting over 100,
- * NUL and invalid UTF-8 in strings, truncated or overlong input. NULL with *error naming the reason when refused.
+ * Wire format. Bytes from outside are read by rpc_unpack() and by nothing else: libprotobuf-c's own unpack recurses without a limit and
+ * cuts strings at a NUL. Refused: nesting over 100, NUL and invalid UTF-8 in strings, truncated or overlong input, more than 10,000 unknown
+ * fields. Absent map values are filled in, the last of equal keys wins. NULL with *error, a sentence, when refused; `error` may
+ * be NULL.
  */
 ProtobufCMessage *rpc_unpack(struct arena *arena, const ProtobufCMessageDescriptor *descriptor,
                              const uint8_t *bytes, size_t size, const char **error);
 ProtobufCBinaryData rpc_pack(struct arena *arena, const ProtobufCMessage *message);
-/* The same check alone: NULL when the bytes are well formed, else the reason. */
-const char *rpc_wire_check(const ProtobufCMessageDescriptor *descriptor, const uint8_t *bytes, size_t size);
 
-/* A deep copy and equality, by descriptor. */
+/* A deep copy and equality, by descriptor. Maps are equal in any order. */
 ProtobufCMessage *rpc_message_copy(struct arena *arena, const ProtobufCMessage *message);
 bool rpc_message_equal(const ProtobufCMessage *a, const ProtobufCMessage *b);
+
+/*
+ * For code that works by descriptor, such as codecs.
+ *
+ * An array of a repeated field that the runtime has made has room up to the next power of two of its length, so that appending knows when
+ * to move without a capacity beside it. Do not append to an array made by hand of three, five, ... elements.
+ */
+ProtobufCMessage *rpc_message_new(struct arena *arena, const ProtobufCMessageDescriptor *descriptor);
+/* The array with room for `more` elements after `n`, moved where it must be. */
+void *rpc_array_room(struct arena *arena, void *array, size_t n, size_t more, size_t element_size);
+size_t rpc_type_size(ProtobufCType type); /* of one element */
+/* Whether the field is set: an array not empty, the oneof's member, has_x; without presence, not the default. */
+bool rpc_field_present(const ProtobufCMessage *message, const ProtobufCFieldDescriptor *field);
+/* Where to write the field's value, presence noted: of a repeated field a new last element, of a oneof its member, the
+ * others forgotten. */
+void *rpc_field_set(struct arena *arena, ProtobufCMessage *message, const ProtobufCFieldDescriptor *field);
+/* Back to unset. */
+void rpc_field_clear(ProtobufCMessage *message, const ProtobufCFieldDescriptor *field);
+
+static inline void *rpc_field_value(const ProtobufCMessage *message, const ProtobufCFieldDescriptor *field)
+{
+	return (char *)message + field->offset;
+}
+
+/* Of a repeated field. */
+static inline size_t *rpc_field_count(const ProtobufCMessage *message, const ProtobufCFieldDescriptor *field)
+{
+	return (size_t *)((char *)message + field->quantifier_offset);
+}
+
+static inline const struct rpc_field_info *rpc_field_info(const ProtobufCMessageDescriptor *descriptor,
+                                                          const ProtobufCFieldDescriptor *field)
+{
+	return &rpc_message_info(descriptor)->fields[field - descriptor->fields];
+}
