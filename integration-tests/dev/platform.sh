@@ -1,7 +1,8 @@
 # The platform itself: the services that are built and the gateway, with the environment that each asks for.
 # shellcheck shell=bash disable=SC2034,SC2154
 
-gateway_url=http://127.0.0.1:$(port gateway)
+# The first administrator, who loads the catalogue.
+admin_email=admin@souk.example
 
 service_program() {
 	if [[ $1 == gateway ]]; then
@@ -32,8 +33,9 @@ service_offers() {
 	fi
 	echo "SOUK_REDIS_URL=$redis_url"
 	echo "SOUK_TLS_DIR=$state/tls/$name"
-	# Page tokens: any replica must take what another gave out.
-	echo "SOUK_PAGE_TOKEN_KEY=$(secret "page-token-$name")"
+	echo "SOUK_SECRET_KEY=$(secret "key-$name")" # the same in all replicas: any must take what another signed
+	echo "SOUK_ADMIN_EMAIL=$admin_email"
+	echo "SOUK_ADMIN_PASSWORD=$(secret admin-password)"
 	case $name in
 	payments)
 		echo "SOUK_STRIPE_URL=$payment_proxy_url"
@@ -85,12 +87,12 @@ services_define() {
 			process=$name$( ((replica == 1)) || echo "-$replica")
 			mapfile -t process_env < <(service_environment "$name" "$replica")
 			process_define service "$process" "$(grpc_port "$name" "$replica") $(http_port "$name" "$replica")" \
-				"http://127.0.0.1:$(http_port "$name" "$replica")/readyz" "$root/$(service_program "$name")"
+				"http://127.0.0.1:$(http_port "$name" "$replica")/readyz" "$(service_program "$name")"
 		done
 	done
 	if [[ -x $(service_program gateway) ]]; then
 		mapfile -t process_env < <(service_environment gateway 1)
-		process_define service gateway "$(port gateway)" "$gateway_url/readyz" "$root/$(service_program gateway)"
+		process_define service gateway "$(port gateway)" "$gateway_url/readyz" "$(service_program gateway)"
 	fi
 }
 
@@ -101,32 +103,36 @@ services_launch() {
 	process_wait 60 $(process_names_of service)
 }
 
-# What a test, a bench or a person needs to reach this instance, in shell's and make's form.
+# What a test, a bench or a person needs to reach this instance: lines for a shell to source.
 environment_write() {
-	(
-		umask 077
-		cat >"$state/environment" <<-ENV
-			SOUK_INSTANCE=$instance
-			SOUK_PORT_OFFSET=$port_offset
-			SOUK_GATEWAY_URL=$gateway_url
-			SOUK_TEST_TLS_DIR=$state/tls/dev
-			SOUK_TEST_TLS_ROOT=$state/tls
-			SOUK_TEST_MONGODB_URI=$mongodb_admin_uri
-			SOUK_TEST_NATS_URL=nats://admin:$(secret nats-admin)@127.0.0.1:$(port nats)
-			SOUK_TEST_REDIS_URL=$redis_admin_url
-			SOUK_TEST_STRIPE_URL=$stripe_url
-			SOUK_TEST_STRIPE_KEY=sk_test_$(secret stripe-key)
-			SOUK_TEST_STRIPE_WEBHOOK_SECRET=$(secret stripe-webhook)
-			SOUK_TEST_PAYMENT_PROXY_URL=$payment_proxy_url
-			SOUK_TEST_CARRIER_URL=$carrier_url
-			SOUK_TEST_CARRIER_KEY=$(secret carrier-key)
-			SOUK_TEST_CARRIER_WEBHOOK_SECRET=$(secret carrier-webhook)
-			SOUK_TEST_INBOX_URL=$inbox_url
-			SOUK_TEST_SMTP_URL=smtp://127.0.0.1:$(port smtp)
-			SOUK_TEST_STATE=$state
-			SOUK_TEST_DEV=$root/dev
-		ENV
+	local variable
+	local -A reach=(
+		[SOUK_INSTANCE]=$instance
+		[SOUK_PORT_OFFSET]=$port_offset
+		[SOUK_GATEWAY_URL]=$gateway_url
+		[SOUK_ADMIN_EMAIL]=$admin_email
+		[SOUK_ADMIN_PASSWORD]=$(secret admin-password)
+		[SOUK_TEST_DEV]=$root/dev
+		[SOUK_TEST_STATE]=$state
+		[SOUK_TEST_TLS_DIR]=$state/tls/dev
+		[SOUK_TEST_MONGODB_URI]=$mongodb_admin_uri
+		[SOUK_TEST_NATS_URL]=nats://admin:$(secret nats-admin)@127.0.0.1:$(port nats)
+		[SOUK_TEST_REDIS_URL]=$redis_admin_url
+		[SOUK_TEST_STRIPE_URL]=$stripe_url
+		[SOUK_TEST_STRIPE_KEY]=sk_test_$(secret stripe-key)
+		[SOUK_TEST_STRIPE_WEBHOOK_SECRET]=$(secret stripe-webhook)
+		[SOUK_TEST_PAYMENT_PROXY_URL]=$payment_proxy_url
+		[SOUK_TEST_CARRIER_URL]=$carrier_url
+		[SOUK_TEST_CARRIER_KEY]=$(secret carrier-key)
+		[SOUK_TEST_CARRIER_WEBHOOK_SECRET]=$(secret carrier-webhook)
+		[SOUK_TEST_INBOX_URL]=$inbox_url
+		[SOUK_TEST_SMTP_URL]=smtp://127.0.0.1:$(port smtp)
 	)
+	for variable in "${!reach[@]}"; do
+		printf '%s=%q\n' "$variable" "${reach[$variable]}"
+	done | sort >"$state/environment.new"
+	chmod 600 "$state/environment.new"
+	mv "$state/environment.new" "$state/environment"
 }
 
 # Stores and outside world are written down first, so that nothing is stopped or started before all of it is known.

@@ -1,0 +1,1 @@
+"""Loads a catalogue into a running platform, through its HTTP API only."""
