@@ -23,5 +23,5 @@ build_all() {
 # build_need FOLDER OPTION...: configured and built, what is not up to date.
 build_need() {
 	[[ -e meson.build ]] || fail "There is no meson.build here: is this a whole checkout?"
-	step "Build ($1)" "The build failed; 'ninja -C $1' shows it again." build_all "$@"
+	step "Build (${1##*/})" "The build failed; 'ninja -C $1' shows it again." build_all "$@"
 }

@@ -1,7 +1,7 @@
 """Counts tests over all programs and prints the failed ones and one line of totals: count.py [--skips-fail] [--broken NAME]... LOG...
 
-The logs are Meson's testlog JSON. A program that uses Check says how many tests it ran ("100%: Checks: 12, Failures: 0, Errors: 0"); any
-other program is one test. A program that ended badly without a failure of its own, as by a crash or a time limit, is one failed test more;
+The logs are Meson's testlog JSON. A program that uses Check says how many tests it ran ("100%: Checks: 12, Failures: 0, Errors: 0"), and so
+does Python's unittest ("Ran 12 tests in 0.1s", "FAILED (failures=1)"); any other program is one test. A program that ended badly without a failure of its own, as by a crash or a time limit, is one failed test more;
 and when no test failed, so is whatever else is said to be broken.
 """
 import argparse
@@ -10,7 +10,8 @@ import re
 import sys
 
 SUMMARY = re.compile(r"^\d+%: Checks: (\d+), Failures: (\d+), Errors: (\d+)$", re.MULTILINE)
-FAILURE = re.compile(r"^.+:\d+:[FE]:.*$", re.MULTILINE)
+UNITTEST = re.compile(r"^Ran (\d+) tests? in .*\n+(?:OK|FAILED)(?: \((.*)\))?$", re.MULTILINE)
+FAILURE = re.compile(r"^(?:.+:\d+:[FE]:.*|(?:FAIL|ERROR): .*)$", re.MULTILINE)
 GOOD = ("OK", "EXPECTEDFAIL")
 
 
@@ -18,18 +19,23 @@ def count(test):
     """Returns (passed, failed, skipped, lines that tell what failed) of one program."""
     if test["result"] == "SKIP":
         return 0, 0, 1, []
-    output = test.get("stdout") or ""
-    summaries = [tuple(map(int, found)) for found in SUMMARY.findall(output)]
-    checks = sum(summary[0] for summary in summaries)
-    failed = sum(summary[1] + summary[2] for summary in summaries)
-    passed = checks - failed
+    output = (test.get("stdout") or "") + (test.get("stderr") or "")
+    ran, failed, skipped, summaries = 0, 0, 0, 0
+    for checks, failures, errors in SUMMARY.findall(output):
+        ran, failed, summaries = ran + int(checks), failed + int(failures) + int(errors), summaries + 1
+    for tests, details in UNITTEST.findall(output):
+        found = {name: int(n) for name, n in re.findall(r"(\w+)=(\d+)", details)}
+        ran, summaries = ran + int(tests), summaries + 1
+        failed += found.get("failures", 0) + found.get("errors", 0)
+        skipped += found.get("skipped", 0)
     lines = FAILURE.findall(output)
-    if test["result"] in GOOD:
-        return (passed, failed, 0, lines) if summaries else (1, 0, 0, [])
-    if not failed:
+    if test["result"] in GOOD and not summaries:
+        return 1, 0, 0, []
+    passed = max(ran - failed - skipped, 0)
+    if test["result"] not in GOOD and not failed:
         failed = 1
         lines.append(f"{test['result'].lower()}, exit status {test['returncode']}")
-    return passed, failed, 0, lines
+    return passed, failed, skipped, lines
 
 
 def main():

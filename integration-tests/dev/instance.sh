@@ -23,9 +23,10 @@ instance_choose() {
 		port_offset=${SOUK_PORT_OFFSET:-0}
 		build=${SOUK_BUILD:-build}
 	fi
+	[[ $build == /* ]] || build=$root/$build
 	state=$root/.souk/$instance
+	gateway_url=http://127.0.0.1:$(port gateway)
 }
-instance_choose
 
 # One ./dev at a time changes an instance.
 instance_lock() {
@@ -89,3 +90,5 @@ secret() {
 	fi
 	cat "$file"
 }
+
+instance_choose

@@ -114,6 +114,7 @@ environment_write() {
 		[SOUK_ADMIN_PASSWORD]=$(secret admin-password)
 		[SOUK_TEST_DEV]=$root/dev
 		[SOUK_TEST_STATE]=$state
+		[SOUK_TEST_PYTHON]=$(python_tools tools)/bin/python
 		[SOUK_TEST_TLS_DIR]=$state/tls/dev
 		[SOUK_TEST_MONGODB_URI]=$mongodb_admin_uri
 		[SOUK_TEST_NATS_URL]=nats://admin:$(secret nats-admin)@127.0.0.1:$(port nats)

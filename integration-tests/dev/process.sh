@@ -124,7 +124,8 @@ process_start() {
 		else
 			(
 				[[ -z ${lock:-} ]] || exec {lock}>&-
-				exec setsid runsv "$dir" </dev/null >/dev/null 2>>"$state/logs/runsv.log"
+				# What the shell of the moment has in its environment must not reach a process that outlives it.
+				exec env -i PATH="$PATH" HOME="$HOME" LANG=C.UTF-8 setsid runsv "$dir" </dev/null >/dev/null 2>>"$state/logs/runsv.log"
 			) &
 		fi
 	done

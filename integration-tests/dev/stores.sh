@@ -31,15 +31,15 @@ redis_define() {
 	echo "$folder/redis.conf" >"$state/run/redis/config"
 }
 
-# What a service may do on the bus: publish its own facts and dead letters, and work with streams and consumers. It cannot speak for
-# another service, nor delete or purge a stream.
+# What a service may do on the bus: hear all facts, publish its own and its dead letters, and work with streams and consumers. It cannot
+# speak for another service, nor delete or purge a stream.
 nats_user() {
 	cat <<-CONF
 		{ user: "$1", password: "$(secret "nats-$1")", permissions: {
 		    publish: { allow: [ "souk.$1.>", "souk.dlq.$1", "_INBOX.>", "\$JS.API.INFO",
 		      "\$JS.API.STREAM.NAMES", "\$JS.API.STREAM.LIST", "\$JS.API.STREAM.INFO.>", "\$JS.API.STREAM.CREATE.>",
 		      "\$JS.API.STREAM.UPDATE.>", "\$JS.API.STREAM.MSG.GET.>", "\$JS.API.CONSUMER.>", "\$JS.ACK.>" ] },
-		    subscribe: { allow: [ "_INBOX.>" ] } } }
+		    subscribe: { allow: [ "_INBOX.>", "souk.>" ] } } }
 	CONF
 }
 

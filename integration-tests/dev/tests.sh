@@ -56,7 +56,6 @@ tests_run() {
 	instance=$SOUK_INSTANCE
 	instance_choose
 	instance_is_test || fail "SOUK_TEST_INSTANCE must begin with 'test'."
-	gateway_url=http://127.0.0.1:$(port gateway)
 	instance_lock
 	process_end_all
 	find "$state" -mindepth 1 -maxdepth 1 ! -name lock -exec rm -rf {} +
