@@ -22,7 +22,7 @@ services_built() {
 # What the platform has to offer to a process, one VAR=VALUE a line. Each gets only what its --help lists, since an unknown SOUK_
 # variable stops a start.
 service_offers() {
-	local name=$1 replica=$2 peer targets number
+	local name=$1 replica=$2
 	if [[ $name == gateway ]]; then
 		echo "SOUK_HTTP_LISTEN=127.0.0.1:$(port gateway)"
 	else
@@ -52,6 +52,12 @@ service_offers() {
 	if instance_is_test; then
 		sed -n "s/^\($name\|\*\)[[:space:]]\+\(SOUK_[A-Z0-9_]*=.*\)/\2/p" integration-tests/dev/test-options.txt
 	fi
+	echo "$peers"
+}
+
+# Where each service is: the same for all, since only its certificate says what a caller may do.
+peers_find() {
+	local peer targets number
 	for peer in "${services[@]}"; do
 		targets=
 		for ((number = 1; number <= $(replicas "$peer"); number++)); do
@@ -82,6 +88,7 @@ service_environment() {
 
 services_define() {
 	local name replica process
+	peers=$(peers_find)
 	for name in $(services_built); do
 		for ((replica = 1; replica <= $(replicas "$name"); replica++)); do
 			process=$name$( ((replica == 1)) || echo "-$replica")

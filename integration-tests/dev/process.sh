@@ -103,22 +103,25 @@ process_log_rotate() {
 	fi
 }
 
+# Whether it runs as it is now defined.
+process_current() {
+	[[ -n $(process_pid "$1") && -e $state/run/$1/started && $(<"$state/run/$1/started") == $(process_fingerprint "$1") ]]
+}
+
 # process_start NAME...: what runs as it is now defined is left alone.
 process_start() {
-	local name dir fingerprint
+	local name dir
+	local -a names=()
 	for name in "$@"; do
+		process_current "$name" || names+=("$name")
+	done
+	process_stop "${names[@]}"
+	for name in "${names[@]}"; do
 		dir=$state/run/$name
-		fingerprint=$(process_fingerprint "$name")
-		if [[ -n $(process_pid "$name") ]]; then
-			if [[ -e $dir/started && $(<"$dir/started") == "$fingerprint" ]]; then
-				continue
-			fi
-			process_stop "$name"
-		fi
 		process_ports_check "$name"
 		process_log_rotate "$name"
 		rm -f "$dir/exits"
-		echo "$fingerprint" >"$dir/started"
+		process_fingerprint "$name" >"$dir/started"
 		if process_supervised "$name"; then
 			sv up "$dir" >/dev/null
 		else
