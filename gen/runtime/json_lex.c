@@ -1,5 +1,19 @@
 /* JSON as text, RFC 8259 and no more: no comments, no trailing commas, no bare words. */
+#include <stdio.h>
 #include "json_lex.h"
+
+void json_error_set(struct rpc_json_error *error, const struct field_path *path, size_t offset, const char *format,
+                    va_list arguments)
+{
+	struct text field;
+
+	if (!error)
+		return;
+	*error = (struct rpc_json_error){ .offset = offset };
+	field = (struct text){ .data = error->field, .capacity = sizeof(error->field) - 1 };
+	field_path_print(path, &field);
+	vsnprintf(error->message, sizeof(error->message), format, arguments);
+}
 
 bool json_broken(struct json_parser *parser, const char *what)
 {

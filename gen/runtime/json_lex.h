@@ -8,7 +8,7 @@ struct json_parser {
 	struct arena *arena;
 	const struct rpc_json_options *options;
 	struct rpc_json_error *error; /* or NULL */
-	const struct json_path *path;
+	const struct field_path *path;
 	int depth;
 };
 

@@ -34,7 +34,7 @@ static enum json_result parse_value(struct json_parser *parser, const ProtobufCF
 
 static bool parse_list(struct json_parser *parser, ProtobufCMessage *message, const ProtobufCFieldDescriptor *field)
 {
-	struct json_path step = { .outer = parser->path };
+	struct field_path step = { .outer = parser->path };
 	bool begun = false;
 	int r;
 
@@ -66,7 +66,7 @@ static bool parse_map(struct json_parser *parser, ProtobufCMessage *message, con
 	if (json_peek(parser) != '{')
 		return json_fail(parser, "Must be an object.");
 	while ((r = json_member(parser, &begun, &key)) > 0) {
-		struct json_path step = { .outer = parser->path, .name = key.bytes, .length = key.length, .is_key = true };
+		struct field_path step = { .outer = parser->path, .name = key.bytes, .length = key.length, .is_key = true };
 		union json_value name, value;
 		ProtobufCMessage *entry;
 		enum json_result result;
@@ -211,7 +211,7 @@ static bool parse_fields(struct json_parser *parser, ProtobufCMessage *message, 
 		seen.bits = arena_alloc(parser->arena, (descriptor->n_fields + 63) / 64 * sizeof(*seen.bits));
 	while ((r = json_member(parser, &begun, &key)) > 0) {
 		const ProtobufCFieldDescriptor *field = find_field(descriptor, &key, &next);
-		struct json_path step = { .outer = parser->path, .length = PATH_TERMINATED };
+		struct field_path step = { .outer = parser->path, .length = PATH_TERMINATED };
 
 		parser->path = &step;
 		if (field) {
@@ -257,7 +257,7 @@ static int find_type(struct json_parser parser, struct slice *ret)
 /* {"@type": ..., "value": ...} of types whose JSON is no object of fields. */
 static bool parse_any_value(struct json_parser *parser, ProtobufCMessage *message)
 {
-	struct json_path step = { .outer = parser->path, .name = "value", .length = PATH_TERMINATED };
+	struct field_path step = { .outer = parser->path, .name = "value", .length = PATH_TERMINATED };
 	bool begun = false, set = false;
 	struct slice key;
 	int r;
@@ -441,7 +441,7 @@ int rpc_json_parse_field(struct arena *arena, const struct rpc_json_options *opt
                          struct rpc_json_error *error)
 {
 	struct json_parser parser = begin(arena, options, text, length, error);
-	struct json_path step = { .name = field->name, .length = PATH_TERMINATED };
+	struct field_path step = { .name = field->name, .length = PATH_TERMINATED };
 
 	parser.path = &step;
 	if (parse_field(&parser, message, field) == JSON_FAILED || !json_end(&parser))
@@ -517,7 +517,7 @@ int rpc_json_set(struct arena *arena, ProtobufCMessage *message, const char *pat
                  const char *text, size_t text_length, struct rpc_json_error *error)
 {
 	struct json_parser parser = begin(arena, NULL, text, text_length, error);
-	struct json_path step = { .name = path, .length = path_length };
+	struct field_path step = { .name = path, .length = path_length };
 	struct slice value = { text, text_length, false };
 	const ProtobufCFieldDescriptor *field;
 	size_t valid;

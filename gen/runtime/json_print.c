@@ -7,7 +7,7 @@ struct printer {
 	struct text text;
 	const struct rpc_json_options *options;
 	struct rpc_json_error *error; /* or NULL */
-	const struct json_path *path;
+	const struct field_path *path;
 	int depth;
 };
 
@@ -117,7 +117,7 @@ static bool print_value(struct printer *printer, const ProtobufCFieldDescriptor 
 
 static bool print_list(struct printer *printer, const ProtobufCMessage *message, const ProtobufCFieldDescriptor *field)
 {
-	struct json_path step = { .outer = printer->path };
+	struct field_path step = { .outer = printer->path };
 	const char *element = *(const char *const *)rpc_field_value(message, field);
 	size_t n = *rpc_field_count(message, field), size = rpc_type_size(field->type);
 
@@ -143,7 +143,7 @@ static bool print_map(struct printer *printer, const ProtobufCMessage *message, 
 
 	text_add_char(&printer->text, '{');
 	for (size_t i = 0; i < n; i++) {
-		struct json_path step = { .outer = printer->path, .is_key = true, .length = PATH_TERMINATED };
+		struct field_path step = { .outer = printer->path, .is_key = true, .length = PATH_TERMINATED };
 
 		if (fields[0].type == PROTOBUF_C_TYPE_STRING)
 			step.name = *(const char **)rpc_field_value(entries[i], &fields[0]);
@@ -199,7 +199,7 @@ static bool print_fields(struct printer *printer, const ProtobufCMessage *messag
 {
 	const ProtobufCMessageDescriptor *descriptor = message->descriptor;
 	const struct rpc_field_info *infos = rpc_message_info(descriptor)->fields;
-	struct json_path step = { .outer = printer->path, .length = PATH_TERMINATED };
+	struct field_path step = { .outer = printer->path, .length = PATH_TERMINATED };
 
 	printer->path = &step;
 	for (unsigned i = 0; i < descriptor->n_fields; i++) {
@@ -391,7 +391,7 @@ char *rpc_json_print_field(struct arena *arena, const struct rpc_json_options *o
                            size_t *length, struct rpc_json_error *error)
 {
 	struct printer printer = begin(arena, options, error);
-	struct json_path step = { .name = field->name, .length = PATH_TERMINATED };
+	struct field_path step = { .name = field->name, .length = PATH_TERMINATED };
 
 	printer.path = &step;
 	return print_field_value(&printer, message, field) ? finish(&printer, length) : NULL;

@@ -6,19 +6,7 @@
 #include "message_private.h"
 #include "text.h"
 
-/* Where we are, innermost first; lives on the stack of the recursion. */
-struct json_path {
-	const struct json_path *outer;
-	const char *name; /* of a field, or a map's key; NULL: an index */
-	size_t length;    /* of the name, or PATH_TERMINATED */
-	size_t index;
-	bool is_key;
-};
-#define PATH_TERMINATED SIZE_MAX /* the name ends at its NUL */
-
-/* "items[2].price.units", "labels[color]" */
-void json_path_print(const struct json_path *path, struct text *text);
-void json_error_set(struct rpc_json_error *error, const struct json_path *path, size_t offset, const char *format,
+void json_error_set(struct rpc_json_error *error, const struct field_path *path, size_t offset, const char *format,
                     va_list arguments);
 
 /*

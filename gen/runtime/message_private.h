@@ -2,6 +2,7 @@
 #pragma once
 
 #include <crpc/message.h>
+#include "text.h"
 
 enum { DEPTH_MAX = 100 };
 
@@ -37,6 +38,19 @@ static inline enum rpc_kind message_kind(const ProtobufCMessageDescriptor *descr
 
 	return info ? info->kind : RPC_KIND_MESSAGE;
 }
+
+/* Where we are, innermost first; lives on the stack of the recursion. */
+struct field_path {
+	const struct field_path *outer;
+	const char *name; /* of a field, or a map's key; NULL: an index */
+	size_t length;    /* of the name, or PATH_TERMINATED */
+	size_t index;
+	bool is_key;
+};
+#define PATH_TERMINATED SIZE_MAX /* the name ends at its NUL */
+
+/* "items[2].price.units", "labels[color]" */
+void field_path_print(const struct field_path *path, struct text *text);
 
 /* The field of exactly this name as the .proto spells it, or NULL. */
 const ProtobufCFieldDescriptor *field_by_name(const ProtobufCMessageDescriptor *descriptor, const char *name, size_t length);

@@ -6,6 +6,7 @@
 #include <crpc/cleanup.h>
 #include <crpc/client.h>
 #include <crpc/config.h>
+#include <crpc/id.h>
 #include <crpc/json.h>
 #include <crpc/log.h>
 #include <crpc/message.h>

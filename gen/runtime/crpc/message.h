@@ -102,6 +102,14 @@ ProtobufCMessage *rpc_unpack(struct arena *arena, const ProtobufCMessageDescript
                              const uint8_t *bytes, size_t size, const char **error);
 ProtobufCBinaryData rpc_pack(struct arena *arena, const ProtobufCMessage *message);
 
+/*
+ * What the schema asks of a request: REQUIRED, crpc.v1.Rules, known enum values, the ranges of Timestamp, Duration and google.type.Money, an
+ * update_mask that names fields of the resource. Clears OUTPUT_ONLY fields and turns bare ids into resource names. In an update
+ * REQUIRED counts for what the mask names. 0, or INVALID_ARGUMENT with up to 20 violations recorded in the call.
+ */
+struct rpc_call;
+int rpc_validate(struct rpc_call *call, ProtobufCMessage *request);
+
 /* A deep copy and equality, by descriptor. Maps are equal in any order. */
 ProtobufCMessage *rpc_message_copy(struct arena *arena, const ProtobufCMessage *message);
 bool rpc_message_equal(const ProtobufCMessage *a, const ProtobufCMessage *b);
