@@ -8,6 +8,8 @@
 #include <crpc/server.h>
 #include "trace.h"
 
+enum { REQUEST_ID_MAX = 127 };
+
 /* Metadata in the order in which it was set. Names and values live in the call's arena. */
 struct header {
 	struct header *next;
@@ -40,15 +42,15 @@ struct rpc_error {
  */
 struct rpc_call {
 	struct arena *arena;
+	size_t arena_cap;
 	struct rpc_call *parent;         /* of a call within this process; or NULL */
 	const char *name;                /* of background work; or NULL */
 	const struct rpc_method *method; /* or NULL */
 
 	grpc_call *core;                       /* as the server sees it; NULL in background work */
 	const grpc_metadata_array *metadata;   /* of the request, owned by `core`; or NULL */
-	void (*watch)(struct rpc_call *call);  /* asks for news of cancellation; NULL when that was done */
-	bool (*poll)(struct rpc_call *call);   /* whether the peer has gone, where nobody tells; or NULL */
-	void *transport;                       /* whose `watch` and `poll` these are */
+	bool (*poll)(struct rpc_call *call);   /* asks the transport whether the peer has gone; or NULL */
+	void *transport;                       /* whose `poll` that is */
 	atomic_bool cancelled;
 	const atomic_bool *draining;           /* streams end when the server drains; or NULL */
 
@@ -57,7 +59,8 @@ struct rpc_call {
 	struct rpc_caller caller;
 	const char *token;
 	struct trace trace;
-	const char *traceparent, *request_id; /* made when asked for */
+	/* Made when asked for, in place: a log line needs them when the arena is full. */
+	char traceparent[TRACEPARENT_LENGTH + 1], request_id[REQUEST_ID_MAX + 1];
 
 	struct header_list response_headers, response_trailers;
 	struct header_list request_headers; /* of the next call to a peer */
@@ -72,7 +75,8 @@ struct rpc_call {
 
 /* A call in an arena of the thread's pool. */
 struct rpc_call *call_new(size_t arena_cap);
-void call_init_caller(struct rpc_call *call);
+/* A call in the arena of another; it needs no freeing. */
+struct rpc_call *call_new_in(struct arena *arena);
 
 enum {
 	CALL_ARENA_CAP = 16 * 1024 * 1024,
@@ -80,18 +84,26 @@ enum {
 	ERROR_MESSAGE_MAX = 1024,
 	VIOLATIONS_MAX = 20,
 	HEADER_VALUE_MAX = 4096,
+	HEADERS_MAX = 32, /* that one side sets for one call */
 };
 
 void header_add(struct arena *arena, struct header_list *list, const char *name, const char *value, size_t length);
 const struct header *header_find(const struct header_list *list, const char *name);
 
-int64_t monotonic_ms(void);
+/* Takes a request id from outside, if it is one: printable and not too long. */
+void call_set_request_id(struct rpc_call *call, const char *id, size_t length);
+
+int64_t monotonic_ns(void);
+static inline int64_t monotonic_ms(void)
+{
+	return monotonic_ns() / 1000000;
+}
 
 /* Records what a peer answered; `details` is its message, `status` google.rpc.Status or empty. Returns the code. */
 int error_from_peer(struct rpc_call *call, int code, const char *details, size_t details_length,
                     const uint8_t *status, size_t status_size);
 /* Records an error without allocating: for when the arena is full. */
-int error_set_static(struct rpc_call *call, enum rpc_code code, const char *message);
+int error_set_static(struct rpc_call *call, const struct rpc_reason *reason);
 void error_copy(struct rpc_call *to, const struct rpc_call *from);
 
 /* gen/runtime's own reasons; their domain is "crpc". */

@@ -28,6 +28,11 @@ void log_set_level(enum log_level least)
 	least_level = least;
 }
 
+bool log_enabled(enum log_level level)
+{
+	return level >= least_level || hook;
+}
+
 /* Before the first thread. */
 void log_set_service(const char *name)
 {

@@ -1,6 +1,7 @@
 /* JSON log lines on stderr: a constant sentence, its data in pairs, the trace of the call. */
 #pragma once
 
+#include <stdbool.h>
 #include <crpc/status.h>
 
 enum log_level { LOG_LEVEL_DEBUG, LOG_LEVEL_INFO, LOG_LEVEL_WARNING, LOG_LEVEL_ERROR };
@@ -21,6 +22,7 @@ enum log_level { LOG_LEVEL_DEBUG, LOG_LEVEL_INFO, LOG_LEVEL_WARNING, LOG_LEVEL_E
 void log_write(enum log_level level, const struct rpc_call *call, const char *sentence, const struct rpc_meta *pairs);
 
 void log_set_level(enum log_level least);
+bool log_enabled(enum log_level level); /* whether anyone sees such lines: pairs that cost are made only then */
 void log_set_service(const char *name); /* "service" in every line */
 /* Tests: every line goes here too. */
 void log_set_hook(void (*hook)(enum log_level level, const char *line));

@@ -61,7 +61,10 @@ int rpc_stream_send(struct rpc_stream *stream, const ProtobufCMessage *message);
  * next one is read: an arena of its own, reset in between. */
 enum { RPC_STREAM_END = 100 };
 int rpc_stream_next(struct rpc_stream *stream, ProtobufCMessage **ret);
-/* Client side: no more messages from us; then the end of the call, its status recorded in the call that made the stream. */
+/* Client side: no more messages from us. 0, or the code with which the call has ended. */
+int rpc_stream_close_send(struct rpc_stream *stream);
+/* Client side: the same, and then the end of the call, its status recorded in the call that made the stream; messages that still come
+ * are dropped. 0, or the status. */
 int rpc_stream_close(struct rpc_stream *stream);
 struct rpc_stream *rpc_stream_free(struct rpc_stream *stream); /* cancels what has not ended; NULL */
 
@@ -72,6 +75,7 @@ struct rpc_authenticator {
 	void *data;
 };
 
+/* A 0 is a default: 4 threads, 256 calls waiting, 64 streams, 16 MiB a call, 4 MiB a message. */
 struct rpc_server_options {
 	const char *listen;          /* "127.0.0.1:7001" */
 	const char *tls_dir;         /* tls.crt, tls.key, ca.crt, read again when they change; NULL: plain text */
@@ -80,7 +84,8 @@ struct rpc_server_options {
 	int streams;                 /* streaming calls at once, each on a thread of its own */
 	size_t arena_cap;            /* bytes a call */
 	size_t max_message_bytes;
-	int64_t max_connection_age_ms;
+	int64_t max_connection_age_ms; /* 0: any */
+	bool log_calls;              /* a line for each call at level info; else at debug */
 	const struct rpc_authenticator *authenticator; /* NULL: tokens are ignored, persons are nobody */
 };
 

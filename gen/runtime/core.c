@@ -1,0 +1,157 @@
+/* The gRPC C core: its start and end, slices, metadata, time. */
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+#include <grpc/support/log.h>
+#include <crpc/log.h>
+#include "core.h"
+
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static unsigned references;
+
+/* The core writes of what peers do wrong; that is no error of ours. */
+static void log_core(gpr_log_func_args *args)
+{
+	log_warning(NULL, "gRPC core", { "text", args->message });
+}
+
+void core_ref(void)
+{
+	pthread_mutex_lock(&lock);
+	if (!references++) {
+		gpr_set_log_function(log_core);
+		grpc_init();
+	}
+	pthread_mutex_unlock(&lock);
+}
+
+void core_unref(void)
+{
+	pthread_mutex_lock(&lock);
+	if (!--references)
+		grpc_shutdown_blocking();
+	pthread_mutex_unlock(&lock);
+}
+
+void core_run_events(grpc_completion_queue *queue)
+{
+	for (;;) {
+		grpc_event event = grpc_completion_queue_next(queue, gpr_inf_future(GPR_CLOCK_REALTIME), NULL);
+
+		if (event.type == GRPC_QUEUE_SHUTDOWN)
+			return;
+		if (event.type == GRPC_OP_COMPLETE) {
+			struct core_event *done = event.tag;
+
+			done->run(done, event.success);
+		}
+	}
+}
+
+gpr_timespec core_deadline(int64_t ms)
+{
+	if (ms == INT64_MAX)
+		return gpr_inf_future(GPR_CLOCK_MONOTONIC);
+	return (gpr_timespec){ ms / 1000, (int32_t)(ms % 1000) * 1000000, GPR_CLOCK_MONOTONIC };
+}
+
+int64_t core_deadline_ms(gpr_timespec deadline)
+{
+	/* The core hands out deadlines of incoming calls on the monotonic clock. */
+	if (deadline.clock_type != GPR_CLOCK_MONOTONIC)
+		deadline = gpr_convert_clock_type(deadline, GPR_CLOCK_MONOTONIC);
+	if (deadline.tv_sec >= INT64_MAX / 1000 - 1)
+		return INT64_MAX;
+	return deadline.tv_sec * 1000 + deadline.tv_nsec / 1000000;
+}
+
+grpc_byte_buffer *core_pack(const ProtobufCMessage *message)
+{
+	size_t size = protobuf_c_message_get_packed_size(message);
+	grpc_slice slice = grpc_slice_malloc(size);
+	grpc_byte_buffer *buffer;
+
+	protobuf_c_message_pack(message, GRPC_SLICE_START_PTR(slice));
+	buffer = grpc_raw_byte_buffer_create(&slice, 1);
+	grpc_slice_unref(slice);
+	return buffer;
+}
+
+ProtobufCBinaryData core_bytes(struct arena *arena, grpc_byte_buffer *buffer)
+{
+	size_t size = grpc_byte_buffer_length(buffer), at = 0;
+	grpc_byte_buffer_reader reader;
+	grpc_slice *slice;
+	uint8_t *bytes;
+
+	if (!size || !grpc_byte_buffer_reader_init(&reader, buffer))
+		return (ProtobufCBinaryData){ 0, NULL };
+	bytes = NULL;
+	while (grpc_byte_buffer_reader_peek(&reader, &slice)) {
+		size_t length = GRPC_SLICE_LENGTH(*slice);
+
+		if (length == size) {
+			bytes = GRPC_SLICE_START_PTR(*slice);
+			break;
+		}
+		if (!bytes)
+			bytes = arena_alloc(arena, size);
+		memcpy(bytes + at, GRPC_SLICE_START_PTR(*slice), length);
+		at += length;
+	}
+	grpc_byte_buffer_reader_destroy(&reader);
+	return (ProtobufCBinaryData){ size, bytes };
+}
+
+void core_metadata_set(grpc_metadata *item, const char *static_name, const char *value, size_t length)
+{
+	item->key = grpc_slice_from_static_string(static_name);
+	item->value = grpc_slice_from_copied_buffer(value, length);
+}
+
+void core_metadata_add(grpc_metadata *to, size_t *n, const struct header_list *list)
+{
+	for (const struct header *header = list->first; header && *n < HEADERS_MAX; header = header->next) {
+		grpc_metadata *item = &to[*n];
+
+		/* Names and values may have come from outside; the core refuses the whole call for one that is illegal. */
+		item->key = grpc_slice_from_copied_string(header->name);
+		item->value = grpc_slice_from_copied_buffer(header->value, header->length);
+		if (header->length <= HEADER_VALUE_MAX && grpc_header_key_is_legal(item->key) &&
+		    strncmp(header->name, "grpc-", 5) &&
+		    (grpc_is_binary_header(item->key) || grpc_header_nonbin_value_is_legal(item->value))) {
+			(*n)++;
+			continue;
+		}
+		grpc_slice_unref(item->key);
+		grpc_slice_unref(item->value);
+	}
+}
+
+void core_metadata_unref(grpc_metadata *metadata, size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		grpc_slice_unref(metadata[i].key);
+		grpc_slice_unref(metadata[i].value);
+	}
+}
+
+const grpc_slice *core_metadata_find(const grpc_metadata_array *array, const char *name)
+{
+	size_t length = strlen(name);
+
+	for (size_t i = 0; i < array->count; i++)
+		if (core_slice_is(&array->metadata[i].key, name, length))
+			return &array->metadata[i].value;
+	return NULL;
+}
+
+void core_metadata_keep(struct arena *arena, const grpc_metadata_array *array, struct header_list *list)
+{
+	for (size_t i = 0; i < array->count; i++) {
+		const grpc_metadata *item = &array->metadata[i];
+		char *name = arena_strndup(arena, core_slice_text(&item->key), GRPC_SLICE_LENGTH(item->key));
+
+		header_add(arena, list, name, core_slice_text(&item->value), GRPC_SLICE_LENGTH(item->value));
+	}
+}

@@ -1,0 +1,48 @@
+/* The gRPC C core: its start and end, slices, metadata, time. */
+#pragma once
+
+#include <stdbool.h>
+#include <string.h>
+#include <grpc/byte_buffer.h>
+#include <grpc/byte_buffer_reader.h>
+#include <grpc/grpc.h>
+#include <grpc/slice.h>
+#include <grpc/support/alloc.h>
+#include <grpc/support/time.h>
+#include "call_private.h"
+
+/* The core is up from the first reference to the last. */
+void core_ref(void);
+void core_unref(void);
+
+/* What a completion queue hands back: `run` is called by the thread that took it. */
+struct core_event {
+	void (*run)(struct core_event *event, bool ok);
+};
+/* Runs events until the queue is shut down. */
+void core_run_events(grpc_completion_queue *queue);
+
+gpr_timespec core_deadline(int64_t monotonic_ms);
+int64_t core_deadline_ms(gpr_timespec deadline);
+
+/* A message as bytes to send. */
+grpc_byte_buffer *core_pack(const ProtobufCMessage *message);
+/* The bytes of a buffer in a row: its own where they are, else copied into the arena. */
+ProtobufCBinaryData core_bytes(struct arena *arena, grpc_byte_buffer *buffer);
+
+/* Metadata to send, appended to an array with room for HEADERS_MAX; what HTTP/2 cannot carry is left out. */
+void core_metadata_add(grpc_metadata *to, size_t *n, const struct header_list *list);
+void core_metadata_set(grpc_metadata *item, const char *static_name, const char *value, size_t length);
+void core_metadata_unref(grpc_metadata *metadata, size_t n);
+const grpc_slice *core_metadata_find(const grpc_metadata_array *array, const char *name);
+/* Copies all into the list. */
+void core_metadata_keep(struct arena *arena, const grpc_metadata_array *array, struct header_list *list);
+
+static inline bool core_slice_is(const grpc_slice *slice, const char *text, size_t length)
+{
+	return GRPC_SLICE_LENGTH(*slice) == length && !memcmp(GRPC_SLICE_START_PTR(*slice), text, length);
+}
+static inline const char *core_slice_text(const grpc_slice *slice)
+{
+	return (const char *)GRPC_SLICE_START_PTR(*slice);
+}

@@ -1,0 +1,229 @@
+/* Streams: messages one after the other, each side at the pace of the other. */
+#include <stdlib.h>
+#include <string.h>
+#include <crpc/client.h>
+#include "local.h"
+#include "stream_private.h"
+
+static bool pluck(struct rpc_stream *stream, void *tag)
+{
+	return grpc_completion_queue_pluck(stream->queue, tag, gpr_inf_future(GPR_CLOCK_REALTIME), NULL).success;
+}
+
+bool stream_batch(struct rpc_stream *stream, const grpc_op *ops, size_t n, void *tag)
+{
+	return grpc_call_start_batch(stream->core, ops, n, tag, NULL) == GRPC_CALL_OK && pluck(stream, tag);
+}
+
+/*
+ * The server's side
+ */
+
+void stream_serve(struct rpc_stream *stream, struct rpc_call *call, grpc_call *core, grpc_completion_queue *queue)
+{
+	grpc_op op = { .op = GRPC_OP_RECV_CLOSE_ON_SERVER };
+
+	*stream = (struct rpc_stream){ .call = call, .core = core, .queue = queue, .server = true };
+	op.data.recv_close_on_server.cancelled = &stream->core_cancelled;
+	grpc_call_start_batch(core, &op, 1, &stream->closed, NULL);
+}
+
+static void see_closed(struct rpc_stream *stream, gpr_timespec until)
+{
+	if (stream->ended)
+		return;
+	if (grpc_completion_queue_pluck(stream->queue, &stream->closed, until, NULL).type != GRPC_OP_COMPLETE)
+		return;
+	stream->ended = true;
+	stream->code = RPC_CANCELLED;
+	if (stream->core_cancelled)
+		atomic_store_explicit(&stream->call->cancelled, true, memory_order_release);
+}
+
+bool stream_poll(struct rpc_call *call)
+{
+	struct rpc_stream *stream = call->transport;
+
+	see_closed(stream, gpr_time_0(GPR_CLOCK_REALTIME));
+	return stream->ended;
+}
+
+void stream_serve_end(struct rpc_stream *stream)
+{
+	see_closed(stream, gpr_inf_future(GPR_CLOCK_REALTIME));
+	arena_free(stream->arena);
+}
+
+/* Why a stream cannot go on, although the handler would. 0: it can. */
+static int server_stopped(struct rpc_stream *stream)
+{
+	struct rpc_call *call = stream->call;
+
+	if (call->draining && atomic_load_explicit(call->draining, memory_order_acquire))
+		return rpc_fail(call, &crpc_reasons[REASON_DRAINING]);
+	if (call->deadline_ms != INT64_MAX && monotonic_ms() >= call->deadline_ms)
+		return rpc_fail_code(call, RPC_DEADLINE_EXCEEDED, "The stream has reached its deadline.");
+	return 0;
+}
+
+/*
+ * Both sides
+ */
+
+/* The call has ended before its time; what with. */
+static int stream_broken(struct rpc_stream *stream)
+{
+	if (stream->server)
+		return rpc_fail_code(stream->call, RPC_CANCELLED, "The caller has gone.");
+	return client_stream_end(stream);
+}
+
+int rpc_stream_send(struct rpc_stream *stream, const ProtobufCMessage *message)
+{
+	grpc_metadata headers[HEADERS_MAX];
+	grpc_byte_buffer *buffer;
+	size_t n_headers = 0, n = 0;
+	grpc_op ops[2];
+	bool sent;
+	int r;
+
+	if (stream->local)
+		return local_stream_send(stream, message);
+	if (stream->server) {
+		r = server_stopped(stream);
+		if (r)
+			return r;
+	}
+	memset(ops, 0, sizeof(ops));
+	if (stream->server && !stream->headers_done) {
+		stream->headers_done = true;
+		core_metadata_add(headers, &n_headers, &stream->call->response_headers);
+		ops[n].op = GRPC_OP_SEND_INITIAL_METADATA;
+		ops[n].data.send_initial_metadata.metadata = headers;
+		ops[n++].data.send_initial_metadata.count = n_headers;
+	}
+	buffer = core_pack(message);
+	ops[n].op = GRPC_OP_SEND_MESSAGE;
+	ops[n++].data.send_message.send_message = buffer;
+	sent = stream_batch(stream, ops, n, &stream->sending);
+	grpc_byte_buffer_destroy(buffer);
+	core_metadata_unref(headers, n_headers);
+	return sent ? 0 : stream_broken(stream);
+}
+
+struct unpack {
+	struct rpc_stream *stream;
+	grpc_byte_buffer *buffer;
+	ProtobufCMessage *message;
+	const char *problem;
+};
+
+static int unpack(void *data)
+{
+	struct unpack *job = data;
+	ProtobufCBinaryData bytes = core_bytes(job->stream->arena, job->buffer);
+
+	job->message =
+		rpc_unpack(job->stream->arena, job->stream->incoming, bytes.data, bytes.len, &job->problem);
+	return 0;
+}
+
+static int read_message(struct rpc_stream *stream, grpc_byte_buffer *buffer, ProtobufCMessage **ret)
+{
+	struct unpack job = { stream, buffer, NULL, "" };
+	struct rpc_call *call = stream->call;
+	int r;
+
+	if (stream->arena)
+		arena_reset(stream->arena);
+	else
+		stream->arena = arena_new(call->arena_cap);
+	r = arena_run(stream->arena, unpack, &job);
+	grpc_byte_buffer_destroy(buffer);
+	if (r)
+		return rpc_fail(call, &crpc_reasons[REASON_CALL_TOO_LARGE]);
+	if (!job.message && stream->server)
+		return rpc_fail(call, &crpc_reasons[REASON_MESSAGE_MALFORMED], { "type", stream->incoming->name },
+		                { "problem", job.problem });
+	if (!job.message)
+		return rpc_fail_code(call, RPC_INTERNAL, "A message of the stream is not a valid %s: %s.",
+		                     stream->incoming->name, job.problem);
+	if (stream->server) {
+		r = rpc_validate(call, job.message);
+		if (r)
+			return r;
+	}
+	*ret = job.message;
+	return 0;
+}
+
+int rpc_stream_next(struct rpc_stream *stream, ProtobufCMessage **ret)
+{
+	grpc_byte_buffer *buffer = NULL;
+	size_t n = 0;
+	grpc_op ops[2];
+	bool ok;
+	int r;
+
+	if (stream->local)
+		return local_stream_next(stream, ret);
+	if (stream->server) {
+		r = server_stopped(stream);
+		if (r)
+			return r;
+	} else if (stream->ended) {
+		return stream->code ? stream->code : RPC_STREAM_END;
+	}
+	memset(ops, 0, sizeof(ops));
+	if (!stream->server && !stream->headers_done) {
+		stream->headers_done = true;
+		ops[n].op = GRPC_OP_RECV_INITIAL_METADATA;
+		ops[n++].data.recv_initial_metadata.recv_initial_metadata = &stream->operation->initial;
+	}
+	ops[n].op = GRPC_OP_RECV_MESSAGE;
+	ops[n++].data.recv_message.recv_message = &buffer;
+	ok = stream_batch(stream, ops, n, &stream->receiving);
+	if (buffer)
+		return read_message(stream, buffer, ret);
+	if (!stream->server) {
+		r = client_stream_end(stream);
+		return r ? r : RPC_STREAM_END;
+	}
+	/* No message: the client has said all, or it has gone. */
+	if (!ok || stream_poll(stream->call))
+		return stream_broken(stream);
+	return RPC_STREAM_END;
+}
+
+int rpc_stream_close_send(struct rpc_stream *stream)
+{
+	grpc_op op = { .op = GRPC_OP_SEND_CLOSE_FROM_CLIENT };
+
+	if (stream->local || stream->server || stream->half_closed || stream->ended)
+		return 0;
+	stream->half_closed = true;
+	return stream_batch(stream, &op, 1, &stream->sending) ? 0 : stream_broken(stream);
+}
+
+int rpc_stream_close(struct rpc_stream *stream)
+{
+	ProtobufCMessage *ignored;
+	int r = rpc_stream_close_send(stream);
+
+	while (!r)
+		r = rpc_stream_next(stream, &ignored);
+	return r == RPC_STREAM_END ? 0 : r;
+}
+
+struct rpc_stream *rpc_stream_free(struct rpc_stream *stream)
+{
+	if (!stream || stream->server)
+		return NULL;
+	if (stream->local)
+		local_stream_free(stream);
+	else
+		client_stream_free(stream);
+	arena_free(stream->arena);
+	free(stream);
+	return NULL;
+}
