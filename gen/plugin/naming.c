@@ -260,6 +260,18 @@ static void say_file(struct said_list *list, const struct file *file)
 	}
 }
 
+static void say_events(struct said_list *list, const struct schema *schema, const struct file *file)
+{
+	const char *domain = schema_domain(schema, file);
+
+	say(list, arena_printf(list->arena, "%s_events", domain), (struct place){ file, 1 }, file->name);
+	for (size_t i = 0; i < file->n_messages; i++)
+		if (file->messages[i]->is_event)
+			say(list, arena_printf(list->arena, "%s_event_%s", domain,
+					       name_snake(list->arena, file->messages[i]->name)),
+			    file->messages[i]->place, file->messages[i]->full_name);
+}
+
 static int compare_said(const void *a, const void *b)
 {
 	const struct said *left = a, *right = b;
@@ -277,6 +289,8 @@ void name_check(struct schema *schema)
 	for (size_t i = 0; i < schema->n_files; i++)
 		if (schema->files[i].used && !schema->files[i].has_events)
 			say_file(&list, &schema->files[i]);
+		else if (schema->files[i].generate)
+			say_events(&list, schema, &schema->files[i]);
 	if (list.n)
 		qsort(list.items, list.n, sizeof(*list.items), compare_said);
 	for (size_t i = 0; i < list.n; i++) {

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "output.h"
+#include "template.h"
 
 /* Messages, enums and reasons: .msg.h and .msg.c. */
 void write_messages(struct outputs *outputs, const struct file *file);
@@ -28,5 +29,16 @@ void write_events(struct outputs *outputs, const struct file *file);
 void write_routes(struct outputs *outputs);
 void write_openapi(struct outputs *outputs);
 
+/* A binding of a method, its template parsed. */
+struct binding {
+	const struct method *method;
+	const struct http_rule *rule;
+	struct template template;
+};
+/* All bindings of the files that are generated, in the order of template_compare(). */
+const struct binding *routes_collect(struct schema *schema, size_t *ret);
+
 /* Refuses what the rules forbid. */
 void check_schema(struct schema *schema);
+void check_routes(struct schema *schema, const struct method *method);
+void check_ambiguous_routes(struct schema *schema);

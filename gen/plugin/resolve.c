@@ -62,14 +62,35 @@ static struct message *resolve_message(struct schema *schema, const struct types
 	return NULL;
 }
 
+/* A map's rules on its size stay; the others are about its values, and stand there, where whoever walks messages finds them. */
+static void hand_down_rules(struct schema *schema, struct field *map)
+{
+	struct field *value = map->message->n_fields == 2 ? map->message->sorted[1] : NULL;
+	struct rpc_rules *of_map, *of_values;
+
+	if (!value || !map->rules)
+		return;
+	of_map = arena_alloc(schema->arena, sizeof(*of_map));
+	of_map->min_items = map->rules->min_items;
+	of_map->max_items = map->rules->max_items;
+	of_values = arena_memdup(schema->arena, map->rules, sizeof(*of_values));
+	of_values->min_items = of_values->max_items = 0;
+	map->rules = of_map;
+	value->place = map->place;
+	if (memcmp(of_values, &(struct rpc_rules){ 0 }, sizeof(*of_values)))
+		value->rules = of_values;
+}
+
 static void resolve_field(struct schema *schema, const struct types *types, struct field *field, const char *type_name)
 {
 	const struct type *type;
 
 	if (field->type == PROTOBUF_C_TYPE_MESSAGE) {
 		field->message = resolve_message(schema, types, field->place, type_name);
-		if (field->message && field->message->map_entry)
+		if (field->message && field->message->map_entry) {
 			field->behaviors |= RPC_FIELD_MAP;
+			hand_down_rules(schema, field);
+		}
 	} else if (field->type == PROTOBUF_C_TYPE_ENUM) {
 		type = find_type(types, type_name);
 		field->enumeration = type ? type->enumeration : NULL;
@@ -99,6 +120,13 @@ static size_t resolve_messages(struct schema *schema, const struct types *types,
 	return at;
 }
 
+static struct field *find_request_id(const struct message *request)
+{
+	struct field *field = schema_find_field(request, "request_id");
+
+	return field && field->type == PROTOBUF_C_TYPE_STRING && !field->repeated ? field : NULL;
+}
+
 static void resolve_file(struct schema *schema, const struct types *types, struct file *file)
 {
 	const FileDescriptorProto *proto = file->proto;
@@ -126,9 +154,7 @@ static void resolve_file(struct schema *schema, const struct types *types, struc
 				resolve_message(schema, types, service->methods[j].place, method->input_type);
 			service->methods[j].response =
 				resolve_message(schema, types, service->methods[j].place, method->output_type);
-			if (service->methods[j].request)
-				service->methods[j].request_id =
-					schema_find_field(service->methods[j].request, "request_id");
+			service->methods[j].request_id = find_request_id(service->methods[j].request);
 		}
 	}
 }
@@ -140,6 +166,8 @@ static void mark_used(struct schema *schema)
 		struct file *file = &schema->files[i - 1];
 
 		file->used = file->used || file->generate;
+		if (file->has_events)
+			continue; /* nanopb's */
 		for (size_t j = 0; file->used && j < file->n_messages; j++) {
 			const struct message *message = file->messages[j];
 

@@ -28,7 +28,7 @@ static void print_stream(struct output *out, struct arena *arena, const struct m
 	      name, name, type);
 	print(out,
 	      "static inline int %s_writer_close(struct %s_writer *out)\n{\n"
-	      "\treturn rpc_stream_close((struct rpc_stream *)out);\n}\n",
+	      "\treturn rpc_stream_close_send((struct rpc_stream *)out);\n}\n",
 	      name, name);
 	print(out,
 	      "static inline int %s_reader_next(struct %s_reader *in, %s **ret)\n{\n"
