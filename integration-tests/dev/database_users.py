@@ -1,7 +1,10 @@
-"""Makes or renews the database's users: ADMIN_URI on the first line of standard input, then NAME=PASSWORD lines (a command line would show
-them to whoever lists processes).
+"""Makes or renews the database's users, so that passwords and rights are what they should be. From standard input, since a command line
+would show passwords to whoever lists processes:
 
-`admin` becomes the administrator; every other name a user who can read and write the database souk_<name> and nothing else.
+    ADMIN_URI
+    administrator NAME PASSWORD
+    user NAME PASSWORD DATABASE         can read and write that database and nothing else
+    drop DATABASE
 """
 import sys
 
@@ -11,11 +14,7 @@ from pymongo.errors import OperationFailure, PyMongoError
 USER_EXISTS = (51003,)
 
 
-def ensure_user(client, name, password):
-    if name == "admin":
-        database, role = client["admin"], {"role": "root", "db": "admin"}
-    else:
-        database, role = client[f"souk_{name}"], {"role": "readWrite", "db": f"souk_{name}"}
+def ensure_user(database, name, password, role):
     try:
         database.command("createUser", name, pwd=password, roles=[role])
     except OperationFailure as error:
@@ -25,12 +24,17 @@ def ensure_user(client, name, password):
 
 
 def main():
-    uri, *users = sys.stdin.read().split()
+    uri, *lines = sys.stdin.read().splitlines()
     try:
         client = MongoClient(uri, serverSelectionTimeoutMS=30000)
-        for user in users:
-            name, _, password = user.partition("=")
-            ensure_user(client, name, password)
+        for line in lines:
+            match line.split():
+                case ["administrator", name, password]:
+                    ensure_user(client.admin, name, password, {"role": "root", "db": "admin"})
+                case ["user", name, password, database]:
+                    ensure_user(client[database], name, password, {"role": "readWrite", "db": database})
+                case ["drop", database]:
+                    client.drop_database(database)
     except PyMongoError as error:
         sys.exit(f"The database's users could not be made: {error}")
 

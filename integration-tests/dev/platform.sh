@@ -124,6 +124,7 @@ environment_write() {
 		[SOUK_TEST_PYTHON]=$(python_tools tools)/bin/python
 		[SOUK_TEST_TLS_DIR]=$state/tls/dev
 		[SOUK_TEST_MONGODB_URI]=$mongodb_admin_uri
+		[SOUK_TEST_MONGODB_PREFIX]=$(database_of '')
 		[SOUK_TEST_NATS_URL]=nats://admin:$(secret nats-admin)@127.0.0.1:$(port nats)
 		[SOUK_TEST_REDIS_URL]=$redis_admin_url
 		[SOUK_TEST_STRIPE_URL]=$stripe_url

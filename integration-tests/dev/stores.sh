@@ -122,7 +122,7 @@ database_bootstrap() {
 	mapfile -t command < <(database_command open)
 	"${command[@]}" &
 	pid=$!
-	printf '%s\n' "mongodb://127.0.0.1:$(port mongodb)" "admin=$(secret mongodb-admin)" |
+	printf '%s\n' "mongodb://127.0.0.1:$(port mongodb)" "administrator admin $(secret mongodb-admin)" |
 		"$(python_tools tools)/bin/python" integration-tests/dev/database_users.py || status=$?
 	kill "$pid"
 	wait "$pid" || true
@@ -133,6 +133,7 @@ database_define() {
 	local -a command
 	database_choose
 	if [[ $database == yours ]]; then
+		[[ $SOUK_MONGODB_URI == mongodb://* ]] || fail "SOUK_MONGODB_URI must begin with mongodb://."
 		mongodb_admin_uri=$SOUK_MONGODB_URI
 		return
 	fi
@@ -142,27 +143,38 @@ database_define() {
 	echo "$database" >"$state/run/mongodb/server"
 }
 
-# A user for each service, with rights in its own database only, made again at each start so that passwords and rights are what they
-# should be.
+# The database of a service: souk_<service>. On a server of yours the tests get their own, beside those that an `up` may have there.
+database_of() {
+	if [[ $database == yours ]] && instance_is_test; then
+		echo "souk_${instance//-/_}_$1"
+	else
+		echo "souk_$1"
+	fi
+}
+
+# A user for each service, made or renewed at each start. What an earlier run of the tests left on a server of yours goes.
 database_users() {
 	local name
 	{
 		echo "$mongodb_admin_uri"
 		for name in "${services[@]}"; do
-			echo "$name=$(secret "mongodb-$name")"
+			if [[ $database == yours ]] && instance_is_test; then
+				echo "drop $(database_of "$name")"
+			fi
+			echo "user $name $(secret "mongodb-$name") $(database_of "$name")"
 		done
 	} | "$(python_tools tools)/bin/python" integration-tests/dev/database_users.py
 }
 
-# mongodb_uri SERVICE: as its own user, in its own database.
+# mongodb_uri SERVICE: as its own user, in its own database; options such as tls and replicaSet stay as they were given.
 mongodb_uri() {
-	local rest=${mongodb_admin_uri#mongodb://} options
-	if [[ $mongodb_admin_uri != mongodb://* ]]; then
-		fail "SOUK_MONGODB_URI must begin with mongodb://."
+	local rest=${mongodb_admin_uri#mongodb://} options='' name
+	name=$(database_of "$1")
+	rest=${rest##*@}
+	if [[ $rest == *\?* ]]; then
+		options=$(tr '&' '\n' <<<"${rest#*\?}" | grep -v '^authSource=' | paste -sd '&' || true)
 	fi
-	rest=${rest#*@}
-	options=$(sed -n 's/^[^?]*?//p' <<<"$rest" | tr '&' '\n' | grep -v '^authSource=' | paste -sd '&' || true)
-	echo "mongodb://$1:$(secret "mongodb-$1")@${rest%%[/?]*}/souk_$1?authSource=souk_$1${options:+&$options}"
+	echo "mongodb://$1:$(secret "mongodb-$1")@${rest%%[/?]*}/$name?authSource=$name${options:+&$options}"
 }
 
 stores_define() {
@@ -185,7 +197,7 @@ stores_launch() {
 stores_start() {
 	python_tools_need tools
 	[[ $database != secantus-python ]] || python_tools_need secantus
-	step "Stores (Redis, NATS, $database)" "The stores did not start; their logs are in $state/logs." stores_launch
+	step "Stores (Redis, NATS, ${database/#yours/your MongoDB})" "The stores did not start; their logs are in $state/logs." stores_launch
 }
 
 # ./dev db: the Rust server, by version, outside the build folder.

@@ -12,6 +12,8 @@ from pymongo import MongoClient
 from pymongo.errors import OperationFailure
 
 STATE = pathlib.Path(os.environ["SOUK_TEST_STATE"])
+PREFIX = os.environ["SOUK_TEST_MONGODB_PREFIX"]
+THEIRS, OWN = PREFIX + "orders", PREFIX + "cart"
 UNAUTHORIZED = 13
 
 
@@ -24,7 +26,7 @@ def mongodb(user=None):
     host = uri.netloc.rpartition("@")[2]
     if user is None:
         return MongoClient(f"mongodb://{host}/")
-    return MongoClient(f"mongodb://{user}:{secret('mongodb-' + user)}@{host}/?authSource=souk_{user}")
+    return MongoClient(f"mongodb://{user}:{secret('mongodb-' + user)}@{host}/?authSource={PREFIX}{user}")
 
 
 class Database(unittest.TestCase):
@@ -32,49 +34,49 @@ class Database(unittest.TestCase):
     def setUpClass(cls):
         # Collections that no service has: the instance's own data stay as they are.
         cls.admin = MongoClient(os.environ["SOUK_TEST_MONGODB_URI"])
-        cls.admin.souk_orders.isolation.insert_one({"_id": "theirs"})
+        cls.admin[THEIRS].isolation.insert_one({"_id": "theirs"})
         cls.cart = mongodb("cart")
 
     @classmethod
     def tearDownClass(cls):
-        cls.admin.souk_orders.isolation.drop()
-        cls.admin.souk_cart.isolation.drop()
+        cls.admin[THEIRS].isolation.drop()
+        cls.admin[OWN].isolation.drop()
         cls.cart.close()
         cls.admin.close()
 
     def test_a_service_reads_and_writes_its_own(self):
-        own = self.cart.souk_cart.isolation
+        own = self.cart[OWN].isolation
         own.create_index("a")
         own.replace_one({"_id": 1}, {"_id": 1, "a": 2}, upsert=True)
         self.assertEqual(own.find_one({"a": 2}), {"_id": 1, "a": 2})
 
     def test_nobody_unknown_comes_in(self):
         with mongodb() as nobody, self.assertRaises(OperationFailure):
-            nobody.souk_orders.isolation.find_one()
+            nobody[THEIRS].isolation.find_one()
 
     def test_a_service_cannot_touch_anothers(self):
-        theirs, own = self.cart.souk_orders.isolation, self.cart.souk_cart.isolation
+        theirs, own = self.cart[THEIRS].isolation, self.cart[OWN].isolation
         attempts = {
             "find": lambda: theirs.find_one(),
             "insert": lambda: theirs.insert_one({}),
             "update": lambda: theirs.update_one({}, {"$set": {"stolen": True}}),
             "delete": lambda: theirs.delete_many({}),
-            "drop": lambda: self.cart.drop_database("souk_orders"),
+            "drop": lambda: self.cart.drop_database(THEIRS),
             "index": lambda: theirs.create_index("a"),
             "count": lambda: theirs.estimated_document_count(),
-            "list": lambda: self.cart.souk_orders.list_collection_names(),
+            "list": lambda: self.cart[THEIRS].list_collection_names(),
             "watch": lambda: theirs.watch(),
-            "$out": lambda: own.aggregate([{"$out": {"db": "souk_orders", "coll": "isolation"}}]),
-            "$merge": lambda: own.aggregate([{"$merge": {"into": {"db": "souk_orders", "coll": "isolation"}}}]),
-            "rename": lambda: self.cart.admin.command("renameCollection", "souk_orders.isolation", to="souk_cart.isolation"),
+            "$out": lambda: own.aggregate([{"$out": {"db": THEIRS, "coll": "isolation"}}]),
+            "$merge": lambda: own.aggregate([{"$merge": {"into": {"db": THEIRS, "coll": "isolation"}}}]),
+            "rename": lambda: self.cart.admin.command("renameCollection", THEIRS + ".isolation", to=OWN + ".isolation"),
             "createUser": lambda: self.cart.admin.command("createUser", "me", pwd="me", roles=["root"]),
-            "grant": lambda: self.cart.souk_cart.command("grantRolesToUser", "cart", roles=[{"role": "root", "db": "admin"}]),
+            "grant": lambda: self.cart[OWN].command("grantRolesToUser", "cart", roles=[{"role": "root", "db": "admin"}]),
         }
         for name, attempt in attempts.items():
             with self.subTest(name), self.assertRaises(OperationFailure) as refused:
                 attempt()
             self.assertEqual(refused.exception.code, UNAUTHORIZED, name)
-        self.assertEqual(list(self.admin.souk_orders.isolation.find()), [{"_id": "theirs"}])
+        self.assertEqual(list(self.admin[THEIRS].isolation.find()), [{"_id": "theirs"}])
 
 
 def talk(url, end, *lines):
