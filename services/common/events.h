@@ -9,8 +9,8 @@
  *
  *     events_consume(service, &orders_events, &cart_orders, &listener);
  *
- * `ops` is the generated struct orders_events_ops; only subjects of members that are set are subscribed to. The durable consumer is
- * `<service>_<domain>`; replicas share it. Handlers run one at a time on a thread of the consumer, in a call of their own that continues
+ * `ops` is the generated struct orders_events_ops; events whose member is NULL are passed over. The durable consumer is
+ * `<service>_<domain>`; replicas share it; a new one begins with the oldest event that the stream still has. Handlers run one at a time on a thread of the consumer, in a call of their own that continues
  * the event's trace, and are acknowledged after they return:
  *
  *     0                        the effect is stored
@@ -48,9 +48,3 @@ DEFINE_CLEANUP(struct events_consumer *, events_consumer_free)
 extern const struct mongo_index events_inbox_indexes[];
 int events_seen(struct rpc_call *call, const struct mongo_collection *inbox, const struct rpc_event *event, bool *ret);
 int events_note(struct rpc_call *call, const struct mongo_collection *inbox, const struct rpc_event *event);
-
-/* The request id for calls to peers that an event causes: the event's id, so that a redelivery repeats nothing. */
-static inline const char *events_request_id(const struct rpc_event *event)
-{
-	return event->id;
-}

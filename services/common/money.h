@@ -50,5 +50,5 @@ bool money_equal(const Money *a, const Money *b); /* same currency, same amount 
 /* For mails and logs: "EUR 12.50", "JPY 1200", "-EUR 0.05". */
 const char *money_print(struct rpc_call *call, const Money *money);
 
-/* What went wrong, for a message: "has more digits than EUR, which has 2". */
+/* What went wrong, for a message: "it has more digits than EUR, which has 2". */
 const char *money_problem(struct rpc_call *call, int code, const Money *money);

@@ -11,7 +11,8 @@ struct service_module;
  * SOUK_NATS_PREFIX (tests: put before every subject, stream and consumer, so that many share one server).
  *
  * Reconnects for ever. Streams are one a domain, `ORDERS` for `souk.orders.>`, made by whoever needs one first, so that services start in any
- * order: file storage, two minutes of dedupe, 30 days or 8 GiB, the oldest go first. Dead letters: stream `DLQ`, `souk.dlq.<service>` and
+ * order: file storage, two minutes of dedupe, SOUK_NATS_STREAM_AGE (30 days) or SOUK_NATS_STREAM_BYTES (1 GiB), the oldest go first,
+ * SOUK_NATS_REPLICAS. A stream that exists is left as it is. Dead letters: stream `DLQ`, `souk.dlq.<service>` and
  * `souk.replay.<service>`.
  */
 extern const struct service_module nats_module;

@@ -10,10 +10,13 @@
  * tokens and hashes of one-time tokens are keyed by what is derived from it, never by itself. Changing it makes page tokens invalid, no more.
  * Part of mongo_module's options.
  */
+extern const char *secret_key; /* where the option is read to */
+enum { SECRET_KEY_MIN = 32 };
+
 /* HMAC-SHA-256 of `purpose` under the secret: the same for the same purpose, and telling nothing about others. */
 void secret_derive(const char *purpose, uint8_t ret[32]);
 /* For tests, instead of the option. */
 void secret_set(const char *secret);
 
-/* base64url of `size` random bytes (at most 64), for one-time tokens; `ret` holds 4 * size / 3 + 2 bytes. */
+/* base64url of `size` random bytes (at most 64), for one-time tokens; `ret` holds sodium_base64_ENCODED_LEN(): at most 4 * size / 3 + 4 bytes. */
 void secret_random(size_t size, char *ret);
