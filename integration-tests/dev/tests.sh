@@ -145,6 +145,7 @@ check_shell() {
 }
 
 check_buf() {
+	protos/third-party.sh .souk/third-party-protos
 	buf lint
 }
 
