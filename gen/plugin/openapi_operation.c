@@ -38,11 +38,14 @@ static const char *parameter_name(struct openapi *openapi, const struct template
 	struct arena *arena = openapi->schema->arena;
 	const struct route_variable *variable = variable_at(template, segment);
 
+	const char *dot = variable ? strrchr(variable->field, '.') : NULL;
+
+	/* a plain {provider} names itself; several segments do not */
+	if (variable && variable->count == 1)
+		return dot ? dot + 1 : variable->field;
 	if (segment && template->segments[segment - 1].kind == SEGMENT_LITERAL &&
 	    name_is_identifier(template->segments[segment - 1].literal))
 		return singular(arena, template->segments[segment - 1].literal);
-	if (variable && variable->count == 1)
-		return variable->field;
 	return arena_printf(arena, "segment%zu", segment + 1);
 }
 
@@ -152,14 +155,6 @@ static const struct status statuses[] = {
 	{ RPC_DEADLINE_EXCEEDED, "504", "The service did not answer in time." },
 };
 
-static const struct status *status_of(int code)
-{
-	for (size_t i = 0; i < sizeof(statuses) / sizeof(*statuses); i++)
-		if (statuses[i].code == code)
-			return &statuses[i];
-	return NULL;
-}
-
 static void add_failure(struct openapi *openapi, json_t *responses, const char *http, const char *title, const char *line)
 {
 	struct arena *arena = openapi->schema->arena;
@@ -194,8 +189,8 @@ static bool mentions(const char *comment, const char *word)
 	return false;
 }
 
-/* The errors that a method's comment names are those that it answers. */
-static void add_reasons(struct openapi *openapi, json_t *responses, const struct method *method)
+/* Of one status: the errors that the method's comment names are those that it answers. */
+static void add_reasons(struct openapi *openapi, json_t *responses, const struct method *method, const struct status *status)
 {
 	struct arena *arena = openapi->schema->arena;
 
@@ -207,14 +202,34 @@ static void add_reasons(struct openapi *openapi, json_t *responses, const struct
 
 			for (size_t k = 0; k < enumeration->n_values; k++) {
 				const struct value *value = &enumeration->values[k];
-				const struct status *status = value->has_reason ? status_of(value->code) : NULL;
 
-				if (status && mentions(method->comment, value->name))
+				if (value->has_reason && value->code == status->code &&
+				    mentions(method->comment, value->name))
 					add_failure(openapi, responses, status->http, status->title,
 						    arena_printf(arena, "- `%s`: %s", value->name, value->message));
 			}
 		}
 	}
+}
+
+static void add_failures(struct openapi *openapi, json_t *responses, const struct method *method)
+{
+	struct arena *arena = openapi->schema->arena;
+
+	for (size_t i = 0; i < sizeof(statuses) / sizeof(*statuses); i++) {
+		const struct status *status = &statuses[i];
+
+		if (method->access.level != RPC_LEVEL_PUBLIC &&
+		    (status->code == RPC_UNAUTHENTICATED || status->code == RPC_PERMISSION_DENIED))
+			add_failure(openapi, responses, status->http, status->title, NULL);
+		if (method->has_rate_limit && status->code == RPC_RESOURCE_EXHAUSTED)
+			add_failure(openapi, responses, status->http,
+				    arena_printf(arena, "More than %lld requests in %lld s.",
+						 (long long)method->rate_requests, (long long)method->rate_seconds),
+				    NULL);
+		add_reasons(openapi, responses, method, status);
+	}
+	add_failure(openapi, responses, "default", "Any other failure.", NULL);
 }
 
 static json_t *success(struct openapi *openapi, const struct method *method, const struct http_rule *rule)
@@ -263,17 +278,7 @@ json_t *openapi_responses(struct openapi *openapi, const struct method *method, 
 	} else {
 		openapi_set(responses, "200", success(openapi, method, rule));
 	}
-	if (method->access.level != RPC_LEVEL_PUBLIC) {
-		add_failure(openapi, responses, "401", status_of(RPC_UNAUTHENTICATED)->title, NULL);
-		add_failure(openapi, responses, "403", status_of(RPC_PERMISSION_DENIED)->title, NULL);
-	}
-	if (method->has_rate_limit)
-		add_failure(openapi, responses, "429",
-			    arena_printf(arena, "More than %lld requests in %lld s.", (long long)method->rate_requests,
-					 (long long)method->rate_seconds),
-			    NULL);
-	add_reasons(openapi, responses, method);
-	add_failure(openapi, responses, "default", "Any other failure.", NULL);
+	add_failures(openapi, responses, method);
 	return responses;
 }
 

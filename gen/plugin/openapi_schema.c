@@ -1,4 +1,5 @@
 /* JSON Schemas of messages, by the proto3 JSON mapping. */
+#include <math.h>
 #include <string.h>
 #include "openapi.h"
 
@@ -130,6 +131,11 @@ static json_t *well_known(const struct message *message)
 	}
 }
 
+static json_t *bound(double number)
+{
+	return fabs(number) < 1e15 && number == floor(number) ? json_integer((json_int_t)number) : json_real(number);
+}
+
 static void add_number_rules(json_t *object, const struct field *field)
 {
 	bool text = json_object_get(object, "type") && !strcmp(json_string_value(json_object_get(object, "type")), "string");
@@ -138,9 +144,9 @@ static void add_number_rules(json_t *object, const struct field *field)
 	if (text)
 		return;
 	if (field->rules->has_min)
-		openapi_set(object, "minimum", json_real(field->rules->min));
+		openapi_set(object, "minimum", bound(field->rules->min));
 	if (field->rules->has_max)
-		openapi_set(object, "maximum", json_real(field->rules->max));
+		openapi_set(object, "maximum", bound(field->rules->max));
 }
 
 static void add_text_rules(json_t *object, const struct field *field)
