@@ -26,7 +26,7 @@ static struct {
 	const char *uri;
 } options;
 
-enum { SELECTION_MS = 3000, CONNECT_MS = 2000, SOCKET_MS = 10000, POOL_MAX = 32, RETRY_MS = 1000 };
+enum { SELECTION_MS = 3000, CONNECT_MS = 2000, SOCKET_MS = 10000, POOL_MAX = 32, RETRY_MS = 1000, WHY_MAX = 1024 };
 
 const char *const mongo_outbox_partial = MONGO_JSON({"outbox.id": {"$gt": ""}});
 static const struct mongo_index outbox_index = { .keys = "outbox.id", .name = "outbox" };
@@ -193,7 +193,7 @@ static bool look(bool was_up, char *why, size_t size)
 
 int mongo_open(const char *uri, const char *service, char **error)
 {
-	char why[512];
+	char why[WHY_MAX];
 	int r = open_pool(uri, service, error);
 
 	if (r)
@@ -350,7 +350,7 @@ static int start(struct service *service, char **error)
 
 static bool ready(const char **why)
 {
-	static char sentence[512];
+	static char sentence[WHY_MAX];
 	bool up = look(atomic_load(&mongo.up), sentence, sizeof(sentence));
 
 	atomic_store(&mongo.up, up);

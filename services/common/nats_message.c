@@ -66,10 +66,11 @@ static void print_time(int64_t unix_ms, char *to, size_t size)
 {
 	time_t seconds = unix_ms / 1000;
 	struct tm tm;
+	size_t length;
 
 	gmtime_r(&seconds, &tm);
-	snprintf(to, size, "%04d-%02d-%02dT%02d:%02d:%02d.%03dZ", tm.tm_year + 1900, tm.tm_mon + 1, tm.tm_mday,
-	         tm.tm_hour, tm.tm_min, tm.tm_sec, (int)(unix_ms % 1000));
+	length = strftime(to, size, "%Y-%m-%dT%H:%M:%S", &tm);
+	snprintf(to + length, size - length, ".%03dZ", (int)(unix_ms % 1000) % 1000);
 }
 
 /* RFC 3339 in UTC, as we write it. 0 for anything else: the time is a hint, not a key. */
