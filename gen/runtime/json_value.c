@@ -89,18 +89,22 @@ static bool fail_enum(struct json_parser *parser, const ProtobufCEnumDescriptor 
 {
 	char names[128];
 	struct text text = { .data = names, .capacity = sizeof(names) - 1 };
-	unsigned i;
+	bool cut = false;
 
-	/* The zero says "none", which is no advice. */
-	for (i = type->n_values > 1; i < type->n_values; i++) {
-		if (text.length + strlen(type->values[i].name) + 2 > text.capacity)
+	for (unsigned i = 0; i < type->n_values && !cut; i++) {
+		const char *name = type->values[i].name;
+
+		if (!type->values[i].value && type->n_values > 1)
+			continue; /* the zero says "none", which is no advice */
+		cut = text.length + strlen(name) + 2 > text.capacity;
+		if (cut)
 			break;
 		if (text.length)
 			text_add_literal(&text, ", ");
-		text_add(&text, type->values[i].name, strlen(type->values[i].name));
+		text_add(&text, name, strlen(name));
 	}
 	names[text.length] = '\0';
-	return json_fail(parser, "Must be one of %s%s.", names, i < type->n_values ? ", ..." : "");
+	return json_fail(parser, "Must be one of %s%s.", names, cut ? ", ..." : "");
 }
 
 static enum json_result parse_enum(struct json_parser *parser, const ProtobufCFieldDescriptor *field,

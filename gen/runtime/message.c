@@ -104,6 +104,11 @@ bool rpc_field_present(const ProtobufCMessage *message, const ProtobufCFieldDesc
 		return *has_flag(message, field);
 	if (field->type == PROTOBUF_C_TYPE_BYTES)
 		return ((const ProtobufCBinaryData *)value)->len > 0;
+	/* A negative zero is zero, as libprotobuf-c packs it. */
+	if (field->type == PROTOBUF_C_TYPE_DOUBLE)
+		return *(const double *)value != 0;
+	if (field->type == PROTOBUF_C_TYPE_FLOAT)
+		return *(const float *)value != 0;
 	if (rpc_type_size(field->type) == 4)
 		return *(const uint32_t *)value != 0;
 	return *(const uint64_t *)value != 0;
