@@ -1,0 +1,24 @@
+/* Server-sent events: what the gateway streams, collected while the test goes on. */
+#pragma once
+
+#include "http.h"
+
+struct stream;
+/* Opens the stream in the name of the app's session. */
+struct stream *stream_open(struct app *app, const char *path, ...)
+	__attribute__((format(printf, 2, 3)));
+struct stream *stream_free(struct stream *stream);
+DEFINE_CLEANUP(struct stream *, stream_free)
+
+/*
+ * Waits until an event says `value` at `path` ("shipments.0.state"), whether it came before or
+ * comes within so many seconds. Returns its JSON, which lives as long as the stream; fails the test
+ * with all that came when none does. *-paths: "shipments.*.state" is any element.
+ */
+json_t *stream_await(struct stream *stream, const char *path, const char *value, int seconds);
+/* How many events have come; the i-th of them, or NULL. */
+size_t stream_count(struct stream *stream);
+json_t *stream_event(struct stream *stream, size_t i);
+/* HTTP status, 0 while it is not known. */
+int stream_status(struct stream *stream);
+bool stream_ended(struct stream *stream);
