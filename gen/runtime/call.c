@@ -362,6 +362,11 @@ void call_set_request_id(struct rpc_call *call, const char *id, size_t length)
 	call->request_id[length] = '\0';
 }
 
+void rpc_call_set_request_id(struct rpc_call *call, const char *id)
+{
+	call_set_request_id(call, id, strlen(id));
+}
+
 const struct rpc_method *rpc_call_method(const struct rpc_call *call)
 {
 	return call->method;

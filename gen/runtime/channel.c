@@ -69,7 +69,7 @@ struct rpc_channel *rpc_channel_free(struct rpc_channel *channel)
 	pthread_mutex_unlock(&channel->lock);
 	if (left)
 		return NULL; /* the last client frees it */
-	if (channel->first)
+	if (channel->first && !channel->first_is_clients)
 		grpc_channel_destroy(channel->first);
 	grpc_channel_credentials_release(channel->credentials);
 	breaker_deinit(&channel->breaker);
@@ -157,14 +157,35 @@ grpc_channel *channel_core_new(struct rpc_channel *channel, const struct rpc_ser
 	return core;
 }
 
+void channel_know(struct rpc_channel *channel, grpc_channel *core)
+{
+	pthread_mutex_lock(&channel->lock);
+	if (!channel->first) {
+		channel->first = core;
+		channel->first_is_clients = true;
+	}
+	pthread_mutex_unlock(&channel->lock);
+}
+
+void channel_forget(struct rpc_channel *channel, grpc_channel *core)
+{
+	pthread_mutex_lock(&channel->lock);
+	if (channel->first == core) {
+		channel->first = NULL;
+		channel->first_is_clients = false;
+	}
+	grpc_channel_destroy(core); /* under the lock: rpc_channel_ready() may be asking it */
+	pthread_mutex_unlock(&channel->lock);
+}
+
 bool rpc_channel_ready(struct rpc_channel *channel, bool connect)
 {
-	grpc_channel *core;
+	bool ready;
 
 	pthread_mutex_lock(&channel->lock);
 	if (!channel->first)
 		channel->first = channel_core_new(channel, NULL);
-	core = channel->first;
+	ready = grpc_channel_check_connectivity_state(channel->first, connect) == GRPC_CHANNEL_READY;
 	pthread_mutex_unlock(&channel->lock);
-	return grpc_channel_check_connectivity_state(core, connect) == GRPC_CHANNEL_READY;
+	return ready;
 }

@@ -17,7 +17,8 @@ struct rpc_channel {
 	grpc_channel_credentials *credentials;
 	struct breaker breaker;
 	pthread_mutex_t lock;
-	grpc_channel *first; /* asked by rpc_channel_ready() */
+	grpc_channel *first; /* asked by rpc_channel_ready(): a client's, or made for it */
+	bool first_is_clients;
 	int references;
 };
 
@@ -59,9 +60,12 @@ struct client_operation {
 	struct async_stream *stream;
 };
 
-/* A zeroed channel for the target and, where `service` is given, its retries. */
+/* A core channel to the target, with the retries of `service` unless that is NULL. */
 grpc_channel *channel_core_new(struct rpc_channel *channel, const struct rpc_service *service);
 struct rpc_channel *channel_ref(struct rpc_channel *channel);
+/* A client's core channel begins and ends. */
+void channel_know(struct rpc_channel *channel, grpc_channel *core);
+void channel_forget(struct rpc_channel *channel, grpc_channel *core);
 
 /* What starts a call; the core copies it. */
 struct client_batch {

@@ -16,6 +16,7 @@ struct rpc_client *rpc_client_new(struct rpc_channel *channel, const struct rpc_
 	client->service = service;
 	client->channel = channel_ref(channel);
 	client->core = channel_core_new(channel, service);
+	channel_know(channel, client->core);
 	client->methods = calloc(service->n_methods, sizeof(*client->methods));
 	if (!client->methods)
 		abort();
@@ -31,7 +32,7 @@ struct rpc_client *rpc_client_free(struct rpc_client *client)
 		return NULL;
 	client_async_release(client);
 	if (client->core)
-		grpc_channel_destroy(client->core);
+		channel_forget(client->channel, client->core);
 	rpc_channel_free(client->channel);
 	free(client->methods);
 	free(client->served);
@@ -283,8 +284,11 @@ int rpc_client_call(struct rpc_client *client, const struct rpc_method *method, 
 	operation_add_headers(&operation, &batch);
 	operation_add_message(&batch, &operation.response);
 	operation_add_status(&operation, &batch);
-	if (!operation_start(&operation, &batch, &operation))
-		return rpc_fail_code(call, RPC_INTERNAL, "The call to %s could not be started.", method->path + 1);
-	grpc_completion_queue_pluck(queue, &operation, gpr_inf_future(GPR_CLOCK_REALTIME), NULL);
+	client_set_operation(call, &operation);
+	if (operation_start(&operation, &batch, &operation))
+		grpc_completion_queue_pluck(queue, &operation, gpr_inf_future(GPR_CLOCK_REALTIME), NULL);
+	else
+		operation.status = GRPC_STATUS_INTERNAL;
+	client_set_operation(call, NULL);
 	return operation_result(&operation, ret);
 }

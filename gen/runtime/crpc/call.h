@@ -57,6 +57,8 @@ struct rpc_call *rpc_call_new(const char *name, int64_t timeout_ms);
 struct rpc_call *rpc_call_free(struct rpc_call *call);
 DEFINE_CLEANUP(struct rpc_call *, rpc_call_free)
 void rpc_call_set_traceparent(struct rpc_call *call, const char *traceparent); /* continue this trace */
+/* What the outside gave; ignored unless it is printable ASCII and not too long. */
+void rpc_call_set_request_id(struct rpc_call *call, const char *id);
 /* Runs `function` where arena_alloc() may give up: its result, or RPC_RESOURCE_EXHAUSTED. */
 int rpc_call_run(struct rpc_call *call, int (*function)(void *data, struct rpc_call *call), void *data);
 

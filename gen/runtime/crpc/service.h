@@ -27,14 +27,16 @@ struct service_config {
 	const char *summary; /* "Keeps the shopping carts." */
 	const struct option *options;                  /* ended by an option without a name; or NULL */
 	const struct service_module *const *modules;   /* NULL-terminated; or NULL */
-	int threads; /* default of SOUK_THREADS; 0: 4. More for services that wait on the outside world */
+	const char *prefix; /* of environment variables; NULL: what the build says, CRPC_PREFIX */
+	int threads; /* default of THREADS; 0: 4. More for services that wait on the outside world */
 	int (*start)(struct service *service, char **error);
 	void (*stop)(void); /* after the drain, before the modules stop; or NULL */
 };
 
 /*
- * Runs a service: reads the options (--help prints them), starts modules and service, serves gRPC on SOUK_GRPC_LISTEN and /healthz, /readyz
- * and /metrics on SOUK_HTTP_LISTEN, drains on SIGTERM and SIGINT. Exit codes: 0 stopped, 1 failed, 2 bad options.
+ * Runs a service: reads the options (--help prints them), starts modules and service, serves gRPC on GRPC_LISTEN and /healthz, /readyz and
+ * /metrics on HTTP_LISTEN, drains on SIGTERM and SIGINT. Exit codes: 0 stopped, 1 failed, 2 bad options. Names of options are without their
+ * prefix here.
  */
 int service_run(const struct service_config *config, int argc, char **argv);
 #define SERVICE_MAIN(...)                                                                          \
@@ -45,7 +47,7 @@ int service_run(const struct service_config *config, int argc, char **argv);
 
 const char *service_name(const struct service *service);
 struct rpc_server *service_server(struct service *service);
-/* The channel to a peer, at SOUK_PEER_<NAME>; made at the first asking, lives as long as the process. Never NULL: a bad target ends the
+/* The channel to a peer, at PEER_<NAME>; made at the first asking, lives as long as the process. Never NULL: a bad target ends the
  * start with a sentence. */
 struct rpc_channel *service_peer(struct service *service, const char *name);
 void service_set_authenticator(struct service *service, const struct rpc_authenticator *authenticator);
@@ -60,7 +62,7 @@ void service_every(struct service *service, const char *name, int64_t interval_m
 void service_wake(struct service *service, const char *name);
 
 /*
- * Test builds only (-Dcrash_points=true): SOUK_CRASH_AT=orders.pay.after_confirm kills the process (SIGKILL) at that point. Each
+ * Test builds only (-Dcrash_points=true): CRASH_AT=orders.pay.after_confirm kills the process (SIGKILL) at that point. Each
  * point reached is counted in the metric crash_point_passed{point=...}.
  */
 #ifdef CRPC_CRASH_POINTS
