@@ -6,9 +6,9 @@ admin_email=admin@souk.example
 
 service_program() {
 	if [[ $1 == gateway ]]; then
-		echo "$build/gateway/gateway"
+		echo "$build/gateway/souk-gateway"
 	else
-		echo "$build/services/$1/$1"
+		echo "$build/services/souk-$1"
 	fi
 }
 

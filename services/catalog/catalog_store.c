@@ -307,7 +307,7 @@ static int sweep_waiting_stock(struct rpc_call *call)
 static bson_t *in_ids(struct rpc_call *call, const char *const *names, size_t n_names)
 {
 	bson_t *in = bson_new(), array;
-	char key[16];
+	char key[24];
 
 	bson_append_array_begin(in, "$in", -1, &array);
 	for (size_t i = 0; i < n_names; i++) {

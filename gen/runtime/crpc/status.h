@@ -53,8 +53,14 @@ struct rpc_call;
  * sentence is also in ErrorInfo.metadata. Keys and values are copied into the call.
  */
 #define rpc_fail(call, reason, ...)                                                                \
-	rpc_fail_reason((call), (reason),                                                          \
-	                (const struct rpc_meta[]){ __VA_ARGS__ __VA_OPT__(, ){ NULL, NULL } })
+	({                                                                                         \
+		int code_ = rpc_fail_reason(                                                       \
+			(call), (reason),                                                          \
+			(const struct rpc_meta[]){ __VA_ARGS__ __VA_OPT__(, ){ NULL, NULL } });    \
+		if (!code_)                                                                        \
+			__builtin_unreachable(); /* what follows a check is known to be set */     \
+		code_;                                                                             \
+	})
 int rpc_fail_reason(struct rpc_call *call, const struct rpc_reason *reason, const struct rpc_meta *meta);
 
 /* An error of the runtime itself, without a reason of a service: domain "crpc", reason = the code's name. */
@@ -80,6 +86,8 @@ const char *rpc_error_reason(const struct rpc_call *call);           /* ErrorInf
 const char *rpc_error_meta(const struct rpc_call *call, const char *key); /* ErrorInfo.metadata[key], or NULL */
 ProtobufCBinaryData rpc_error_status(const struct rpc_call *call);   /* google.rpc.Status, serialized; len 0: none */
 void rpc_error_clear(struct rpc_call *call);
+/* Ends the call with an error that was kept as rpc_error_status() gave it. Returns the code. */
+int rpc_fail_status(struct rpc_call *call, int code, ProtobufCBinaryData status);
 
 /* Whether the error recorded last has this reason, from us or from a peer. */
 int rpc_failed_with(const struct rpc_call *call, const struct rpc_reason *reason);
