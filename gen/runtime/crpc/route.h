@@ -17,7 +17,7 @@ struct route_variable {
 
 struct route {
 	const char *http_method; /* "GET", or what `custom` names */
-	const char *template;    /* as written: "/v1/{name=carts/*}:clear" */
+	const char *template;    /* as written: "/v1/carts/{cart}:clear" */
 	const struct route_segment *segments;
 	uint8_t n_segments;
 	const char *verb; /* "clear", or NULL */

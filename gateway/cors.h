@@ -1,0 +1,12 @@
+/* Which web pages may call us (the Fetch standard's CORS). Tokens travel in a header, so no cookies are admitted. */
+#pragma once
+
+#include "request.h"
+
+/* OPTIONS, with or without CORS: the path says what it takes. */
+bool cors_is_preflight(const struct request *request);
+void cors_answer_preflight(struct request *request);
+/* Adds Access-Control-... for an origin that is admitted. */
+void cors_apply(struct request *request);
+/* "https://a.example, https://b.example" as a list, "*" for all; NULL: none. */
+const char *const *cors_origins(const char *text);

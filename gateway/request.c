@@ -1,0 +1,513 @@
+/* One HTTP request and its answer. */
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <time.h>
+#include <crpc/client.h>
+#include "access_log.h"
+#include "builtin.h"
+#include "cors.h"
+#include "errors.h"
+#include "gateway.h"
+#include "rate_limits.h"
+#include "request.h"
+#include "response.h"
+#include "sessions.h"
+#include "sse.h"
+#include "transcode.h"
+#include "upstream.h"
+
+/*
+ *   request_new() ── head ──▶ request_head_done() ── body ──▶ request_complete() ──▶ admit() ──▶ begin_call() ──▶ request_answer()
+ *                                   │ refused                      │ answers it         │ waits for Redis  │ waits for the peer
+ *                                   ▼                              ▼                    ▼                  ▼
+ *                            the body is dropped              request_answer_error()                request_waited()
+ *
+ * `waits` counts what will still come back to the request. A request whose client has gone (`done`) stays until nothing will.
+ */
+enum { POOL_MAX = 64, BODY_KEEP = 16 * 1024 };
+
+static int64_t monotonic_us(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000;
+}
+
+struct request *request_new(struct connection *connection)
+{
+	struct worker *worker = connection->worker;
+	struct request *request = worker->pool;
+	struct buffer body = { 0 };
+	char *head = NULL;
+
+	if (request) {
+		worker->pool = request->next;
+		worker->n_pool--;
+		body = request->body;
+		head = request->head;
+	} else {
+		request = malloc(sizeof(*request));
+		head = malloc(REQUEST_HEAD_MAX);
+		if (!request || !head) {
+			free(request);
+			free(head);
+			return NULL;
+		}
+	}
+	/* Not the arrays: they are long, and their counts say what is in them. */
+	memset(request, 0, offsetof(struct request, headers));
+	memset((char *)request + offsetof(struct request, head_used), 0,
+	       offsetof(struct request, match) - offsetof(struct request, head_used));
+	memset((char *)request + offsetof(struct request, builtin), 0, sizeof(*request) - offsetof(struct request, builtin));
+	request->match.route = NULL;
+	request->body = body;
+	request->head = head;
+	request->worker = worker;
+	request->connection = connection;
+	request->start_us = monotonic_us();
+	worker->n_requests++;
+	return request;
+}
+
+static void request_free(struct request *request)
+{
+	struct worker *worker = request->worker;
+
+	sse_free(request);
+	buffer_deinit(&request->outgoing.pending);
+	request->call = rpc_call_free(request->call);
+	worker->n_requests--;
+	if (worker->n_pool == POOL_MAX) {
+		buffer_deinit(&request->body);
+		free(request->head);
+		free(request);
+	} else {
+		buffer_clear(&request->body, BODY_KEEP);
+		request->next = worker->pool;
+		worker->pool = request;
+		worker->n_pool++;
+	}
+	if (worker->draining)
+		worker_connection_closed(worker);
+}
+
+void request_pool_free(struct worker *worker)
+{
+	struct request *next;
+
+	for (struct request *request = worker->pool; request; request = next) {
+		next = request->next;
+		buffer_deinit(&request->body);
+		free(request->head);
+		free(request);
+	}
+	worker->pool = NULL;
+	worker->n_pool = 0;
+}
+
+/* Puts bytes on the head, where they may stand already. NULL: no room. */
+static char *add_to_head(struct request *request, const char *bytes, size_t length)
+{
+	char *at = request->head + request->head_used;
+
+	if (length + 1 > REQUEST_HEAD_MAX - request->head_used)
+		return NULL;
+	memmove(at, bytes, length);
+	at[length] = '\0';
+	request->head_used += length + 1;
+	return at;
+}
+
+int request_add_header(struct request *request, const char *name, size_t name_length, const char *value,
+                       size_t value_length)
+{
+	struct header *header = &request->headers[request->n_headers];
+	char *copy, *text;
+
+	if (request->n_headers == REQUEST_HEADERS_MAX ||
+	    name_length + value_length + 2 > REQUEST_HEAD_MAX - request->head_used)
+		return 431;
+	/* The value first: when both stand in place, the name's NUL would cover its first byte. */
+	copy = request->head + request->head_used;
+	text = copy + name_length + 1;
+	memmove(text, value, value_length);
+	memmove(copy, name, name_length);
+	copy[name_length] = '\0';
+	while (value_length && (text[value_length - 1] == ' ' || text[value_length - 1] == '\t'))
+		value_length--;
+	text[value_length] = '\0';
+	if (memchr(text, '\0', value_length))
+		return 400;
+	for (size_t i = 0; i < name_length; i++)
+		if (copy[i] >= 'A' && copy[i] <= 'Z')
+			copy[i] |= 0x20;
+	request->head_used += name_length + value_length + 2;
+	*header = (struct header){ copy, text, name_length, value_length };
+	request->n_headers++;
+	return 0;
+}
+
+int request_set_target(struct request *request, const char *target, size_t length)
+{
+	char *question, *fragment;
+
+	if (length > REQUEST_TARGET_MAX)
+		return 414;
+	request->target = add_to_head(request, target, length);
+	if (!request->target)
+		return 431;
+	/* The absolute form (RFC 9112, 3.2.2) is for proxies, but every server must take it. */
+	if (length > 8 && (!strncasecmp(request->target, "http://", 7) || !strncasecmp(request->target, "https://", 8))) {
+		char *slash = strchr(request->target + 8, '/');
+
+		if (!slash)
+			return 400;
+		length -= (size_t)(slash - request->target);
+		request->target = slash;
+	}
+	fragment = memchr(request->target, '#', length);
+	if (fragment)
+		return 400;
+	question = memchr(request->target, '?', length);
+	request->target_length = length;
+	request->path_length = question ? (size_t)(question - request->target) : length;
+	if (question) {
+		request->query = question + 1;
+		request->query_length = length - request->path_length - 1;
+	}
+	return 0;
+}
+
+const char *request_header(const struct request *request, const char *name)
+{
+	size_t length = strlen(name);
+
+	for (unsigned i = 0; i < request->n_headers; i++)
+		if (request->headers[i].name_length == length && !memcmp(request->headers[i].name, name, length))
+			return request->headers[i].value;
+	return NULL;
+}
+
+static bool id_valid(const char *id)
+{
+	size_t length = strspn(id, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._");
+
+	return length && length <= 64 && !id[length];
+}
+
+/* Everything after this has an arena, a trace and a request id; errors too. */
+static void make_call(struct request *request, const char *name, int64_t timeout_ms)
+{
+	const char *id = request_header(request, "x-request-id"), *traceparent = request_header(request, "traceparent");
+
+	if (request->call)
+		return;
+	request->call = rpc_call_new(name, timeout_ms);
+	if (traceparent)
+		rpc_call_set_traceparent(request->call, traceparent);
+	if (id && id_valid(id))
+		rpc_call_set_request_id(request->call, id);
+	rpc_traceparent(request->call); /* made now: once the call is under way it is not ours to change, the access log still wants it */
+}
+
+static void refuse(struct request *request, int status)
+{
+	request->refused = true;
+	request->refused_status = status;
+}
+
+/* 404 or 405. */
+static void refuse_path(struct request *request)
+{
+	const struct router *router = request->worker->gateway->router;
+
+	if (!request->match.methods) {
+		rpc_fail_code(request->call, RPC_NOT_FOUND, "No such path: see /openapi.json for those that there are.");
+		refuse(request, 0);
+		return;
+	}
+	response_header(&request->response, "allow", router_allow(router, request->match.methods, rpc_arena(request->call)));
+	rpc_fail_code(request->call, RPC_UNIMPLEMENTED, "The path does not take %s; it takes %s.", request->method,
+	              response_find(&request->response, "allow"));
+	refuse(request, 405);
+}
+
+static void match_route(struct request *request)
+{
+	const struct gateway *gateway = request->worker->gateway;
+	const char *method = request->method;
+	const struct route *route;
+
+	if (!router_path_valid(request->target, request->path_length)) {
+		make_call(request, "unmatched", 0);
+		rpc_fail_code(request->call, RPC_INVALID_ARGUMENT,
+		              "The path must begin with '/', be ASCII, and hold no broken escapes.");
+		refuse(request, 400);
+		return;
+	}
+	request->builtin = builtin_find(request->connection->admin, request->target, request->path_length);
+	if (request->builtin) {
+		make_call(request, request->builtin->path, 0);
+		return;
+	}
+	if (!strcmp(method, "HEAD")) {
+		method = "GET";
+		request->response.omit_body = true;
+	}
+	if (!request->connection->admin)
+		router_match(gateway->router, method, request->target, request->path_length, &request->match);
+	else
+		request->match = (struct router_match){ 0 };
+	route = request->match.route;
+	make_call(request, route ? route->template : "unmatched", route ? route->method->timeout_ms : 0);
+	request->body_limit = route && route->method->max_request_bytes ? route->method->max_request_bytes
+	                                                                 : gateway->body_max;
+	if (!route && !cors_is_preflight(request)) {
+		refuse_path(request);
+	} else if (route && request->response.omit_body && route->method->server_streaming) {
+		rpc_fail_code(request->call, RPC_UNIMPLEMENTED, "A stream has no HEAD.");
+		refuse(request, 405);
+	} else if (route && route->method->client_streaming) {
+		rpc_fail_code(request->call, RPC_UNIMPLEMENTED, "%s streams from the client: it is reached by gRPC only.",
+		              route->method->name);
+		refuse(request, 0);
+	}
+}
+
+static void fail_too_large(struct request *request)
+{
+	rpc_fail_code(request->call, RPC_INVALID_ARGUMENT, "The body is larger than the %zu bytes that are taken here.",
+	              request->body_limit);
+	refuse(request, 413);
+}
+
+bool request_head_done(struct request *request, int64_t length)
+{
+	struct worker *worker = request->worker;
+	const struct gateway *gateway = worker->gateway;
+	const char *expect;
+
+	request->client = limits_client(request);
+	match_route(request);
+	if (!request->refused && worker->n_requests > gateway->requests_max && !request->connection->admin) {
+		rpc_fail_code(request->call, RPC_UNAVAILABLE, "The gateway has too many requests at once; try again soon.");
+		rpc_retry_after(request->call, 1000);
+		refuse(request, 0);
+	}
+	if (!request->refused && length > (int64_t)request->body_limit)
+		fail_too_large(request);
+	if (!request->refused && length)
+		transcode_check_type(request);
+	request->body_deadline = worker->loop.now_ms + gateway->body_timeout_ms;
+	expect = request_header(request, "expect");
+	if (!request->refused && expect && length) {
+		if (strcasecmp(expect, "100-continue")) {
+			rpc_fail_code(request->call, RPC_INVALID_ARGUMENT, "Expect takes 100-continue only.");
+			refuse(request, 417);
+		} else {
+			request->connection->protocol->go_on(request);
+		}
+	}
+	if (request->refused && (length > REQUEST_DISCARD_MAX || (expect && length))) {
+		request_answer_error(request, request->refused_status);
+		return false;
+	}
+	return true;
+}
+
+bool request_body(struct request *request, const char *bytes, size_t length)
+{
+	if (!request->refused && length > request->body_limit - request->body.length)
+		fail_too_large(request);
+	if (!request->refused && buffer_append(&request->body, bytes, length)) {
+		rpc_fail_code(request->call, RPC_UNAVAILABLE, "The gateway is out of memory; try again soon.");
+		refuse(request, 0);
+	}
+	if (!request->refused)
+		return true;
+	request->discarded += length;
+	if (request->discarded <= REQUEST_DISCARD_MAX)
+		return true;
+	request_answer_error(request, request->refused_status);
+	return false;
+}
+
+static int start_call(void *data, struct rpc_call *call)
+{
+	struct request *request = data;
+	ProtobufCMessage *message;
+	int r = transcode_request(request, &message);
+
+	if (r)
+		return r;
+	request->waits |= WAIT_CALL;
+	r = request->match.route->method->server_streaming ? sse_start(request, message) :
+	                                                      upstream_start(request, message);
+	if (r)
+		request->waits &= ~WAIT_CALL;
+	return r;
+}
+
+static void begin_call(struct request *request)
+{
+	if (rpc_call_run(request->call, start_call, request))
+		request_answer_error(request, 0);
+}
+
+void request_complete(struct request *request)
+{
+	int r, limit;
+
+	request->complete = true;
+	if (request->refused) {
+		request_answer_error(request, request->refused_status);
+		return;
+	}
+	if (request->builtin) {
+		builtin_answer(request);
+		return;
+	}
+	if (!request->match.route) {
+		cors_answer_preflight(request);
+		return;
+	}
+	/* Both ask Redis at once, in one write. Who sends bad tokens is counted, too. */
+	r = sessions_check(request);
+	limit = limits_check(request, !r);
+	if (r || limit) {
+		request_answer_error(request, 0);
+		return;
+	}
+	if (!request->waits)
+		begin_call(request);
+}
+
+void request_waited(struct request *request, unsigned what)
+{
+	request->waits &= ~what;
+	if (request->done) {
+		if (!request->waits)
+			request_free(request);
+		return;
+	}
+	if (request->sse) {
+		sse_waited(request, what);
+		return;
+	}
+	if (request->answered || request->waits)
+		return;
+	if (what == WAIT_CALL)
+		upstream_finish(request);
+	else if (rpc_error_code(request->call))
+		request_answer_error(request, 0);
+	else
+		begin_call(request);
+}
+
+void request_done(struct request *request)
+{
+	access_log_add(request, monotonic_us() - request->start_us);
+	request->done = true;
+	request->connection = NULL;
+	if (request->waits & WAIT_CALL && request->sse)
+		sse_cancel(request);
+	else if (request->waits & WAIT_CALL)
+		rpc_call_cancel(request->call);
+	if (!request->waits)
+		request_free(request);
+}
+
+void request_fail_protocol(struct request *request, int status, const char *message)
+{
+	static const struct {
+		int status;
+		enum rpc_code code;
+		const char *message;
+	} texts[] = {
+		{ 400, RPC_INVALID_ARGUMENT, "The request is not well formed HTTP" },
+		{ 408, RPC_DEADLINE_EXCEEDED, "The request took too long to arrive" },
+		{ 414, RPC_INVALID_ARGUMENT, "The URL is too long" },
+		{ 431, RPC_INVALID_ARGUMENT, "The header has too many fields or too many bytes" },
+		{ 505, RPC_UNIMPLEMENTED, "HTTP/1.1, HTTP/1.0 and HTTP/2 are spoken here" },
+	};
+	size_t i = 0;
+
+	while (i < sizeof(texts) / sizeof(*texts) - 1 && texts[i].status != status)
+		i++;
+	if (!request->method)
+		request->method = "";
+	make_call(request, "unmatched", 0);
+	if (message)
+		rpc_fail_code(request->call, texts[i].code, "%s: %s.", texts[i].message, message);
+	else
+		rpc_fail_code(request->call, texts[i].code, "%s.", texts[i].message);
+	request_answer_error(request, status);
+}
+
+static int print_error(void *data, struct rpc_call *call)
+{
+	struct request *request = data;
+	struct response *response = &request->response;
+	int64_t retry_ms;
+
+	response->body = error_print(call, response->status, &response->length, &retry_ms);
+	if (!response->status)
+		response->status = error_http_status(rpc_error_code(call));
+	if (retry_ms > 0)
+		response_header(response, "retry-after", rpc_printf(call, "%" PRId64, (retry_ms + 999) / 1000));
+	if (response->status == 401)
+		response_header(response, "www-authenticate",
+		                request_header(request, "authorization") ? "Bearer error=\"invalid_token\"" : "Bearer");
+	return 0;
+}
+
+/* The call's memory is used up: an answer that needs none. */
+static void answer_statically(struct request *request)
+{
+	static const char text[] = "{\"error\":{\"code\":429,\"status\":\"RESOURCE_EXHAUSTED\",\"message\":"
+				   "\"The call needs more memory than one call may have.\",\"details\":[]}}";
+
+	request->response = (struct response){
+		.status = 429,
+		.content_type = "application/json",
+		.body = text,
+		.length = sizeof(text) - 1,
+		.omit_body = request->response.omit_body,
+	};
+	response_literal(&request->response, "content-type", "application/json");
+	response_literal(&request->response, "cache-control", "no-store");
+}
+
+static int finish_response(void *data, struct rpc_call *call)
+{
+	response_finish(data);
+	return 0;
+}
+
+void request_answer_error(struct request *request, int status)
+{
+	request->response.status = status;
+	request->response.content_type = "application/json";
+	if (rpc_call_run(request->call, print_error, request))
+		answer_statically(request);
+	request_answer(request);
+}
+
+void request_answer(struct request *request)
+{
+	if (request->done || request->answered)
+		return;
+	request->answered = true;
+	if (rpc_call_run(request->call, finish_response, request))
+		answer_statically(request);
+	request->connection->protocol->respond(request);
+}
+
+void request_writable(struct request *request)
+{
+	if (request->sse)
+		sse_writable(request);
+}
