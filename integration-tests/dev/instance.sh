@@ -50,6 +50,7 @@ port() {
 	local port
 	case $1 in
 	gateway) port=${SOUK_GATEWAY_PORT:-$((8080 + port_offset))} && echo "$port" && return ;;
+	gateway-admin) port=7100 ;;
 	redis) port=7201 ;;
 	nats) port=7202 ;;
 	nats-monitor) port=7203 ;;

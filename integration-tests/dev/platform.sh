@@ -25,6 +25,8 @@ service_offers() {
 	local name=$1 replica=$2
 	if [[ $name == gateway ]]; then
 		echo "SOUK_HTTP_LISTEN=127.0.0.1:$(port gateway)"
+		echo "SOUK_ADMIN_LISTEN=127.0.0.1:$(port gateway-admin)"
+		echo "SOUK_RATE_LIMIT=1000000" # benches and races come from one address
 	else
 		echo "SOUK_GRPC_LISTEN=127.0.0.1:$(grpc_port "$name" "$replica")"
 		echo "SOUK_HTTP_LISTEN=127.0.0.1:$(http_port "$name" "$replica")"
@@ -32,6 +34,7 @@ service_offers() {
 		echo "SOUK_NATS_URL=$(nats_url "$name")"
 	fi
 	echo "SOUK_REDIS_URL=$redis_url"
+	echo "SOUK_DRAIN_TIMEOUT=5s"
 	echo "SOUK_TLS_DIR=$state/tls/$name"
 	echo "SOUK_SECRET_KEY=$(secret "key-$name")" # the same in all replicas: any must take what another signed
 	echo "SOUK_ADMIN_EMAIL=$admin_email"
@@ -99,7 +102,7 @@ services_define() {
 	done
 	if [[ -x $(service_program gateway) ]]; then
 		mapfile -t process_env < <(service_environment gateway 1)
-		process_define service gateway "$(port gateway)" "$gateway_url/readyz" "$(service_program gateway)"
+		process_define service gateway "$(port gateway) $(port gateway-admin)" "$gateway_url/readyz" "$(service_program gateway)"
 	fi
 }
 

@@ -36,11 +36,11 @@ step() {
 	while kill -0 "$pid" 2>/dev/null; do
 		if [[ -n $clear ]]; then
 			if ((ticks % 5 == 4)); then
-				printf '%s  …   %-36s %s%6s s  %.60s%s' "$clear" "$text" "$dim" "$(seconds_since "$started")" \
-					"$(tail -n 1 "$log" | tr -d '\r\e')" "$plain"
+				printf '%s  …   %-40s %s%6s s  %.60s%s' "$clear" "$text" "$dim" "$(seconds_since "$started")" \
+					"$(tail -n 1 "$log" | tr -d '\r\033')" "$plain"
 			fi
 		elif ((ticks % 200 == 199)); then
-			printf '  …   %-36s %6s s  %.100s\n' "$text" "$(seconds_since "$started")" "$(tail -n 1 "$log" | tr -d '\r\e')"
+			printf '  …   %-40s %6s s  %.100s\n' "$text" "$(seconds_since "$started")" "$(tail -n 1 "$log" | tr -d '\r\033')"
 		fi
 		ticks=$((ticks + 1))
 		sleep 0.1
@@ -52,5 +52,5 @@ step() {
 		tail -n 40 "$log" | sed 's/^/      /' >&2
 		fail "$hint"
 	fi
-	printf '%s  %s✓%s   %-36s %6s s\n' "$clear" "$green" "$plain" "$text" "$(seconds_since "$started")"
+	printf '%s  %s✓%s   %-40s %6s s\n' "$clear" "$green" "$plain" "$text" "$(seconds_since "$started")"
 }
