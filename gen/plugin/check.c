@@ -45,40 +45,41 @@ static bool is_resource_pattern(const char *pattern)
 static void check_rules(struct schema *schema, const struct field *field)
 {
 	const struct rpc_rules *rules = field->rules;
+	const char *name = field->parent->map_entry ? field->parent->name : field->name;
 	bool text = field->type == PROTOBUF_C_TYPE_STRING;
 
 	if ((rules->has_min || rules->has_max) && !is_number(field))
-		refuse(schema, field->place, "min and max bound numbers, and '%s' is none; take them away", field->name);
+		refuse(schema, field->place, "min and max bound numbers, and '%s' is none; take them away", name);
 	if ((rules->has_min && !isfinite(rules->min)) || (rules->has_max && !isfinite(rules->max)))
-		refuse(schema, field->place, "a bound of '%s' is no finite number; leave it out instead", field->name);
+		refuse(schema, field->place, "a bound of '%s' is no finite number; leave it out instead", name);
 	if (rules->has_min && rules->has_max && rules->min > rules->max)
 		refuse(schema, field->place, "no number is from %g to %g; swap the bounds of '%s'", rules->min, rules->max,
-		       field->name);
+		       name);
 	if ((rules->min_len || rules->max_len) && !text && field->type != PROTOBUF_C_TYPE_BYTES)
 		refuse(schema, field->place, "min_len and max_len are for strings and bytes, and '%s' is neither; take them away",
-		       field->name);
+		       name);
 	if (rules->max_len && rules->min_len > rules->max_len)
 		refuse(schema, field->place, "no length is from %u to %u; swap the bounds of '%s'", rules->min_len,
-		       rules->max_len, field->name);
+		       rules->max_len, name);
 	if (text && !rules->max_len && rules->min_len > 1024)
 		refuse(schema, field->place, "min_len of '%s' is above the default max_len of 1024; set max_len too",
-		       field->name);
+		       name);
 	if ((rules->min_items || rules->max_items) && !field->repeated)
 		refuse(schema, field->place,
 		       "min_items and max_items are for repeated fields and maps, and '%s' is none; take them away",
-		       field->name);
+		       name);
 	if (rules->max_items && rules->min_items > rules->max_items)
 		refuse(schema, field->place, "no number of elements is from %u to %u; swap the bounds of '%s'",
-		       rules->min_items, rules->max_items, field->name);
+		       rules->min_items, rules->max_items, name);
 	if (field->repeated && !rules->max_items && rules->min_items > 1000)
 		refuse(schema, field->place, "min_items of '%s' is above the default max_items of 1000; set max_items too",
-		       field->name);
+		       name);
 	if ((rules->format || rules->resource) && !text)
 		refuse(schema, field->place, "format and resource are for strings, and '%s' is none; take them away",
-		       field->name);
+		       name);
 	if ((unsigned)rules->format > RPC_FORMAT_ANY)
 		refuse(schema, field->place, "the format %d of '%s' is unknown; use one of crpc.v1.Rules.Format",
-		       rules->format, field->name);
+		       rules->format, name);
 	if (rules->resource && !is_resource_pattern(rules->resource))
 		refuse(schema, field->place, "'%s' names no resource; write it like products/{product}", rules->resource);
 }
