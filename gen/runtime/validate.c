@@ -287,6 +287,8 @@ static void check_missing(struct validator *validator, const ProtobufCFieldDescr
 static void check_map(struct validator *validator, ProtobufCMessage **entries, size_t n)
 {
 	const ProtobufCFieldDescriptor *fields = entries[0]->descriptor->fields;
+	/* What the map's rules say of values, the generator writes to the entry's value. */
+	const struct rpc_rules *rules = rpc_message_info(entries[0]->descriptor)->fields[1].rules;
 	struct field_path step = { .outer = validator->path, .is_key = true, .length = PATH_TERMINATED };
 
 	validator->path = &step;
@@ -298,7 +300,8 @@ static void check_map(struct validator *validator, ProtobufCMessage **entries, s
 		if (fields[0].type == PROTOBUF_C_TYPE_STRING)
 			check_value(validator, &fields[0], rpc_field_value(entries[i], &fields[0]), &default_rules);
 		if (rpc_field_present(entries[i], &fields[1]))
-			check_value(validator, &fields[1], rpc_field_value(entries[i], &fields[1]), &default_rules);
+			check_value(validator, &fields[1], rpc_field_value(entries[i], &fields[1]),
+			            rules ? rules : &default_rules);
 	}
 	validator->path = step.outer;
 }
