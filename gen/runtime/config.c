@@ -33,7 +33,12 @@ static const char *const type_names[] = {
 	[OPTION_SIZE] = "size",
 };
 
-DEFINE_CLEANUP(FILE *, fclose)
+static void file_close(FILE *file)
+{
+	if (file)
+		fclose(file);
+}
+DEFINE_CLEANUP(FILE *, file_close)
 
 /* Strings live as long as the process: the list keeps what a later reading replaces. */
 struct kept {
@@ -163,7 +168,7 @@ static int set(const struct option *option, const char *name, const char *text, 
 static int read_secret(const char *name, const char *path, const struct option *option, char **error)
 {
 	char bytes[SECRET_FILE_MAX + 1];
-	cleanup(fclosep) FILE *file = fopen(path, "re");
+	cleanup(file_closep) FILE *file = fopen(path, "re");
 	size_t length;
 
 	if (!file)

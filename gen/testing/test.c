@@ -9,7 +9,7 @@
 /* The linker's: where the section `tests` begins and ends. */
 extern const struct test_entry __start_tests[], __stop_tests[];
 
-enum { EXPECTED_MAX = 8, TIMEOUT_S = 60 };
+enum { EXPECTED_MAX = 8, TIMEOUT_S = 60, CALL_TIMEOUT_MS = 30000 };
 
 static struct {
 	pthread_mutex_t lock; /* any thread logs */
@@ -20,6 +20,15 @@ static struct {
 	size_t n_expected;
 	char unexpected[1024]; /* the first line */
 } logged = { .lock = PTHREAD_MUTEX_INITIALIZER };
+
+static struct rpc_call *the_call;
+
+struct rpc_call *test_call(void)
+{
+	if (!the_call)
+		the_call = rpc_call_new("test", CALL_TIMEOUT_MS);
+	return the_call;
+}
 
 void test_expect_log(const char *sentence)
 {
@@ -47,7 +56,7 @@ static void see_log(enum log_level level, const char *line)
 	pthread_mutex_unlock(&logged.lock);
 }
 
-static void forget_logs(void)
+static void begin(void)
 {
 	pthread_mutex_lock(&logged.lock);
 	logged.n_expected = 0;
@@ -56,11 +65,12 @@ static void forget_logs(void)
 	log_set_hook(see_log);
 }
 
-static void check_logs(void)
+static void finish(void)
 {
 	static char unexpected[sizeof(logged.unexpected)];
 	const char *missing = NULL;
 
+	the_call = rpc_call_free(the_call);
 	log_set_hook(NULL);
 	pthread_mutex_lock(&logged.lock);
 	memcpy(unexpected, logged.unexpected, sizeof(unexpected));
@@ -96,7 +106,7 @@ int test_main(const char *suite_name, void (*setup)(void), void (*teardown)(void
 
 	tcase_set_timeout(test_case, TIMEOUT_S);
 	/* Teardowns run last to first: what the test's own teardown logs counts too. */
-	tcase_add_checked_fixture(test_case, forget_logs, check_logs);
+	tcase_add_checked_fixture(test_case, begin, finish);
 	tcase_add_checked_fixture(test_case, setup, teardown);
 	for (const struct test_entry *entry = __start_tests; entry < __stop_tests; entry++) {
 		if (entry->rows == 1)

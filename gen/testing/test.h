@@ -3,6 +3,7 @@
 
 #include <check.h>
 #include <stddef.h>
+#include <crpc/call.h>
 #include <crpc/log.h>
 
 /*
@@ -30,6 +31,9 @@
 	{                                                                                          \
 		return test_main((suite), (setup), (teardown));                                    \
 	}
+
+/* A call for the present test: the same at each asking, freed after the test's teardown. */
+struct rpc_call *test_call(void);
 
 /* This error will be logged: the sentence, once or more; it failing to come fails the test. */
 void test_expect_log(const char *sentence);
