@@ -8,6 +8,7 @@
 #include <string.h>
 #include <sys/random.h>
 #include <sys/wait.h>
+#include <unistd.h>
 
 static struct {
 	pthread_mutex_t lock;
@@ -110,6 +111,13 @@ void platform_do(const char *command, ...)
 			     platform_variable("SOUK_TEST_DEV"), what));
 	if (status)
 		ck_abort_msg("./dev %s failed (%d)", what, WEXITSTATUS(status));
+}
+
+const char *platform_replicas(const char *service)
+{
+	const char *second = text("%s/run/%s-2/run", platform_variable("SOUK_TEST_STATE"), service);
+
+	return access(second, F_OK) ? service : text("%s %s-2", service, service);
 }
 
 /* runit's finish script writes a line for each end: time, exit code or -1, signal. */

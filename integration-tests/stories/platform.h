@@ -32,6 +32,8 @@ int platform_http_port(const char *service, int replica);
  * "stop mongodb". A killed one comes back after a second. Fails the test when ./dev does.
  */
 void platform_do(const char *command, ...) __attribute__((format(printf, 1, 2)));
+/* The processes of a service: "orders orders-2", or the one. */
+const char *platform_replicas(const char *service);
 /* How often a process has ended since it was started; ends by kill -9 (a crash point's too) apart.
  */
 int platform_ends(const char *process);

@@ -1,0 +1,213 @@
+/*
+ * Crashes: kill -9 at every point of the sources where it could hurt. Whatever the process was at,
+ * within a minute after its restart each order is paid and fulfilled, or cancelled and refunded,
+ * without a hand; and an app that repeats what it did not hear about is never charged twice.
+ */
+#include "shop.h"
+#include <string.h>
+
+enum { STOCK = 50, UNITS = 2 };
+
+static const struct crash {
+	const char *service, *point;
+} crashes[] = {
+#include "crash_points.h"
+};
+
+struct journey {
+	struct app *app;
+	const char *tea, *email, *order;
+	int64_t total;
+};
+
+/* An app that got no answer, or none that says how it went, asks again with the same key. */
+static bool is_unknown(const struct response *response)
+{
+	return response->status == 0 || response->status >= 500 || response->status == 409;
+}
+
+#define INSIST(request)                                                                            \
+	({                                                                                         \
+		struct response *answer_;                                                          \
+		eventually(60, !is_unknown(answer_ = (request)));                                  \
+		answer_;                                                                           \
+	})
+
+static void place(struct journey *journey)
+{
+	const char *key = unique("order"), *add = unique("add"), *method;
+	struct response *answer;
+
+	journey->app = app_new();
+	journey->email = text("%s@example.com", unique("guest"));
+	app_take_session(journey->app,
+			 expect(INSIST(http_post(journey->app, "/v1/sessions:guest", "{}")), 200));
+	expect(INSIST(http_post_once(journey->app, add, "/v1/cart/items",
+				     "{'product': '%s', 'quantity': %d}", journey->tea, UNITS)),
+	       200);
+	answer = expect(INSIST(http_post(journey->app, "/v1/cart:quoteShipping",
+					 "{'address': " BERLIN "}")),
+			200);
+	method = text_at(answer, "methods.0.name");
+	answer = expect(INSIST(order_place_once(journey->app, journey->email, method, key)), 200);
+	journey->order = text("%s", id_at(answer, "name"));
+	journey->total = cents_at(answer, "totals.total");
+}
+
+static struct response *pay(struct journey *journey, const char *card)
+{
+	const char *key = unique("pay");
+
+	return INSIST(order_pay_once(journey->app, journey->order, card, key));
+}
+
+static void cancel(struct journey *journey)
+{
+	INSIST(http_post(journey->app, text("/v1/orders/%s:cancel", journey->order), "{}"));
+}
+
+static void buy(struct journey *journey)
+{
+	place(journey);
+	pay(journey, VISA);
+}
+
+static void buy_with_the_second_card(struct journey *journey)
+{
+	place(journey);
+	pay(journey, DECLINED);
+	pay(journey, VISA);
+}
+
+static void buy_and_cancel(struct journey *journey)
+{
+	place(journey);
+	pay(journey, VISA);
+	cancel(journey);
+}
+
+static void think_better_of_it(struct journey *journey)
+{
+	place(journey);
+	cancel(journey);
+}
+
+static void (*const journeys[])(struct journey *journey) = {
+	buy,
+	buy_with_the_second_card,
+	buy_and_cancel,
+	think_better_of_it,
+};
+enum { JOURNEYS = sizeof(journeys) / sizeof(*journeys) };
+
+static const char *state(const struct journey *journey)
+{
+	struct response *order = http_get(journey->app, "/v1/orders/%s", journey->order);
+
+	return order->status == 200 ? text("%s", text_at(order, "state")) : "UNKNOWN";
+}
+
+static bool is_sold(const char *order_state)
+{
+	return !strcmp(order_state, "CONFIRMED") || !strcmp(order_state, "COMPLETED");
+}
+
+static bool is_off(const char *order_state)
+{
+	return !strcmp(order_state, "CANCELLED") || !strcmp(order_state, "EXPIRED");
+}
+
+/* Units that are sold: the money for them is here, once, or it is back. */
+static int settle(const struct journey *journey)
+{
+	const char *now = "";
+
+	eventually(60, (now = state(journey), is_sold(now) || is_off(now)));
+	if (is_sold(now)) {
+		ck_assert_int_eq(stripe_charges(journey->order), 1);
+		ck_assert_int_eq(stripe_captured_cents(journey->order), journey->total);
+		ck_assert_int_eq(stripe_refunded_cents(journey->order), 0);
+		eventually(60, mail_count(journey->email, "") >= 1);
+	} else {
+		eventually(60, stripe_captured_cents(journey->order) ==
+				       stripe_refunded_cents(journey->order));
+	}
+	eventually(60, stripe_holds(journey->order) == 0);
+	return is_sold(now) ? UNITS : 0;
+}
+
+static bool was_killed(const char *service)
+{
+	return platform_kills(service) + platform_kills(text("%s-2", service)) > 0;
+}
+
+TEST_EACH(a_crash_loses_neither_money_nor_stock, crashes)
+{
+	struct journey done[JOURNEYS] = {};
+	const char *tea = product_new(1300, STOCK);
+	int n = 0, sold = 0;
+
+	platform_do("restart %s SOUK_CRASH_AT=%s", platform_replicas(row->service), row->point);
+	/* Until the point is reached, and one journey more, for the replica that has not been hit.
+	 */
+	while (n < JOURNEYS) {
+		bool hit = was_killed(row->service);
+
+		done[n].tea = tea;
+		journeys[n](&done[n]);
+		n++;
+		if (hit)
+			break;
+	}
+	ck_assert_msg(was_killed(row->service), "no journey came to the point %s of %s", row->point,
+		      row->service);
+	for (int i = 0; i < n; i++)
+		sold += settle(&done[i]);
+	eventually(60, stock_of(tea, "reserved") == 0);
+	eventually(60, stock_of(tea, "onHand") == STOCK - sold);
+	ck_assert_int_eq(stock_available(tea), STOCK - sold);
+	for (int i = 0; i < n; i++)
+		app_free(done[i].app);
+	/* No point is left armed in the replica that was not hit. */
+	platform_do("restart %s", platform_replicas(row->service));
+}
+
+static const char *const killed[] = { "payments", "orders",   "inventory",
+				      "cart",     "shipping", "gateway" };
+
+struct busy {
+	struct journey journeys[6];
+	const char *service;
+};
+
+static void work(int i, void *data)
+{
+	struct busy *busy = data;
+
+	if (i == 6) {
+		pause_ms(150);
+		platform_do("kill %s", busy->service);
+		return;
+	}
+	buy(&busy->journeys[i]);
+}
+
+TEST_EACH(a_kill_in_the_middle_of_many_purchases_is_survived, killed)
+{
+	static struct busy busy;
+	const char *tea = product_new(1300, STOCK);
+	int sold = 0;
+
+	busy.service = *row;
+	for (int i = 0; i < 6; i++)
+		busy.journeys[i].tea = tea;
+	at_once(7, work, &busy);
+	for (int i = 0; i < 6; i++)
+		sold += settle(&busy.journeys[i]);
+	eventually(60, stock_of(tea, "reserved") == 0);
+	eventually(60, stock_of(tea, "onHand") == STOCK - sold);
+	for (int i = 0; i < 6; i++)
+		app_free(busy.journeys[i].app);
+}
+
+TEST_MAIN("crashes", story_begin, story_end)
