@@ -149,7 +149,8 @@ json_t *openapi_parameters(struct openapi *openapi, const struct binding *bindin
 	struct query query = { .binding = binding };
 
 	add_path(openapi, parameters, binding, names);
-	if (!binding->rule->body || strcmp(binding->rule->body, "*"))
+	/* a client that streams says it in frames */
+	if (!binding->method->client_streaming && (!binding->rule->body || strcmp(binding->rule->body, "*")))
 		add_query(openapi, parameters, &query, binding->method->request, "", "", true);
 	add_headers(openapi, parameters, binding->method);
 	return parameters;
