@@ -1,23 +1,23 @@
 /* The tables by which libprotobuf-c and the runtime read a message. */
+#include "products.h"
 #include <inttypes.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
-#include "products.h"
 
 enum { DEFAULT_MAX_LEN = 1024, DEFAULT_MAX_ITEMS = 1000 };
 
 static const char *type_name(ProtobufCType type)
 {
 	static const char *const names[] = {
-		[PROTOBUF_C_TYPE_INT32] = "INT32",	[PROTOBUF_C_TYPE_SINT32] = "SINT32",
+		[PROTOBUF_C_TYPE_INT32] = "INT32",       [PROTOBUF_C_TYPE_SINT32] = "SINT32",
 		[PROTOBUF_C_TYPE_SFIXED32] = "SFIXED32", [PROTOBUF_C_TYPE_INT64] = "INT64",
-		[PROTOBUF_C_TYPE_SINT64] = "SINT64",	[PROTOBUF_C_TYPE_SFIXED64] = "SFIXED64",
-		[PROTOBUF_C_TYPE_UINT32] = "UINT32",	[PROTOBUF_C_TYPE_FIXED32] = "FIXED32",
-		[PROTOBUF_C_TYPE_UINT64] = "UINT64",	[PROTOBUF_C_TYPE_FIXED64] = "FIXED64",
-		[PROTOBUF_C_TYPE_FLOAT] = "FLOAT",	[PROTOBUF_C_TYPE_DOUBLE] = "DOUBLE",
-		[PROTOBUF_C_TYPE_BOOL] = "BOOL",	[PROTOBUF_C_TYPE_ENUM] = "ENUM",
-		[PROTOBUF_C_TYPE_STRING] = "STRING",	[PROTOBUF_C_TYPE_BYTES] = "BYTES",
+		[PROTOBUF_C_TYPE_SINT64] = "SINT64",     [PROTOBUF_C_TYPE_SFIXED64] = "SFIXED64",
+		[PROTOBUF_C_TYPE_UINT32] = "UINT32",     [PROTOBUF_C_TYPE_FIXED32] = "FIXED32",
+		[PROTOBUF_C_TYPE_UINT64] = "UINT64",     [PROTOBUF_C_TYPE_FIXED64] = "FIXED64",
+		[PROTOBUF_C_TYPE_FLOAT] = "FLOAT",       [PROTOBUF_C_TYPE_DOUBLE] = "DOUBLE",
+		[PROTOBUF_C_TYPE_BOOL] = "BOOL",         [PROTOBUF_C_TYPE_ENUM] = "ENUM",
+		[PROTOBUF_C_TYPE_STRING] = "STRING",     [PROTOBUF_C_TYPE_BYTES] = "BYTES",
 		[PROTOBUF_C_TYPE_MESSAGE] = "MESSAGE",
 	};
 
@@ -31,13 +31,19 @@ static void print_field(struct output *out, const struct field *field)
 
 	print(out, "\t{\n\t\t.name = \"%s\",\n\t\t.id = %d,\n", field->name, field->number);
 	print(out, "\t\t.label = PROTOBUF_C_LABEL_%s,\n\t\t.type = PROTOBUF_C_TYPE_%s,\n",
-	      field->repeated ? "REPEATED" : optional ? "OPTIONAL" : "NONE", type_name(field->type));
+	      field->repeated ? "REPEATED"
+	      : optional      ? "OPTIONAL"
+			      : "NONE",
+	      type_name(field->type));
 	if (field->repeated)
-		print(out, "\t\t.quantifier_offset = offsetof(%s, %s),\n", message, field->count_name);
+		print(out, "\t\t.quantifier_offset = offsetof(%s, %s),\n", message,
+		      field->count_name);
 	else if (field->oneof)
-		print(out, "\t\t.quantifier_offset = offsetof(%s, %s),\n", message, field->oneof->case_name);
+		print(out, "\t\t.quantifier_offset = offsetof(%s, %s),\n", message,
+		      field->oneof->case_name);
 	else if (field->has_name)
-		print(out, "\t\t.quantifier_offset = offsetof(%s, %s),\n", message, field->has_name);
+		print(out, "\t\t.quantifier_offset = offsetof(%s, %s),\n", message,
+		      field->has_name);
 	print(out, "\t\t.offset = offsetof(%s, %s),\n", message, field->c_name);
 	if (field->message)
 		print(out, "\t\t.descriptor = &%s_descriptor,\n", field->message->c_name);
@@ -70,17 +76,20 @@ static void print_order(struct output *out, const struct message *message, bool 
 	if (!keys)
 		abort();
 	for (size_t i = 0; i < message->n_fields; i++)
-		keys[i] = (struct key){ by_json_name ? message->sorted[i]->json_name : message->sorted[i]->name, i };
+		keys[i] = (struct key){ by_json_name ? message->sorted[i]->json_name
+						     : message->sorted[i]->name,
+					i };
 	qsort(keys, message->n_fields, sizeof(*keys), compare_keys);
 	for (size_t i = 0; i < message->n_fields; i++)
-		print(out, "\t%zu, /* %s */\n", keys[i].index, message->sorted[keys[i].index]->name);
+		print(out, "\t%zu, /* %s */\n", keys[i].index,
+		      message->sorted[keys[i].index]->name);
 	free(keys);
 }
 
 static const char *format_name(enum rpc_format format)
 {
-	static const char *const names[] = { "TEXT", "EMAIL", "CURRENCY", "COUNTRY", "PHONE",
-					     "LANGUAGE", "URI", "ID", "ANY" };
+	static const char *const names[] = { "TEXT",     "EMAIL", "CURRENCY", "COUNTRY", "PHONE",
+					     "LANGUAGE", "URI",   "ID",       "ANY" };
 
 	return (unsigned)format < sizeof(names) / sizeof(*names) ? names[format] : "TEXT";
 }
@@ -104,7 +113,8 @@ static void print_rules(struct output *out, const struct field *field)
 		max_len = DEFAULT_MAX_LEN;
 	if (!max_items && field->repeated)
 		max_items = DEFAULT_MAX_ITEMS;
-	print(out, "\nstatic const struct rpc_rules %s_%s_rules = {\n", field->parent->c_name, field->name);
+	print(out, "\nstatic const struct rpc_rules %s_%s_rules = {\n", field->parent->c_name,
+	      field->name);
 	if (rules->has_min)
 		print_bound(out, "min", rules->min);
 	if (rules->has_max)
@@ -129,8 +139,8 @@ static void print_rules(struct output *out, const struct field *field)
 
 static void print_flags(struct output *out, uint32_t flags)
 {
-	static const char *const names[] = { "REQUIRED", "OUTPUT_ONLY", "INPUT_ONLY", "IMMUTABLE",
-					     "IDENTIFIER", "MAP", "OPTIONAL" };
+	static const char *const names[] = { "REQUIRED",   "OUTPUT_ONLY", "INPUT_ONLY", "IMMUTABLE",
+					     "IDENTIFIER", "MAP",         "OPTIONAL" };
 	const char *between = "";
 
 	for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++) {
@@ -146,11 +156,12 @@ static void print_flags(struct output *out, uint32_t flags)
 static void print_info(struct output *out, const struct message *message)
 {
 	static const char *const kinds[] = {
-		[RPC_KIND_MESSAGE] = "MESSAGE", [RPC_KIND_ANY] = "ANY", [RPC_KIND_TIMESTAMP] = "TIMESTAMP",
-		[RPC_KIND_DURATION] = "DURATION", [RPC_KIND_STRUCT] = "STRUCT", [RPC_KIND_VALUE] = "VALUE",
+		[RPC_KIND_MESSAGE] = "MESSAGE",       [RPC_KIND_ANY] = "ANY",
+		[RPC_KIND_TIMESTAMP] = "TIMESTAMP",   [RPC_KIND_DURATION] = "DURATION",
+		[RPC_KIND_STRUCT] = "STRUCT",         [RPC_KIND_VALUE] = "VALUE",
 		[RPC_KIND_LIST_VALUE] = "LIST_VALUE", [RPC_KIND_NULL_VALUE] = "NULL_VALUE",
-		[RPC_KIND_FIELD_MASK] = "FIELD_MASK", [RPC_KIND_EMPTY] = "EMPTY", [RPC_KIND_WRAPPER] = "WRAPPER",
-		[RPC_KIND_HTTP_BODY] = "HTTP_BODY",
+		[RPC_KIND_FIELD_MASK] = "FIELD_MASK", [RPC_KIND_EMPTY] = "EMPTY",
+		[RPC_KIND_WRAPPER] = "WRAPPER",       [RPC_KIND_HTTP_BODY] = "HTTP_BODY",
 	};
 	const char *name = message->c_name;
 
@@ -172,10 +183,13 @@ static void print_info(struct output *out, const struct message *message)
 		print_order(out, message, true);
 		print(out, "};\n");
 	}
-	print(out, "\nstatic const struct rpc_message_info %s_info = {\n\t.kind = RPC_KIND_%s,\n", name,
-	      kinds[message->kind]);
+	print(out, "\nstatic const struct rpc_message_info %s_info = {\n\t.kind = RPC_KIND_%s,\n",
+	      name, kinds[message->kind]);
 	if (message->n_fields)
-		print(out, "\t.fields = %s_field_info,\n\t.fields_sorted_by_json_name = %s_by_json_name,\n", name, name);
+		print(out,
+		      "\t.fields = %s_field_info,\n\t.fields_sorted_by_json_name = "
+		      "%s_by_json_name,\n",
+		      name, name);
 	if (message->map_entry)
 		print(out, "\t.map_entry = true,\n");
 	print(out, "};\n");
@@ -196,12 +210,11 @@ static size_t print_ranges(struct output *out, const struct message *message)
 	return n_ranges;
 }
 
-void print_descriptor(struct output *out, struct schema *schema, const struct message *message)
+void print_descriptor(struct output *out, const struct message *message)
 {
 	const char *name = message->c_name;
 	size_t n_ranges = 0;
 
-	(void)schema;
 	for (size_t i = 0; i < message->n_fields; i++)
 		if (message->sorted[i]->rules)
 			print_rules(out, message->sorted[i]);
@@ -221,13 +234,16 @@ void print_descriptor(struct output *out, struct schema *schema, const struct me
 	print(out,
 	      "\nconst ProtobufCMessageDescriptor %s_descriptor = {\n"
 	      "\t.magic = PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,\n"
-	      "\t.name = \"%s\",\n\t.short_name = \"%s\",\n\t.c_name = \"%s\",\n\t.package_name = \"%s\",\n"
+	      "\t.name = \"%s\",\n\t.short_name = \"%s\",\n\t.c_name = \"%s\",\n\t.package_name = "
+	      "\"%s\",\n"
 	      "\t.sizeof_message = sizeof(%s),\n\t.n_fields = %zu,\n",
-	      name, message->full_name, message->name, name, message->file->package, name, message->n_fields);
+	      name, message->full_name, message->name, name, message->file->package, name,
+	      message->n_fields);
 	if (message->n_fields)
 		print(out,
 		      "\t.fields = %s_fields,\n\t.fields_sorted_by_name = %s_by_name,\n"
 		      "\t.n_field_ranges = %zu,\n\t.field_ranges = %s_ranges,\n",
 		      name, name, n_ranges, name);
-	print(out, "\t.message_init = %s_init,\n\t.reserved1 = (void *)&%s_info,\n};\n", name, name);
+	print(out, "\t.message_init = %s_init,\n\t.reserved1 = (void *)&%s_info,\n};\n", name,
+	      name);
 }

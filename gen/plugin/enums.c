@@ -1,8 +1,8 @@
 /* Enums and error reasons. */
-#include <stdlib.h>
-#include <string.h>
 #include "naming.h"
 #include "products.h"
+#include <stdlib.h>
+#include <string.h>
 
 void print_enumeration_header(struct output *out, const struct enumeration *enumeration)
 {
@@ -18,13 +18,14 @@ void print_enumeration_header(struct output *out, const struct enumeration *enum
 		else
 			print(out, "\t%s = %d,\n", value->c_name, value->number);
 	}
-	print(out, "} %s;\nextern const ProtobufCEnumDescriptor %s_descriptor;\n", enumeration->c_name,
-	      enumeration->c_name);
+	print(out, "} %s;\nextern const ProtobufCEnumDescriptor %s_descriptor;\n",
+	      enumeration->c_name, enumeration->c_name);
 }
 
 static int compare_numbers(const void *a, const void *b)
 {
-	const struct value *left = *(const struct value *const *)a, *right = *(const struct value *const *)b;
+	const struct value *left = *(const struct value *const *)a,
+			   *right = *(const struct value *const *)b;
 
 	if (left->number != right->number)
 		return left->number < right->number ? -1 : 1;
@@ -57,7 +58,8 @@ void print_enumeration(struct output *out, const struct enumeration *enumeration
 	print(out, "\nstatic const ProtobufCEnumValue %s_values[] = {\n", name);
 	for (size_t i = 0; i < n; i++) {
 		if (!i || sorted[i]->number != sorted[i - 1]->number) {
-			print(out, "\t{ \"%s\", \"%s\", %s },\n", sorted[i]->name, sorted[i]->c_name, sorted[i]->c_name);
+			print(out, "\t{ \"%s\", \"%s\", %s },\n", sorted[i]->name,
+			      sorted[i]->c_name, sorted[i]->c_name);
 			n_unique++;
 		}
 		named[i] = (struct named){ sorted[i]->name, (unsigned)n_unique - 1 };
@@ -81,19 +83,21 @@ void print_enumeration(struct output *out, const struct enumeration *enumeration
 	print(out, "};\n\nconst ProtobufCEnumDescriptor %s_descriptor = {\n", name);
 	print(out,
 	      "\t.magic = PROTOBUF_C__ENUM_DESCRIPTOR_MAGIC,\n"
-	      "\t.name = \"%s\",\n\t.short_name = \"%s\",\n\t.c_name = \"%s\",\n\t.package_name = \"%s\",\n"
+	      "\t.name = \"%s\",\n\t.short_name = \"%s\",\n\t.c_name = \"%s\",\n\t.package_name = "
+	      "\"%s\",\n"
 	      "\t.n_values = %zu,\n\t.values = %s_values,\n"
 	      "\t.n_value_names = %zu,\n\t.values_by_name = %s_by_name,\n"
 	      "\t.n_value_ranges = %zu,\n\t.value_ranges = %s_ranges,\n};\n",
-	      enumeration->full_name, enumeration->name, name, enumeration->file->package, n_unique, name, n, name,
-	      n_ranges, name);
+	      enumeration->full_name, enumeration->name, name, enumeration->file->package, n_unique,
+	      name, n, name, n_ranges, name);
 	free(sorted);
 	free(named);
 }
 
 void print_reasons_header(struct output *out, const struct enumeration *enumeration)
 {
-	print(out, "extern const struct rpc_reason %s_reasons[%zu];\n", enumeration->c_name, enumeration->n_values);
+	print(out, "extern const struct rpc_reason %s_reasons[%zu];\n", enumeration->c_name,
+	      enumeration->n_values);
 	for (size_t i = 0; i < enumeration->n_values; i++) {
 		const struct value *value = &enumeration->values[i];
 
@@ -102,34 +106,51 @@ void print_reasons_header(struct output *out, const struct enumeration *enumerat
 		print(out, "/* ");
 		for (const char *at = value->message; *at; at++)
 			print(out, at[0] == '*' && at[1] == '/' ? "%c " : "%c", *at);
-		print(out, " */\n#define %s (&%s_reasons[%zu])\n", value->name, enumeration->c_name, i);
+		print(out, " */\n#define %s (&%s_reasons[%zu])\n", value->name, enumeration->c_name,
+		      i);
 	}
 }
 
 static const char *code_name(int code)
 {
 	static const char *const names[] = {
-		"RPC_OK", "RPC_CANCELLED", "RPC_UNKNOWN", "RPC_INVALID_ARGUMENT", "RPC_DEADLINE_EXCEEDED",
-		"RPC_NOT_FOUND", "RPC_ALREADY_EXISTS", "RPC_PERMISSION_DENIED", "RPC_RESOURCE_EXHAUSTED",
-		"RPC_FAILED_PRECONDITION", "RPC_ABORTED", "RPC_OUT_OF_RANGE", "RPC_UNIMPLEMENTED", "RPC_INTERNAL",
-		"RPC_UNAVAILABLE", "RPC_DATA_LOSS", "RPC_UNAUTHENTICATED",
+		"RPC_OK",
+		"RPC_CANCELLED",
+		"RPC_UNKNOWN",
+		"RPC_INVALID_ARGUMENT",
+		"RPC_DEADLINE_EXCEEDED",
+		"RPC_NOT_FOUND",
+		"RPC_ALREADY_EXISTS",
+		"RPC_PERMISSION_DENIED",
+		"RPC_RESOURCE_EXHAUSTED",
+		"RPC_FAILED_PRECONDITION",
+		"RPC_ABORTED",
+		"RPC_OUT_OF_RANGE",
+		"RPC_UNIMPLEMENTED",
+		"RPC_INTERNAL",
+		"RPC_UNAVAILABLE",
+		"RPC_DATA_LOSS",
+		"RPC_UNAUTHENTICATED",
 	};
 	_Static_assert(sizeof(names) / sizeof(*names) == N_RPC_CODES, "a code lacks its name");
 
 	return code > 0 && code < N_RPC_CODES ? names[code] : "RPC_UNKNOWN";
 }
 
-void print_reasons(struct output *out, const struct schema *schema, const struct enumeration *enumeration)
+void print_reasons(struct output *out, const struct schema *schema,
+		   const struct enumeration *enumeration)
 {
 	const char *domain = schema_domain(schema, enumeration->file);
 	const char *platform = schema_platform(schema, enumeration->file);
 
-	print(out, "\nconst struct rpc_reason %s_reasons[%zu] = {\n", enumeration->c_name, enumeration->n_values);
+	print(out, "\nconst struct rpc_reason %s_reasons[%zu] = {\n", enumeration->c_name,
+	      enumeration->n_values);
 	for (size_t i = 0; i < enumeration->n_values; i++) {
 		const struct value *value = &enumeration->values[i];
 
-		print(out, "\t{ \"%s%s%s\", \"%s\",\n\t  ", domain, strcmp(domain, platform) ? "." : "",
-		      strcmp(domain, platform) ? platform : "", value->name);
+		print(out, "\t{ \"%s%s%s\", \"%s\",\n\t  ", domain,
+		      strcmp(domain, platform) ? "." : "", strcmp(domain, platform) ? platform : "",
+		      value->name);
 		print_string(out, value->message);
 		print(out, ", %s },\n", code_name(value->code));
 	}

@@ -1,8 +1,8 @@
 /* protoc-gen-crpc: descriptors in, C out. protoc runs it and speaks over stdin and stdout. */
+#include "plugin.h"
+#include <crpc/cleanup.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <crpc/cleanup.h>
-#include "plugin.h"
 
 static void freep(uint8_t **bytes)
 {

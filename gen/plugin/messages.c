@@ -1,7 +1,7 @@
 /* Messages: what a .msg.h declares. */
-#include <string.h>
 #include "naming.h"
 #include "products.h"
+#include <string.h>
 
 static const char *scalar_type(ProtobufCType type)
 {
@@ -43,7 +43,8 @@ static const char *value_type(struct arena *arena, const struct field *field)
 	return arena_printf(arena, "%s ", scalar_type(field->type));
 }
 
-static void print_field(struct output *out, struct arena *arena, const struct field *field, const char *indent)
+static void print_field(struct output *out, struct arena *arena, const struct field *field,
+			const char *indent)
 {
 	const char *type = value_type(arena, field);
 
@@ -58,12 +59,14 @@ static void print_field(struct output *out, struct arena *arena, const struct fi
 	print(out, "%s%s%s;\n", indent, type, field->c_name);
 }
 
-static void print_oneof_case(struct output *out, const struct message *message, const struct oneof *oneof)
+static void print_oneof_case(struct output *out, const struct message *message,
+			     const struct oneof *oneof)
 {
 	print(out, "typedef enum %s {\n\t%s = 0,\n", oneof->case_type, oneof->not_set);
 	for (size_t i = 0; i < message->n_fields; i++)
 		if (message->fields[i].oneof == oneof)
-			print(out, "\t%s = %d,\n", message->fields[i].case_constant, message->fields[i].number);
+			print(out, "\t%s = %d,\n", message->fields[i].case_constant,
+			      message->fields[i].number);
 	print(out, "} %s;\n\n", oneof->case_type);
 }
 
@@ -93,12 +96,13 @@ static void print_struct(struct output *out, struct arena *arena, const struct m
 	}
 	print(out, "};\nextern const ProtobufCMessageDescriptor %s_descriptor;\n", message->c_name);
 
-	print(out, "#define %s_BASE .base = PROTOBUF_C_MESSAGE_INIT(&%s_descriptor)", message->c_name,
-	      message->c_name);
+	print(out, "#define %s_BASE .base = PROTOBUF_C_MESSAGE_INIT(&%s_descriptor)",
+	      message->c_name, message->c_name);
 	for (size_t i = 0; i < message->n_fields; i++) {
 		const struct field *field = &message->fields[i];
 
-		if (field->type == PROTOBUF_C_TYPE_STRING && !field->repeated && !field->oneof && !field->proto3_optional)
+		if (field->type == PROTOBUF_C_TYPE_STRING && !field->repeated && !field->oneof &&
+		    !field->proto3_optional)
 			print(out, ", \\\n\t.%s = protobuf_c_empty_string", field->c_name);
 	}
 	print(out, "\n");
@@ -113,12 +117,13 @@ static void print_list_helpers(struct output *out, struct arena *arena, const st
 	      "\nstatic inline void %s_add_%s(struct rpc_call *call, %s *to, %sitem)\n{\n"
 	      "\tto->%s = rpc_array_room(rpc_arena(call), to->%s, to->%s, 1, sizeof(*to->%s));\n"
 	      "\tto->%s[to->%s++] = item;\n}\n",
-	      message->snake_name, field->name, message->c_name, type, field->c_name, field->c_name, field->count_name,
-	      field->c_name, field->c_name, field->count_name);
+	      message->snake_name, field->name, message->c_name, type, field->c_name, field->c_name,
+	      field->count_name, field->c_name, field->c_name, field->count_name);
 	print(out,
 	      "#define %s_each_%s(item, of) \\\n"
 	      "\tfor (%s*item##_at = (of)->%s, %sitem; \\\n"
-	      "\t     (size_t)(item##_at - (of)->%s) < (of)->%s && ((item) = *item##_at, true); item##_at++)\n",
+	      "\t     (size_t)(item##_at - (of)->%s) < (of)->%s && ((item) = *item##_at, true); "
+	      "item##_at++)\n",
 	      message->snake_name, field->name, type, field->c_name,
 	      type[strlen(type) - 1] == '*' ? "*" : "", field->c_name, field->count_name);
 }
@@ -138,7 +143,8 @@ static void print_includes(struct output *out, const struct schema *schema, cons
 			for (size_t k = 0; k < message->n_fields; k++) {
 				const struct field *field = &message->fields[k];
 
-				needed = needed || (field->message && field->message->file == other) ||
+				needed = needed ||
+					 (field->message && field->message->file == other) ||
 					 (field->enumeration && field->enumeration->file == other);
 			}
 		}
@@ -154,7 +160,8 @@ static void print_header(struct output *out, struct schema *schema, const struct
 	print_includes(out, schema, file);
 	print(out, "\n");
 	for (size_t i = 0; i < file->n_messages; i++)
-		print(out, "typedef struct %s %s;\n", file->messages[i]->c_name, file->messages[i]->c_name);
+		print(out, "typedef struct %s %s;\n", file->messages[i]->c_name,
+		      file->messages[i]->c_name);
 	for (size_t i = 0; i < file->n_enumerations; i++) {
 		print_enumeration_header(out, file->enumerations[i]);
 		if (file->enumerations[i]->is_reasons)
@@ -173,8 +180,10 @@ static void print_header(struct output *out, struct schema *schema, const struct
 void write_messages(struct outputs *outputs, const struct file *file)
 {
 	struct schema *schema = outputs->schema;
-	struct output *header = output_new(outputs, arena_printf(schema->arena, "%s.msg.h", file->stem));
-	struct output *source = output_new(outputs, arena_printf(schema->arena, "%s.msg.c", file->stem));
+	struct output *header =
+		output_new(outputs, arena_printf(schema->arena, "%s.msg.h", file->stem));
+	struct output *source =
+		output_new(outputs, arena_printf(schema->arena, "%s.msg.c", file->stem));
 
 	print_header(header, schema, file);
 
@@ -186,5 +195,5 @@ void write_messages(struct outputs *outputs, const struct file *file)
 			print_reasons(source, schema, file->enumerations[i]);
 	}
 	for (size_t i = 0; i < file->n_messages; i++)
-		print_descriptor(source, schema, file->messages[i]);
+		print_descriptor(source, file->messages[i]);
 }

@@ -1,27 +1,32 @@
 /* How names of a .proto read in C. */
+#include "naming.h"
 #include <ctype.h>
 #include <stdlib.h>
 #include <string.h>
-#include "naming.h"
 
 /*
- * C's keywords, and what common headers define as macros: a member or function of that name would not compile, or would
- * compile to something else.
+ * C's keywords, and what common headers define as macros: a member or function of that name would
+ * not compile, or would compile to something else.
  */
 static const char *const reserved[] = {
-	"BUFSIZ", "CURL", "DIR", "EOF", "EXIT_FAILURE", "EXIT_SUCCESS", "FILE", "MSG", "NULL", "RAND_MAX",
-	"SRunner", "Suite", "TCase", "TEST", "TTest",
-	"_Alignas", "_Alignof", "_Atomic", "_Bool", "_Complex", "_Generic", "_Imaginary", "_Noreturn",
-	"_Static_assert", "_Thread_local", "alignas", "alignof", "alloca", "asm", "assert", "auto", "bool", "break", "case",
-	"char", "cleanup", "complex", "const", "constexpr", "continue", "default", "do", "double", "else",
-	"enum", "environ", "errno", "event_text", "extern", "false", "float", "for", "goto", "htonl", "htons",
-	"i386", "if", "inline", "int", "isnan", "linux", "long", "makedev", "major", "minor",
-	"noreturn", "nullptr", "offsetof", "ntohl", "ntohs", "pid_t", "ptr_steal", "register", "restrict", "return", "short",
-	"signed", "size_t", "sizeof", "static", "static_assert", "stderr", "stdin", "stdout", "struct",
-	"switch", "thread_local", "true", "typedef", "typeof", "union", "unix", "unsigned", "va_arg", "va_copy", "va_end", "va_start",
-	"void", "volatile", "while",
+	"BUFSIZ",        "CURL",     "DIR",       "EOF",        "EXIT_FAILURE", "EXIT_SUCCESS",
+	"FILE",          "MSG",      "NULL",      "RAND_MAX",   "SRunner",      "Suite",
+	"TCase",         "TEST",     "TTest",     "_Alignas",   "_Alignof",     "_Atomic",
+	"_Bool",         "_Complex", "_Generic",  "_Imaginary", "_Noreturn",    "_Static_assert",
+	"_Thread_local", "alignas",  "alignof",   "alloca",     "asm",          "assert",
+	"auto",          "bool",     "break",     "case",       "char",         "cleanup",
+	"complex",       "const",    "constexpr", "continue",   "default",      "do",
+	"double",        "else",     "enum",      "errno",      "event_text",   "extern",
+	"false",         "float",    "for",       "goto",       "htonl",        "htons",
+	"i386",          "if",       "inline",    "int",        "isnan",        "linux",
+	"long",          "noreturn", "nullptr",   "offsetof",   "ntohl",        "ntohs",
+	"ptr_steal",     "register", "restrict",  "return",     "short",        "signed",
+	"size_t",        "sizeof",   "st_atime",  "st_ctime",   "st_mtime",     "static",
+	"static_assert", "stderr",   "stdin",     "stdout",     "struct",       "switch",
+	"thread_local",  "true",     "typedef",   "typeof",     "union",        "unix",
+	"unsigned",      "va_arg",   "va_copy",   "va_end",     "va_start",     "void",
+	"volatile",      "while",
 };
-
 
 bool name_is_reserved(const char *name)
 {
@@ -48,7 +53,8 @@ static const char *words(struct arena *arena, const char *name, int (*convert)(i
 
 	for (size_t i = 0; i < length; i++) {
 		bool starts = isupper((unsigned char)name[i]) && i && name[i - 1] != '_' &&
-			      (!isupper((unsigned char)name[i - 1]) || islower((unsigned char)name[i + 1]));
+			      (!isupper((unsigned char)name[i - 1]) ||
+			       islower((unsigned char)name[i + 1]));
 
 		if (starts)
 			*to++ = '_';
@@ -67,34 +73,29 @@ const char *name_upper(struct arena *arena, const char *name)
 	return words(arena, name, toupper);
 }
 
-const char *name_macro(struct arena *arena, const char *text)
-{
-	char *copy = arena_strndup(arena, text, strlen(text));
-
-	for (char *at = copy; *at; at++)
-		*at = isalnum((unsigned char)*at) ? (char)toupper((unsigned char)*at) : '_';
-	return copy;
-}
-
 const char *name_member(struct arena *arena, const char *name)
 {
 	return name_is_reserved(name) ? arena_printf(arena, "%s_", name) : name;
 }
 
-/* google.rpc.Status with the prefix Rpc is RpcStatus; grpc.health.v1.HealthCheckRequest with Health stays as it is. */
+/* google.rpc.Status with the prefix Rpc is RpcStatus; grpc.health.v1.HealthCheckRequest with Health
+ * stays as it is. */
 static const char *prefixed(struct arena *arena, const char *prefix, const char *name)
 {
-	return strncmp(name, prefix, strlen(prefix)) ? arena_printf(arena, "%s%s", prefix, name) : name;
+	return strncmp(name, prefix, strlen(prefix)) ? arena_printf(arena, "%s%s", prefix, name)
+						     : name;
 }
 
-const char *name_type(struct arena *arena, const struct file *file, const struct message *parent, const char *name)
+const char *name_type(struct arena *arena, const struct file *file, const struct message *parent,
+		      const char *name)
 {
 	if (!parent)
 		return prefixed(arena, file->prefix, name);
 	return arena_printf(arena, "%s%s", parent->c_name, name);
 }
 
-const char *name_value(struct arena *arena, const struct enumeration *enumeration, const char *value)
+const char *name_value(struct arena *arena, const struct enumeration *enumeration,
+		       const char *value)
 {
 	const char *outer = name_upper(arena, enumeration->c_name);
 	const char *own = name_upper(arena, enumeration->name);
@@ -114,7 +115,8 @@ const char *name_service(struct arena *arena, const struct file *file, const cha
 
 	if (length > cut && !strcmp(service + length - cut, suffix))
 		length -= cut;
-	return name_snake(arena, prefixed(arena, file->prefix, arena_strndup(arena, service, length)));
+	return name_snake(arena,
+			  prefixed(arena, file->prefix, arena_strndup(arena, service, length)));
 }
 
 struct members {
@@ -138,7 +140,8 @@ static const char *unique(struct arena *arena, struct members *taken, const char
 void name_fields(struct arena *arena, struct message *message)
 {
 	struct members taken = {
-		.names = arena_alloc(arena, (2 * message->n_fields + message->n_oneofs + 1) * sizeof(char *)),
+		.names = arena_alloc(arena, (2 * message->n_fields + message->n_oneofs + 1) *
+						    sizeof(char *)),
 	};
 
 	taken.names[taken.n_names++] = "base";
@@ -151,14 +154,17 @@ void name_fields(struct arena *arena, struct message *message)
 		struct field *field = &message->fields[i];
 
 		if (field->repeated)
-			field->count_name = unique(arena, &taken, arena_printf(arena, "n_%s", field->name));
+			field->count_name =
+				unique(arena, &taken, arena_printf(arena, "n_%s", field->name));
 		else if (field->proto3_optional && field->type != PROTOBUF_C_TYPE_STRING &&
 			 field->type != PROTOBUF_C_TYPE_MESSAGE)
-			field->has_name = unique(arena, &taken, arena_printf(arena, "has_%s", field->name));
+			field->has_name =
+				unique(arena, &taken, arena_printf(arena, "has_%s", field->name));
 		if (field->oneof)
-			field->case_constant = arena_printf(arena, "%s_%s_%s", name_upper(arena, message->c_name),
-							    name_upper(arena, field->oneof->name),
-							    name_upper(arena, field->name));
+			field->case_constant =
+				arena_printf(arena, "%s_%s_%s", name_upper(arena, message->c_name),
+					     name_upper(arena, field->oneof->name),
+					     name_upper(arena, field->name));
 	}
 	for (size_t i = 0; i < message->n_oneofs; i++) {
 		struct oneof *oneof = &message->oneofs[i];
@@ -174,15 +180,17 @@ void name_fields(struct arena *arena, struct message *message)
 			*to++ = start ? (char)toupper((unsigned char)*at) : *at;
 			start = false;
 		}
-		oneof->case_name = unique(arena, &taken, arena_printf(arena, "%s_case", oneof->name));
+		oneof->case_name =
+			unique(arena, &taken, arena_printf(arena, "%s_case", oneof->name));
 		oneof->case_type = arena_printf(arena, "%s%sCase", message->c_name, camel);
-		oneof->not_set = arena_printf(arena, "%s_%s_NOT_SET", upper, name_upper(arena, oneof->name));
+		oneof->not_set =
+			arena_printf(arena, "%s_%s_NOT_SET", upper, name_upper(arena, oneof->name));
 	}
 }
 
 /*
- * C has one space of names: what two files call the same cannot stand in one program, so it is refused here and not by the
- * linker. Everything that a header declares is listed.
+ * C has one space of names: what two files call the same cannot stand in one program, so it is
+ * refused here and not by the linker. Everything that a header declares is listed.
  */
 struct said {
 	const char *name;
@@ -214,7 +222,8 @@ static void say_message(struct said_list *list, const struct message *message)
 {
 	say(list, message->c_name, message->place, message->full_name);
 	for (size_t i = 0; i < message->n_oneofs; i++) {
-		say(list, message->oneofs[i].case_type, message->oneofs[i].place, message->full_name);
+		say(list, message->oneofs[i].case_type, message->oneofs[i].place,
+		    message->full_name);
 		say(list, message->oneofs[i].not_set, message->oneofs[i].place, message->full_name);
 	}
 	for (size_t i = 0; i < message->n_fields; i++) {
@@ -254,8 +263,9 @@ static void say_file(struct said_list *list, const struct file *file)
 		say(list, arena_printf(list->arena, "%s_service", service->c_name), service->place,
 		    service->full_name);
 		for (size_t j = 0; j < service->n_methods; j++)
-			say(list, arena_printf(list->arena, "%s_client_%s", service->c_name,
-					       service->methods[j].c_name),
+			say(list,
+			    arena_printf(list->arena, "%s_client_%s", service->c_name,
+					 service->methods[j].c_name),
 			    service->methods[j].place, service->full_name);
 	}
 }
@@ -264,11 +274,13 @@ static void say_events(struct said_list *list, const struct schema *schema, cons
 {
 	const char *domain = schema_domain(schema, file);
 
-	say(list, arena_printf(list->arena, "%s_events", domain), (struct place){ file, 1 }, file->name);
+	say(list, arena_printf(list->arena, "%s_events", domain), (struct place){ file, 1 },
+	    file->name);
 	for (size_t i = 0; i < file->n_messages; i++)
 		if (file->messages[i]->is_event)
-			say(list, arena_printf(list->arena, "%s_event_%s", domain,
-					       name_snake(list->arena, file->messages[i]->name)),
+			say(list,
+			    arena_printf(list->arena, "%s_event_%s", domain,
+					 name_snake(list->arena, file->messages[i]->name)),
 			    file->messages[i]->place, file->messages[i]->full_name);
 }
 
@@ -298,12 +310,14 @@ void name_check(struct schema *schema)
 
 		if (name_is_reserved(said->name))
 			refuse(schema, said->place,
-			       "%s would be %s in C, which C or a common header has for itself; rename it, or give its "
+			       "%s would be %s in C, which C or a common header has for itself; "
+			       "rename it, or give its "
 			       "package a prefix (--crpc_opt=prefix:%s=...)",
 			       said->what, said->name, said->place.file->package);
 		if (i && !strcmp(said->name, said[-1].name))
 			refuse(schema, said->place,
-			       "the C name %s (of %s) is already that of %s at %s:%d; rename one, or give a "
+			       "the C name %s (of %s) is already that of %s at %s:%d; rename one, "
+			       "or give a "
 			       "third party's package a prefix (--crpc_opt=prefix:%s=...)",
 			       said->name, said->what, said[-1].what, said[-1].place.file->name,
 			       said[-1].place.line, said->place.file->package);

@@ -11,12 +11,11 @@ const char *name_upper(struct arena *arena, const char *name);
 const char *name_member(struct arena *arena, const char *name);
 bool name_is_identifier(const char *name);
 bool name_is_reserved(const char *name);
-/* google/type/money.proto -> GOOGLE_TYPE_MONEY_PROTO */
-const char *name_macro(struct arena *arena, const char *text);
-
-const char *name_type(struct arena *arena, const struct file *file, const struct message *parent, const char *name);
+const char *name_type(struct arena *arena, const struct file *file, const struct message *parent,
+		      const char *name);
 /* CART_STATE_ACTIVE of the value STATE_ACTIVE or ACTIVE in Cart.State */
-const char *name_value(struct arena *arena, const struct enumeration *enumeration, const char *value);
+const char *name_value(struct arena *arena, const struct enumeration *enumeration,
+		       const char *value);
 /* CartService -> cart */
 const char *name_service(struct arena *arena, const struct file *file, const char *service);
 

@@ -1,8 +1,8 @@
 /* The OpenAPI 3.1 document of all routes. */
+#include "openapi.h"
 #include <ctype.h>
 #include <stdlib.h>
 #include <string.h>
-#include "openapi.h"
 
 json_t *openapi_text(const char *text)
 {
@@ -52,7 +52,8 @@ const char *openapi_summary(struct arena *arena, const char *comment)
 
 	/* up to the end of the first sentence or paragraph */
 	while (text[length] && !(text[length] == '\n' && text[length + 1] == '\n')) {
-		if (text[length] == '.' && (!text[length + 1] || isspace((unsigned char)text[length + 1])))
+		if (text[length] == '.' &&
+		    (!text[length + 1] || isspace((unsigned char)text[length + 1])))
 			break;
 		length++;
 	}
@@ -76,13 +77,14 @@ static const char *tag_of(struct arena *arena, const struct service *service)
 static void add_tag(struct openapi *openapi, json_t *tags, const struct service *service)
 {
 	struct arena *arena = openapi->schema->arena;
-	const char *name = tag_of(arena, service), *comment = openapi_comment(arena, service->comment);
+	const char *name = tag_of(arena, service),
+		   *comment = openapi_comment(arena, service->comment);
 	json_t *tag, *other;
 	size_t i;
 
-	json_array_foreach(tags, i, other)
-		if (!strcmp(json_string_value(json_object_get(other, "name")), name))
-			return;
+	json_array_foreach(
+		tags, i,
+		other) if (!strcmp(json_string_value(json_object_get(other, "name")), name)) return;
 	tag = openapi_object("name", openapi_text(name));
 	if (*comment)
 		openapi_set(tag, "description", openapi_text(comment));
@@ -108,14 +110,16 @@ static void add_operation(struct openapi *openapi, json_t *paths, const struct b
 	const char *names[TEMPLATE_SEGMENTS_MAX] = { NULL };
 	const char *path = openapi_path(openapi, binding, names);
 	json_t *item = json_object_get(paths, path), *operation;
-	char *method = arena_strndup(arena, binding->rule->http_method, strlen(binding->rule->http_method));
+	char *method = arena_strndup(arena, binding->rule->http_method,
+				     strlen(binding->rule->http_method));
 
 	if (!item) {
 		item = json_object();
 		openapi_set(paths, path, item);
 	}
 	operation = openapi_operation(openapi, binding, names);
-	json_array_append_new(json_object_get(operation, "tags"), openapi_text(tag_of(arena, binding->method->service)));
+	json_array_append_new(json_object_get(operation, "tags"),
+			      openapi_text(tag_of(arena, binding->method->service)));
 	openapi_set(operation, "operationId", openapi_text(operation_id(openapi, binding)));
 	for (char *at = method; *at; at++)
 		*at = (char)tolower((unsigned char)*at);
@@ -124,7 +128,8 @@ static void add_operation(struct openapi *openapi, json_t *paths, const struct b
 
 static bool is_openapi_method(const char *method)
 {
-	static const char *const methods[] = { "GET", "PUT", "POST", "DELETE", "OPTIONS", "HEAD", "PATCH", "TRACE" };
+	static const char *const methods[] = { "GET",     "PUT",  "POST",  "DELETE",
+					       "OPTIONS", "HEAD", "PATCH", "TRACE" };
 
 	for (size_t i = 0; i < sizeof(methods) / sizeof(*methods); i++)
 		if (!strcmp(methods[i], method))
@@ -135,7 +140,8 @@ static bool is_openapi_method(const char *method)
 static json_t *document(struct openapi *openapi)
 {
 	struct arena *arena = openapi->schema->arena;
-	json_t *root = json_object(), *info = json_object(), *tags = json_array(), *paths = json_object();
+	json_t *root = json_object(), *info = json_object(), *tags = json_array(),
+	       *paths = json_object();
 	json_t *components = json_object(), *bearer = json_object();
 	char *title = arena_printf(arena, "%s", openapi->schema->aggregate);
 
@@ -172,8 +178,10 @@ void write_openapi(struct outputs *outputs)
 {
 	struct schema *schema = outputs->schema;
 	const char *name = schema->aggregate;
-	struct output *source = output_new(outputs, arena_printf(schema->arena, "%s_openapi.c", name));
-	struct output *json = output_new(outputs, arena_printf(schema->arena, "%s_openapi.json", name));
+	struct output *source =
+		output_new(outputs, arena_printf(schema->arena, "%s_openapi.c", name));
+	struct output *json =
+		output_new(outputs, arena_printf(schema->arena, "%s_openapi.json", name));
 	struct openapi openapi = { .schema = schema };
 	char *pretty, *compact;
 	json_t *root;
@@ -186,10 +194,13 @@ void write_openapi(struct outputs *outputs)
 
 	print(json, "%s\n", pretty ? pretty : "{}");
 	print_head(source, "all files");
-	print(source, "#include <crpc/route.h>\n\nextern const char %s_openapi[];\nextern const size_t n_%s_openapi;\n\n",
+	print(source,
+	      "#include <crpc/route.h>\n\nextern const char %s_openapi[];\nextern const size_t "
+	      "n_%s_openapi;\n\n",
 	      name, name);
 	print(source, "const char %s_openapi[] =", name);
-	print_bytes(source, (const uint8_t *)(compact ? compact : "{}"), compact ? strlen(compact) : 2);
+	print_bytes(source, (const uint8_t *)(compact ? compact : "{}"),
+		    compact ? strlen(compact) : 2);
 	print(source, ";\nconst size_t n_%s_openapi = sizeof(%s_openapi) - 1;\n", name, name);
 	free(pretty);
 	free(compact);

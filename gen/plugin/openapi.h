@@ -1,8 +1,8 @@
 /* The OpenAPI document, in parts. Objects are the caller's. */
 #pragma once
 
-#include <jansson.h>
 #include "products.h"
+#include <jansson.h>
 
 struct openapi {
 	struct schema *schema;
@@ -17,7 +17,8 @@ json_t *openapi_text(const char *text);
 const char *openapi_comment(struct arena *arena, const char *comment);
 const char *openapi_summary(struct arena *arena, const char *comment);
 void openapi_set(json_t *object, const char *key, json_t *value);
-json_t *openapi_object(const char *key, json_t *value); /* with one member, or none when key is NULL */
+json_t *openapi_object(const char *key,
+		       json_t *value); /* with one member, or none when key is NULL */
 
 /* --- schemas --- */
 
@@ -34,9 +35,13 @@ bool openapi_path_holds(const struct template *template, const struct field *fie
 /* --- operations --- */
 
 /* "/v1/products/{product}", and the names of its parameters in order. */
-const char *openapi_path(struct openapi *openapi, const struct binding *binding, const char **names);
-json_t *openapi_operation(struct openapi *openapi, const struct binding *binding, const char *const *names);
+const char *openapi_path(struct openapi *openapi, const struct binding *binding,
+			 const char **names);
+json_t *openapi_operation(struct openapi *openapi, const struct binding *binding,
+			  const char *const *names);
 /* Path, query and header parameters. */
-json_t *openapi_parameters(struct openapi *openapi, const struct binding *binding, const char *const *names);
-json_t *openapi_responses(struct openapi *openapi, const struct method *method, const struct http_rule *rule);
+json_t *openapi_parameters(struct openapi *openapi, const struct binding *binding,
+			   const char *const *names);
+json_t *openapi_responses(struct openapi *openapi, const struct method *method,
+			  const struct http_rule *rule);
 void openapi_add_error(struct openapi *openapi);

@@ -1,8 +1,8 @@
 /* Operations: paths, parameters, bodies and answers of the document. */
-#include <assert.h>
-#include <string.h>
 #include "naming.h"
 #include "openapi.h"
+#include <assert.h>
+#include <string.h>
 
 /* --- paths --- */
 
@@ -13,7 +13,8 @@ static const char *singular(struct arena *arena, const char *collection)
 
 	if (length > 3 && !strcmp(collection + length - 3, "ies"))
 		return arena_printf(arena, "%.*sy", (int)length - 3, collection);
-	if (length > 4 && (!strcmp(collection + length - 4, "sses") || !strcmp(collection + length - 4, "xes")))
+	if (length > 4 &&
+	    (!strcmp(collection + length - 4, "sses") || !strcmp(collection + length - 4, "xes")))
 		return arena_strndup(arena, collection, length - 2);
 	if (length > 1 && collection[length - 1] == 's')
 		return arena_strndup(arena, collection, length - 1);
@@ -24,16 +25,18 @@ static const struct route_variable *variable_at(const struct template *template,
 {
 	for (size_t i = 0; i < template->n_variables; i++)
 		if (segment >= template->variables[i].first &&
-		    segment < (size_t)template->variables[i].first + template->variables[i].count)
+		    segment < (size_t) template->variables[i].first + template->variables[i].count)
 			return &template->variables[i];
 	return NULL;
 }
 
 /*
- * OpenAPI takes two paths that differ in their parameters' names alone for the same one twice, so names follow from the literals before
- * them where they can: /v1/products/{product}. The first of a shape names the parameters of all.
+ * OpenAPI takes two paths that differ in their parameters' names alone for the same one twice, so
+ * names follow from the literals before them where they can: /v1/products/{product}. The first of a
+ * shape names the parameters of all.
  */
-static const char *parameter_name(struct openapi *openapi, const struct template *template, size_t segment)
+static const char *parameter_name(struct openapi *openapi, const struct template *template,
+				  size_t segment)
 {
 	struct arena *arena = openapi->schema->arena;
 	const struct route_variable *variable = variable_at(template, segment);
@@ -115,8 +118,9 @@ static void add_body(struct openapi *openapi, json_t *operation, const struct bi
 		openapi_set(body, "content", openapi_object("*/*", json_object()));
 	} else {
 		if (field && field->message && !field->repeated)
-			schema = has_update_mask(method->request) ? openapi_message_partial(openapi, field->message) :
-								    openapi_message(openapi, field->message);
+			schema = has_update_mask(method->request)
+					 ? openapi_message_partial(openapi, field->message)
+					 : openapi_message(openapi, field->message);
 		else if (field)
 			schema = openapi_field(openapi, field);
 		else
@@ -155,7 +159,8 @@ static const struct status statuses[] = {
 	{ RPC_DEADLINE_EXCEEDED, "504", "The service did not answer in time." },
 };
 
-static void add_failure(struct openapi *openapi, json_t *responses, const char *http, const char *title, const char *line)
+static void add_failure(struct openapi *openapi, json_t *responses, const char *http,
+			const char *title, const char *line)
 {
 	struct arena *arena = openapi->schema->arena;
 	json_t *response = json_object_get(responses, http), *schema;
@@ -172,7 +177,8 @@ static void add_failure(struct openapi *openapi, json_t *responses, const char *
 	}
 	if (line)
 		openapi_set(response, "description",
-			    openapi_text(arena_printf(arena, "%s%s%s", before, before == title ? "\n\n" : "\n", line)));
+			    openapi_text(arena_printf(arena, "%s%s%s", before,
+						      before == title ? "\n\n" : "\n", line)));
 }
 
 static bool mentions(const char *comment, const char *word)
@@ -180,8 +186,10 @@ static bool mentions(const char *comment, const char *word)
 	size_t length = strlen(word);
 
 	for (const char *at = strstr(comment, word); at; at = strstr(at + 1, word)) {
-		bool starts = at == comment || !(name_is_identifier((char[]){ at[-1], '\0' }) || (at[-1] >= '0' && at[-1] <= '9'));
-		bool ends = !name_is_identifier((char[]){ at[length], '\0' }) && !(at[length] >= '0' && at[length] <= '9');
+		bool starts = at == comment || !(name_is_identifier((char[]){ at[-1], '\0' }) ||
+						 (at[-1] >= '0' && at[-1] <= '9'));
+		bool ends = !name_is_identifier((char[]){ at[length], '\0' }) &&
+			    !(at[length] >= '0' && at[length] <= '9');
 
 		if (starts && ends)
 			return true;
@@ -190,7 +198,8 @@ static bool mentions(const char *comment, const char *word)
 }
 
 /* Of one status: the errors that the method's comment names are those that it answers. */
-static void add_reasons(struct openapi *openapi, json_t *responses, const struct method *method, const struct status *status)
+static void add_reasons(struct openapi *openapi, json_t *responses, const struct method *method,
+			const struct status *status)
 {
 	struct arena *arena = openapi->schema->arena;
 
@@ -206,7 +215,8 @@ static void add_reasons(struct openapi *openapi, json_t *responses, const struct
 				if (value->has_reason && value->code == status->code &&
 				    mentions(method->comment, value->name))
 					add_failure(openapi, responses, status->http, status->title,
-						    arena_printf(arena, "- `%s`: %s", value->name, value->message));
+						    arena_printf(arena, "- `%s`: %s", value->name,
+								 value->message));
 			}
 		}
 	}
@@ -225,22 +235,27 @@ static void add_failures(struct openapi *openapi, json_t *responses, const struc
 		if (method->has_rate_limit && status->code == RPC_RESOURCE_EXHAUSTED)
 			add_failure(openapi, responses, status->http,
 				    arena_printf(arena, "More than %lld requests in %lld s.",
-						 (long long)method->rate_requests, (long long)method->rate_seconds),
+						 (long long)method->rate_requests,
+						 (long long)method->rate_seconds),
 				    NULL);
 		add_reasons(openapi, responses, method, status);
 	}
 	add_failure(openapi, responses, "default", "Any other failure.", NULL);
 }
 
-static json_t *success(struct openapi *openapi, const struct method *method, const struct http_rule *rule)
+static json_t *success(struct openapi *openapi, const struct method *method,
+		       const struct http_rule *rule)
 {
-	const struct field *field = rule->response_body ? schema_find_field(method->response, rule->response_body) : NULL;
+	const struct field *field =
+		rule->response_body ? schema_find_field(method->response, rule->response_body)
+				    : NULL;
 	const struct message *message = field ? field->message : method->response;
 	const char *name = method->response->name;
 	json_t *response = json_object(), *schema, *events;
 
 	if (is_http_body(message) && !(field && field->repeated)) {
-		openapi_set(response, "description", openapi_text("The bytes, in the type that Content-Type says."));
+		openapi_set(response, "description",
+			    openapi_text("The bytes, in the type that Content-Type says."));
 		openapi_set(response, "content", openapi_object("*/*", json_object()));
 		return response;
 	}
@@ -249,31 +264,36 @@ static json_t *success(struct openapi *openapi, const struct method *method, con
 		events = openapi_object("type", openapi_text("string"));
 		openapi_set(events, "contentMediaType", openapi_text("application/json"));
 		openapi_set(events, "contentSchema", schema);
-		openapi_set(response, "description",
-			    openapi_text(arena_printf(openapi->schema->arena,
-						      "Server-sent events; the data of each is one %s in JSON.", name)));
+		openapi_set(
+			response, "description",
+			openapi_text(arena_printf(
+				openapi->schema->arena,
+				"Server-sent events; the data of each is one %s in JSON.", name)));
 		openapi_set(response, "content", content("text/event-stream", events));
 		return response;
 	}
 	openapi_set(response, "description",
-		    openapi_text(method->response->kind == RPC_KIND_EMPTY ?
-					 "Done; an empty object." :
-					 arena_printf(openapi->schema->arena, "The %s.", name)));
+		    openapi_text(method->response->kind == RPC_KIND_EMPTY
+					 ? "Done; an empty object."
+					 : arena_printf(openapi->schema->arena, "The %s.", name)));
 	openapi_set(response, "content", content("application/json", schema));
 	return response;
 }
 
-json_t *openapi_responses(struct openapi *openapi, const struct method *method, const struct http_rule *rule)
+json_t *openapi_responses(struct openapi *openapi, const struct method *method,
+			  const struct http_rule *rule)
 {
 	struct arena *arena = openapi->schema->arena;
 	json_t *responses = json_object(), *response;
 
 	if (method->client_streaming) {
-		response = openapi_object("description",
-					  openapi_text(arena_printf(arena,
-								    "A WebSocket: each text frame to the server is one %s in JSON, "
-								    "each from it one %s.",
-								    method->request->name, method->response->name)));
+		response = openapi_object(
+			"description",
+			openapi_text(arena_printf(
+				arena,
+				"A WebSocket: each text frame to the server is one %s in JSON, "
+				"each from it one %s.",
+				method->request->name, method->response->name)));
 		openapi_set(responses, "101", response);
 	} else {
 		openapi_set(responses, "200", success(openapi, method, rule));
@@ -284,17 +304,22 @@ json_t *openapi_responses(struct openapi *openapi, const struct method *method, 
 
 /* AIP-193. Quotes are single here, so that it can be read. */
 static const char error_schema[] =
-	"{'type': 'object', 'description': 'Why a request failed.', 'required': ['error'], 'properties': {'error': {"
+	"{'type': 'object', 'description': 'Why a request failed.', 'required': ['error'], "
+	"'properties': {'error': {"
 	"  'type': 'object', 'required': ['code', 'status', 'message'], 'properties': {"
 	"    'code': {'type': 'integer', 'format': 'int32', 'description': 'The HTTP status.'},"
 	"    'status': {'type': 'string', 'description': 'The code of google.rpc.Code.', 'enum': ["
-	"      'CANCELLED', 'UNKNOWN', 'INVALID_ARGUMENT', 'DEADLINE_EXCEEDED', 'NOT_FOUND', 'ALREADY_EXISTS',"
-	"      'PERMISSION_DENIED', 'RESOURCE_EXHAUSTED', 'FAILED_PRECONDITION', 'ABORTED', 'OUT_OF_RANGE',"
+	"      'CANCELLED', 'UNKNOWN', 'INVALID_ARGUMENT', 'DEADLINE_EXCEEDED', 'NOT_FOUND', "
+	"'ALREADY_EXISTS',"
+	"      'PERMISSION_DENIED', 'RESOURCE_EXHAUSTED', 'FAILED_PRECONDITION', 'ABORTED', "
+	"'OUT_OF_RANGE',"
 	"      'UNIMPLEMENTED', 'INTERNAL', 'UNAVAILABLE', 'DATA_LOSS', 'UNAUTHENTICATED']},"
 	"    'message': {'type': 'string', 'description': 'A sentence for a developer.'},"
-	"    'details': {'type': 'array', 'description': 'What programs read: google.rpc.ErrorInfo with the reason, "
+	"    'details': {'type': 'array', 'description': 'What programs read: google.rpc.ErrorInfo "
+	"with the reason, "
 	"google.rpc.BadRequest with the fields, google.rpc.RetryInfo.', 'items': {"
-	"      'type': 'object', 'required': ['@type'], 'properties': {'@type': {'type': 'string'}},"
+	"      'type': 'object', 'required': ['@type'], 'properties': {'@type': {'type': "
+	"'string'}},"
 	"      'additionalProperties': true}}}}}}";
 
 void openapi_add_error(struct openapi *openapi)
@@ -326,10 +351,11 @@ static json_t *security(const struct rpc_access *access)
 
 static const char *who(struct arena *arena, const struct rpc_access *access)
 {
-	const char *persons = access->level == RPC_LEVEL_PUBLIC	 ? "" :
-			      access->level == RPC_LEVEL_SESSION ? "Needs a session, a guest's too." :
-			      access->level == RPC_LEVEL_USER	 ? "Needs a user who has logged in." :
-								   "";
+	const char *persons = access->level == RPC_LEVEL_PUBLIC ? ""
+			      : access->level == RPC_LEVEL_SESSION
+				      ? "Needs a session, a guest's too."
+			      : access->level == RPC_LEVEL_USER ? "Needs a user who has logged in."
+								: "";
 
 	if (access->owner && *persons)
 		persons = arena_printf(arena, "%s Only for the owner.", persons);
@@ -337,10 +363,12 @@ static const char *who(struct arena *arena, const struct rpc_access *access)
 		return persons;
 	if (!*persons)
 		return arena_printf(arena, "Needs the permission `%s`.", access->permission);
-	return arena_printf(arena, "%s The permission `%s` is enough instead.", persons, access->permission);
+	return arena_printf(arena, "%s The permission `%s` is enough instead.", persons,
+			    access->permission);
 }
 
-json_t *openapi_operation(struct openapi *openapi, const struct binding *binding, const char *const *names)
+json_t *openapi_operation(struct openapi *openapi, const struct binding *binding,
+			  const char *const *names)
 {
 	struct arena *arena = openapi->schema->arena;
 	const struct method *method = binding->method;
@@ -352,7 +380,8 @@ json_t *openapi_operation(struct openapi *openapi, const struct binding *binding
 	if (*summary)
 		openapi_set(operation, "summary", openapi_text(summary));
 	if (*access)
-		description = arena_printf(arena, "%s%s%s", description, *description ? "\n\n" : "", access);
+		description = arena_printf(arena, "%s%s%s", description, *description ? "\n\n" : "",
+					   access);
 	if (*description)
 		openapi_set(operation, "description", openapi_text(description));
 	parameters = openapi_parameters(openapi, binding, names);

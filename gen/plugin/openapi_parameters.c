@@ -1,6 +1,6 @@
 /* Parameters of operations: in the path, the query and headers. */
-#include <string.h>
 #include "openapi.h"
+#include <string.h>
 
 enum { QUERY_DEPTH_MAX = 5 };
 
@@ -22,7 +22,8 @@ static json_t *parameter(const char *in, const char *name, bool required, json_t
 	return object;
 }
 
-static void add_path(struct openapi *openapi, json_t *parameters, const struct binding *binding, const char *const *names)
+static void add_path(struct openapi *openapi, json_t *parameters, const struct binding *binding,
+		     const char *const *names)
 {
 	const struct template *template = &binding->template;
 
@@ -34,7 +35,8 @@ static void add_path(struct openapi *openapi, json_t *parameters, const struct b
 			continue;
 		for (size_t j = 0; j < template->n_variables; j++)
 			if (template->variables[j].first == i && template->variables[j].count == 1)
-				field = schema_find_field(binding->method->request, template->variables[j].field);
+				field = schema_find_field(binding->method->request,
+							  template->variables[j].field);
 		if (field)
 			schema = openapi_field(openapi, field);
 		if (!schema)
@@ -83,8 +85,9 @@ static bool in_path(const struct binding *binding, const char *path)
 	return false;
 }
 
-static void add_query(struct openapi *openapi, json_t *parameters, struct query *query, const struct message *message,
-		      const char *path, const char *json_path, bool required)
+static void add_query(struct openapi *openapi, json_t *parameters, struct query *query,
+		      const struct message *message, const char *path, const char *json_path,
+		      bool required)
 {
 	struct arena *arena = openapi->schema->arena;
 	const struct binding *binding = query->binding;
@@ -98,18 +101,21 @@ static void add_query(struct openapi *openapi, json_t *parameters, struct query 
 		const char *json_name = arena_printf(arena, "%s%s", json_path, field->json_name);
 		bool needed = required && (field->behaviors & RPC_FIELD_REQUIRED);
 
-		if ((field->behaviors & (RPC_FIELD_OUTPUT_ONLY | RPC_FIELD_MAP)) || in_path(binding, name) ||
-		    field == binding->method->request_id)
+		if ((field->behaviors & (RPC_FIELD_OUTPUT_ONLY | RPC_FIELD_MAP)) ||
+		    in_path(binding, name) || field == binding->method->request_id)
 			continue;
-		if (query->depth == 1 && binding->rule->body && !strcmp(binding->rule->body, field->name))
+		if (query->depth == 1 && binding->rule->body &&
+		    !strcmp(binding->rule->body, field->name))
 			continue;
 		if (is_value(field)) {
 			json_t *schema = openapi_field(openapi, field);
 
 			json_object_del(schema, "writeOnly");
-			json_array_append_new(parameters, parameter("query", json_name, needed, schema));
+			json_array_append_new(parameters,
+					      parameter("query", json_name, needed, schema));
 		} else if (!field->repeated && field->message->kind == RPC_KIND_MESSAGE) {
-			add_query(openapi, parameters, query, field->message, arena_printf(arena, "%s.", name),
+			add_query(openapi, parameters, query, field->message,
+				  arena_printf(arena, "%s.", name),
 				  arena_printf(arena, "%s.", json_name), needed);
 		}
 	}
@@ -124,33 +130,39 @@ static void add_headers(struct openapi *openapi, json_t *parameters, const struc
 	if (method->request_id) {
 		bool required = method->request_id->behaviors & RPC_FIELD_REQUIRED;
 
-		schema = json_pack("{s:s, s:i, s:i, s:s}", "type", "string", "minLength", 1, "maxLength", 255,
-				   "description",
-				   "A value of the client's own that no other request has, such as a UUID. A repeat with the same "
+		schema = json_pack("{s:s, s:i, s:i, s:s}", "type", "string", "minLength", 1,
+				   "maxLength", 255, "description",
+				   "A value of the client's own that no other request has, such as "
+				   "a UUID. A repeat with the same "
 				   "value and body gets the first answer.");
-		json_array_append_new(parameters, parameter("header", "Idempotency-Key", required, schema));
+		json_array_append_new(parameters,
+				      parameter("header", "Idempotency-Key", required, schema));
 	}
 	for (size_t i = 0; i < method->n_http_headers; i++) {
 		const char *name = method->http_headers[i];
 
 		/* OpenAPI has other places for these */
-		if (!strcmp(name, "accept") || !strcmp(name, "content-type") || !strcmp(name, "authorization"))
+		if (!strcmp(name, "accept") || !strcmp(name, "content-type") ||
+		    !strcmp(name, "authorization"))
 			continue;
 		schema = openapi_object("type", openapi_text("string"));
 		openapi_set(schema, "description",
-			    openapi_text(arena_printf(arena, "Handed on to %s.", method->service->name)));
+			    openapi_text(arena_printf(arena, "Handed on to %s.",
+						      method->service->name)));
 		json_array_append_new(parameters, parameter("header", name, false, schema));
 	}
 }
 
-json_t *openapi_parameters(struct openapi *openapi, const struct binding *binding, const char *const *names)
+json_t *openapi_parameters(struct openapi *openapi, const struct binding *binding,
+			   const char *const *names)
 {
 	json_t *parameters = json_array();
 	struct query query = { .binding = binding };
 
 	add_path(openapi, parameters, binding, names);
 	/* a client that streams says it in frames */
-	if (!binding->method->client_streaming && (!binding->rule->body || strcmp(binding->rule->body, "*")))
+	if (!binding->method->client_streaming &&
+	    (!binding->rule->body || strcmp(binding->rule->body, "*")))
 		add_query(openapi, parameters, &query, binding->method->request, "", "", true);
 	add_headers(openapi, parameters, binding->method);
 	return parameters;

@@ -1,7 +1,7 @@
 /* JSON Schemas of messages, by the proto3 JSON mapping. */
+#include "openapi.h"
 #include <math.h>
 #include <string.h>
-#include "openapi.h"
 
 static json_t *typed(const char *type, const char *format)
 {
@@ -119,7 +119,8 @@ static json_t *well_known(const struct message *message)
 		openapi_set(object, "items", json_object());
 		return object;
 	case RPC_KIND_WRAPPER:
-		return message->n_fields ? nullable(scalar(message->fields[0].type)) : json_object();
+		return message->n_fields ? nullable(scalar(message->fields[0].type))
+					 : json_object();
 	case RPC_KIND_ANY:
 		object = typed("object", NULL);
 		openapi_set(object, "properties", openapi_object("@type", typed("string", NULL)));
@@ -133,12 +134,14 @@ static json_t *well_known(const struct message *message)
 
 static json_t *bound(double number)
 {
-	return fabs(number) < 1e15 && number == floor(number) ? json_integer((json_int_t)number) : json_real(number);
+	return fabs(number) < 1e15 && number == floor(number) ? json_integer((json_int_t)number)
+							      : json_real(number);
 }
 
 static void add_number_rules(json_t *object, const struct field *field)
 {
-	bool text = json_object_get(object, "type") && !strcmp(json_string_value(json_object_get(object, "type")), "string");
+	bool text = json_object_get(object, "type") &&
+		    !strcmp(json_string_value(json_object_get(object, "type")), "string");
 
 	/* 64-bit numbers are strings in JSON, which have no least value */
 	if (text)
@@ -195,7 +198,8 @@ static json_t *shape(struct openapi *openapi, const struct field *field)
 
 	if (field->behaviors & RPC_FIELD_MAP) {
 		object = typed("object", NULL);
-		openapi_set(object, "additionalProperties", element(openapi, field->message->sorted[1]));
+		openapi_set(object, "additionalProperties",
+			    element(openapi, field->message->sorted[1]));
 		if (field->rules && field->rules->min_items)
 			openapi_set(object, "minProperties", json_integer(field->rules->min_items));
 		if (field->rules && field->rules->max_items)
@@ -220,17 +224,20 @@ static const char *describe(struct openapi *openapi, const struct field *field)
 	const char *text = openapi_comment(arena, field->comment), *others = "";
 
 	if (field->rules && field->rules->resource)
-		text = arena_printf(arena, "%s%sNames a `%s`; a bare id is enough.", text, *text ? "\n\n" : "",
-				    field->rules->resource);
+		text = arena_printf(arena, "%s%sNames a `%s`; a bare id is enough.", text,
+				    *text ? "\n\n" : "", field->rules->resource);
 	if (!field->oneof)
 		return text;
 	for (size_t i = 0; i < field->parent->n_fields; i++) {
 		const struct field *other = &field->parent->fields[i];
 
 		if (other->oneof == field->oneof && other != field)
-			others = arena_printf(arena, "%s%s`%s`", others, *others ? ", " : "", other->json_name);
+			others = arena_printf(arena, "%s%s`%s`", others, *others ? ", " : "",
+					      other->json_name);
 	}
-	return *others ? arena_printf(arena, "%s%sNot together with %s.", text, *text ? "\n\n" : "", others) : text;
+	return *others ? arena_printf(arena, "%s%sNot together with %s.", text, *text ? "\n\n" : "",
+				      others)
+		       : text;
 }
 
 json_t *openapi_field(struct openapi *openapi, const struct field *field)
@@ -247,7 +254,8 @@ json_t *openapi_field(struct openapi *openapi, const struct field *field)
 	return object;
 }
 
-static json_t *properties(struct openapi *openapi, const struct message *message, const struct binding *without, bool partial)
+static json_t *properties(struct openapi *openapi, const struct message *message,
+			  const struct binding *without, bool partial)
 {
 	json_t *object = typed("object", NULL), *members = json_object(), *required = json_array();
 	const char *description = openapi_comment(openapi->schema->arena, message->comment);
@@ -258,7 +266,8 @@ static json_t *properties(struct openapi *openapi, const struct message *message
 		const struct field *field = &message->fields[i];
 
 		/* what stands in the path or in Idempotency-Key is not said again */
-		if (without && (openapi_path_holds(&without->template, field) || field == without->method->request_id))
+		if (without && (openapi_path_holds(&without->template, field) ||
+				field == without->method->request_id))
 			continue;
 		openapi_set(members, field->json_name, openapi_field(openapi, field));
 		if ((field->behaviors & RPC_FIELD_REQUIRED) && !partial)
@@ -275,7 +284,8 @@ static json_t *properties(struct openapi *openapi, const struct message *message
 	return object;
 }
 
-static json_t *component(struct openapi *openapi, const struct message *message, const char *name, bool partial)
+static json_t *component(struct openapi *openapi, const struct message *message, const char *name,
+			 bool partial)
 {
 	json_t *object;
 
@@ -302,7 +312,8 @@ json_t *openapi_message_partial(struct openapi *openapi, const struct message *m
 
 	if (object)
 		return object;
-	return component(openapi, message, arena_printf(openapi->schema->arena, "%sPatch", message->c_name), true);
+	return component(openapi, message,
+			 arena_printf(openapi->schema->arena, "%sPatch", message->c_name), true);
 }
 
 json_t *openapi_request_body(struct openapi *openapi, const struct binding *binding)

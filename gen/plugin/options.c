@@ -1,8 +1,8 @@
-/* Options of crpc.v1 and google.api: they are extensions, so libprotobuf-c leaves them as unknown bytes. */
-#include <errno.h>
-#include <string.h>
+/* Options of crpc.v1 and google.api: they are extensions, so libprotobuf-c leaves them as unknown
+ * bytes. */
 #include "schema.h"
 #include "wire.h"
+#include <string.h>
 
 enum {
 	OPTION_HTTP = 72295728,
@@ -19,7 +19,8 @@ enum {
 
 static const char *text_of(struct schema *schema, const struct wire_field *part)
 {
-	return part->bytes ? arena_strndup(schema->arena, (const char *)part->bytes, part->size) : "";
+	return part->bytes ? arena_strndup(schema->arena, (const char *)part->bytes, part->size)
+			   : "";
 }
 
 /* What stands in an unknown field: its bytes begin with their length. */
@@ -28,15 +29,17 @@ static bool payload(const ProtobufCMessageUnknownField *unknown, struct wire *re
 	struct wire wire = { unknown->data, unknown->data + unknown->len };
 	uint64_t size;
 
-	if (unknown->wire_type != PROTOBUF_C_WIRE_TYPE_LENGTH_PREFIXED || !wire_varint(&wire, &size) ||
-	    size > (uint64_t)(wire.end - wire.at))
+	if (unknown->wire_type != PROTOBUF_C_WIRE_TYPE_LENGTH_PREFIXED ||
+	    !wire_varint(&wire, &size) || size > (uint64_t)(wire.end - wire.at))
 		return false;
 	*ret = (struct wire){ wire.at, wire.at + size };
 	return true;
 }
 
-/* An option that is a message may be written in parts, each an occurrence: together they are one. */
-static bool find_message(struct schema *schema, const ProtobufCMessage *options, uint32_t tag, struct wire *ret)
+/* An option that is a message may be written in parts, each an occurrence: together they are one.
+ */
+static bool find_message(struct schema *schema, const ProtobufCMessage *options, uint32_t tag,
+			 struct wire *ret)
 {
 	uint8_t *bytes = NULL;
 	size_t size = 0;
@@ -47,7 +50,8 @@ static bool find_message(struct schema *schema, const ProtobufCMessage *options,
 		uint8_t *joined;
 		size_t length;
 
-		if (options->unknown_fields[i].tag != tag || !payload(&options->unknown_fields[i], &part))
+		if (options->unknown_fields[i].tag != tag ||
+		    !payload(&options->unknown_fields[i], &part))
 			continue;
 		length = (size_t)(part.end - part.at);
 		joined = arena_alloc(schema->arena, size + length + 1);
@@ -105,7 +109,8 @@ static int64_t read_duration(struct wire wire)
 	return seconds * 1000 + nanos / 1000000;
 }
 
-static const char **append_text(struct schema *schema, const char *const *list, size_t n, const char *text)
+static const char **append_text(struct schema *schema, const char *const *list, size_t n,
+				const char *text)
 {
 	const char **longer = arena_alloc(schema->arena, (n + 2) * sizeof(*longer));
 
@@ -132,7 +137,8 @@ static void read_access(struct schema *schema, struct wire wire, struct rpc_acce
 			ret->permission = part.size ? text_of(schema, &part) : NULL;
 			break;
 		case 4:
-			ret->callers = append_text(schema, ret->callers, n_callers++, text_of(schema, &part));
+			ret->callers = append_text(schema, ret->callers, n_callers++,
+						   text_of(schema, &part));
 			break;
 		}
 	}
@@ -215,7 +221,8 @@ static void read_behavior(struct field *field, const ProtobufCMessage *options)
 }
 
 /* The first in `rules` is the rule itself, the others its additional bindings. */
-static void read_http(struct schema *schema, struct wire wire, struct method *method, bool additional)
+static void read_http(struct schema *schema, struct wire wire, struct method *method,
+		      bool additional)
 {
 	struct wire_field part, inner;
 	struct http_rule rule = { .http_method = "", .template = "" };
@@ -223,7 +230,9 @@ static void read_http(struct schema *schema, struct wire wire, struct method *me
 	struct http_rule *rules;
 
 	while (wire_next(&wire, &part)) {
-		static const char *const names[] = { [2] = "GET", [3] = "PUT", [4] = "POST", [5] = "DELETE", [6] = "PATCH" };
+		static const char *const names[] = {
+			[2] = "GET", [3] = "PUT", [4] = "POST", [5] = "DELETE", [6] = "PATCH"
+		};
 
 		if (part.number >= 2 && part.number <= 6) {
 			rule.http_method = names[part.number];
@@ -250,10 +259,12 @@ static void read_http(struct schema *schema, struct wire wire, struct method *me
 
 	while (!additional && wire_next(&outer, &part))
 		if (part.number == 11 && part.bytes)
-			read_http(schema, (struct wire){ part.bytes, part.bytes + part.size }, method, true);
+			read_http(schema, (struct wire){ part.bytes, part.bytes + part.size },
+				  method, true);
 }
 
-void options_read_message(struct schema *schema, struct message *message, const DescriptorProto *proto)
+void options_read_message(struct schema *schema, struct message *message,
+			  const DescriptorProto *proto)
 {
 	const ProtobufCMessage *options = proto->options ? &proto->options->base : NULL;
 	struct wire_field part;
@@ -266,7 +277,8 @@ void options_read_message(struct schema *schema, struct message *message, const 
 			message->event_subject = text_of(schema, &part);
 }
 
-void options_read_field(struct schema *schema, struct field *field, const FieldDescriptorProto *proto)
+void options_read_field(struct schema *schema, struct field *field,
+			const FieldDescriptorProto *proto)
 {
 	const ProtobufCMessage *options = proto->options ? &proto->options->base : NULL;
 	struct wire wire;
@@ -291,7 +303,8 @@ void options_read_value(struct schema *schema, struct value *value, const Protob
 	}
 }
 
-void options_read_method(struct schema *schema, struct method *method, const MethodDescriptorProto *proto)
+void options_read_method(struct schema *schema, struct method *method,
+			 const MethodDescriptorProto *proto)
 {
 	const ProtobufCMessage *options = proto->options ? &proto->options->base : NULL;
 	struct wire_field part;
@@ -312,14 +325,17 @@ void options_read_method(struct schema *schema, struct method *method, const Met
 			method->rate_requests = (int32_t)part.value;
 		else if (part.number == 2 && part.bytes)
 			method->rate_seconds =
-				read_duration((struct wire){ part.bytes, part.bytes + part.size }) / 1000;
+				read_duration((struct wire){ part.bytes, part.bytes + part.size }) /
+				1000;
 	}
 	for (unsigned i = 0; options && i < options->n_unknown_fields; i++) {
-		if (options->unknown_fields[i].tag != OPTION_HTTP_HEADERS || !payload(&options->unknown_fields[i], &wire))
+		if (options->unknown_fields[i].tag != OPTION_HTTP_HEADERS ||
+		    !payload(&options->unknown_fields[i], &wire))
 			continue;
-		method->http_headers = append_text(schema, method->http_headers, method->n_http_headers++,
-						   arena_strndup(schema->arena, (const char *)wire.at,
-								 (size_t)(wire.end - wire.at)));
+		method->http_headers =
+			append_text(schema, method->http_headers, method->n_http_headers++,
+				    arena_strndup(schema->arena, (const char *)wire.at,
+						  (size_t)(wire.end - wire.at)));
 	}
 	if (find_number(options, OPTION_MAX_REQUEST_BYTES, &number))
 		method->max_request_bytes = (int32_t)number;

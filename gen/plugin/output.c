@@ -1,9 +1,9 @@
 /* The text of a file that is being written. */
+#include "output.h"
 #include <ctype.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
-#include "output.h"
 
 struct output *output_new(struct outputs *outputs, const char *name)
 {
@@ -90,8 +90,8 @@ static void print_comment_text(struct output *out, const char *text, size_t leng
 	for (size_t i = 0; i < length; i++) {
 		fputc(text[i], out->stream);
 		/* neither an end nor a beginning of a comment within it */
-		if (i + 1 < length &&
-		    ((text[i] == '*' && text[i + 1] == '/') || (text[i] == '/' && text[i + 1] == '*')))
+		if (i + 1 < length && ((text[i] == '*' && text[i + 1] == '/') ||
+				       (text[i] == '/' && text[i + 1] == '*')))
 			fputc(' ', out->stream);
 	}
 }

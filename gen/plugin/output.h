@@ -1,8 +1,8 @@
 /* The text of a file that is being written. */
 #pragma once
 
-#include <stdio.h>
 #include "schema.h"
+#include <stdio.h>
 
 struct output {
 	const char *name;

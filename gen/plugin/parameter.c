@@ -1,7 +1,7 @@
 /* What protoc hands on by --crpc_opt. */
+#include "naming.h"
 #include <errno.h>
 #include <string.h>
-#include "naming.h"
 
 static int read_setting(struct schema *schema, const char *word)
 {
@@ -22,8 +22,8 @@ static int read_setting(struct schema *schema, const char *word)
 			continue;
 		if (i == 0 && !name_is_identifier(setting->value))
 			return -EINVAL;
-		if (i == 1 && strcmp(setting->value, "public") && strcmp(setting->value, "session") &&
-		    strcmp(setting->value, "user"))
+		if (i == 1 && strcmp(setting->value, "public") &&
+		    strcmp(setting->value, "session") && strcmp(setting->value, "user"))
 			return -EINVAL;
 		if (i == 2 && strpbrk(setting->value, "\"\\*? \n"))
 			return -EINVAL;
@@ -35,9 +35,11 @@ static int read_setting(struct schema *schema, const char *word)
 
 int schema_read_parameter(struct schema *schema, const char *parameter)
 {
-	char *text = arena_strndup(schema->arena, parameter, strlen(parameter)), *rest = text, *word;
+	char *text = arena_strndup(schema->arena, parameter, strlen(parameter)), *rest = text,
+	     *word;
 
-	schema->settings = arena_alloc(schema->arena, (strlen(text) / 2 + 1) * sizeof(*schema->settings));
+	schema->settings =
+		arena_alloc(schema->arena, (strlen(text) / 2 + 1) * sizeof(*schema->settings));
 	while ((word = strsep(&rest, ","))) {
 		if (!*word)
 			continue;
@@ -47,7 +49,8 @@ int schema_read_parameter(struct schema *schema, const char *parameter)
 			schema->aggregate = word + 10;
 		} else if (read_setting(schema, word)) {
 			refuse(schema, (struct place){ 0 },
-			       "the parameter '%s' is unknown; use flat, aggregate=NAME, prefix:PACKAGE=PREFIX, "
+			       "the parameter '%s' is unknown; use flat, aggregate=NAME, "
+			       "prefix:PACKAGE=PREFIX, "
 			       "access:PACKAGE=public|session|user or stem:FILE=STEM",
 			       word);
 			return -EINVAL;
@@ -65,7 +68,8 @@ const char *schema_setting(const struct schema *schema, const char *kind, const 
 		const struct setting *setting = &schema->settings[i];
 		size_t length = strlen(setting->key);
 
-		if (strcmp(setting->kind, kind) || length < longest || strncmp(setting->key, name, length))
+		if (strcmp(setting->kind, kind) || length < longest ||
+		    strncmp(setting->key, name, length))
 			continue;
 		if (name[length] && name[length] != '.')
 			continue;

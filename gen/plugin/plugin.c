@@ -1,11 +1,11 @@
 /* A request of protoc in, its answer out. */
-#include <errno.h>
-#include <stdlib.h>
-#include <string.h>
-#include <crpc/arena.h>
 #include "plugin.h"
 #include "products.h"
 #include "wire.h"
+#include <crpc/arena.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
 
 typedef Google__Protobuf__Compiler__CodeGeneratorResponse CodeGeneratorResponse;
 typedef Google__Protobuf__Compiler__CodeGeneratorResponse__File ResponseFile;
@@ -60,7 +60,8 @@ static void pack_response(struct run *run)
 	ResponseFile **list = arena_alloc(run->arena, run->outputs.n * sizeof(*list));
 
 	response.has_supported_features = true;
-	response.supported_features = GOOGLE__PROTOBUF__COMPILER__CODE_GENERATOR_RESPONSE__FEATURE__FEATURE_PROTO3_OPTIONAL;
+	response.supported_features =
+		GOOGLE__PROTOBUF__COMPILER__CODE_GENERATOR_RESPONSE__FEATURE__FEATURE_PROTO3_OPTIONAL;
 	if (run->schema.n_errors) {
 		response.error = run->refusals;
 	} else {
@@ -86,19 +87,21 @@ static int run_in_arena(void *data)
 	struct schema *schema = &run->schema;
 	CodeGeneratorRequest *request;
 
-	if (!wire_depth_ok(&google__protobuf__compiler__code_generator_request__descriptor, run->request, run->size,
-			   DEPTH_MAX)) {
-		run->error = "the input is no CodeGeneratorRequest, or it nests too deep; run the plugin from protoc";
+	if (!wire_depth_ok(&google__protobuf__compiler__code_generator_request__descriptor,
+			   run->request, run->size, DEPTH_MAX)) {
+		run->error = "the input is no CodeGeneratorRequest, or it nests too deep; run the "
+			     "plugin from protoc";
 		return -EINVAL;
 	}
-	request = google__protobuf__compiler__code_generator_request__unpack(arena_allocator(run->arena), run->size,
-									     run->request);
+	request = google__protobuf__compiler__code_generator_request__unpack(
+		arena_allocator(run->arena), run->size, run->request);
 	if (!request) {
 		run->error = "the input is no CodeGeneratorRequest; run the plugin from protoc";
 		return -EINVAL;
 	}
 	schema->request = request;
-	if (!schema_read_parameter(schema, request->parameter ? request->parameter : "") && !schema_load(schema)) {
+	if (!schema_read_parameter(schema, request->parameter ? request->parameter : "") &&
+	    !schema_load(schema)) {
 		check_schema(schema);
 		if (!schema->n_errors)
 			write_products(&run->outputs);
@@ -109,7 +112,8 @@ static int run_in_arena(void *data)
 	return run->ret ? 0 : -ENOMEM;
 }
 
-int plugin_run(const uint8_t *request, size_t size, uint8_t **ret, size_t *ret_size, const char **error)
+int plugin_run(const uint8_t *request, size_t size, uint8_t **ret, size_t *ret_size,
+	       const char **error)
 {
 	struct run run = { .arena = arena_new(MEMORY_MAX), .request = request, .size = size };
 	int r;

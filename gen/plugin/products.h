@@ -9,8 +9,9 @@ void write_messages(struct outputs *outputs, const struct file *file);
 void print_enumeration_header(struct output *out, const struct enumeration *enumeration);
 void print_enumeration(struct output *out, const struct enumeration *enumeration);
 void print_reasons_header(struct output *out, const struct enumeration *enumeration);
-void print_reasons(struct output *out, const struct schema *schema, const struct enumeration *enumeration);
-void print_descriptor(struct output *out, struct schema *schema, const struct message *message);
+void print_reasons(struct output *out, const struct schema *schema,
+		   const struct enumeration *enumeration);
+void print_descriptor(struct output *out, const struct message *message);
 
 /* Services: .rpc.h and .rpc.c. */
 void write_services(struct outputs *outputs, const struct file *file);

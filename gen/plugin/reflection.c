@@ -1,7 +1,9 @@
-/* Descriptors of files, as reflection serves them: the file's own and those of all that it imports. */
+/* Descriptors of files, as reflection serves them: the file's own and those of all that it imports.
+ */
 #include "products.h"
 
-static void print_file(struct output *out, struct schema *schema, const struct file *file, bool *printed)
+static void print_file(struct output *out, struct schema *schema, const struct file *file,
+		       bool *printed)
 {
 	Google__Protobuf__FileDescriptorProto proto = *file->proto;
 	size_t index = file->index;
@@ -20,7 +22,8 @@ static void print_file(struct output *out, struct schema *schema, const struct f
 	protobuf_c_message_pack(&proto.base, bytes);
 	print(out, "\n/* %s */\nstatic const uint8_t file_%zu_descriptor[] =", file->name, index);
 	print_bytes(out, bytes, size);
-	print(out, ";\nstatic const struct rpc_file file_%zu = {\n\t.name = \"%s\",\n"
+	print(out,
+	      ";\nstatic const struct rpc_file file_%zu = {\n\t.name = \"%s\",\n"
 	      "\t.descriptor = file_%zu_descriptor,\n\t.size = sizeof(file_%zu_descriptor) - 1,\n"
 	      "\t.dependencies = (const struct rpc_file *const[]){ ",
 	      index, file->name, index, index);

@@ -1,8 +1,8 @@
 /* References between types: which message, enum or import a name means. */
+#include "schema.h"
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include "schema.h"
 
 struct type {
 	const char *full_name;
@@ -32,11 +32,11 @@ static struct types collect_types(struct schema *schema)
 		const struct file *file = &schema->files[i];
 
 		for (size_t j = 0; j < file->n_messages; j++)
-			types.items[types.n++] =
-				(struct type){ file->messages[j]->full_name, file->messages[j], NULL };
+			types.items[types.n++] = (struct type){ file->messages[j]->full_name,
+								file->messages[j], NULL };
 		for (size_t j = 0; j < file->n_enumerations; j++)
-			types.items[types.n++] =
-				(struct type){ file->enumerations[j]->full_name, NULL, file->enumerations[j] };
+			types.items[types.n++] = (struct type){ file->enumerations[j]->full_name,
+								NULL, file->enumerations[j] };
 	}
 	if (types.n)
 		qsort(types.items, types.n, sizeof(*types.items), compare_types);
@@ -50,19 +50,22 @@ static const struct type *find_type(const struct types *types, const char *name)
 	return types->n ? bsearch(&key, types->items, types->n, sizeof(key), compare_types) : NULL;
 }
 
-static struct message *resolve_message(struct schema *schema, const struct types *types, struct place place,
-				       const char *name)
+static struct message *resolve_message(struct schema *schema, const struct types *types,
+				       struct place place, const char *name)
 {
 	const struct type *type = find_type(types, name);
 
 	if (type && type->message)
 		return type->message;
-	refuse(schema, place, "the message '%s' is unknown; this is not what protoc sends, run the plugin from protoc",
+	refuse(schema, place,
+	       "the message '%s' is unknown; this is not what protoc sends, run the plugin from "
+	       "protoc",
 	       name ? name : "");
 	return NULL;
 }
 
-/* A map's rules on its size stay; the others are about its values, and stand there, where whoever walks messages finds them. */
+/* A map's rules on its size stay; the others are about its values, and stand there, where whoever
+ * walks messages finds them. */
 static void hand_down_rules(struct schema *schema, struct field *map)
 {
 	struct field *value = map->message->n_fields == 2 ? map->message->sorted[1] : NULL;
@@ -81,7 +84,8 @@ static void hand_down_rules(struct schema *schema, struct field *map)
 		value->rules = of_values;
 }
 
-static void resolve_field(struct schema *schema, const struct types *types, struct field *field, const char *type_name)
+static void resolve_field(struct schema *schema, const struct types *types, struct field *field,
+			  const char *type_name)
 {
 	const struct type *type;
 
@@ -96,7 +100,8 @@ static void resolve_field(struct schema *schema, const struct types *types, stru
 		field->enumeration = type ? type->enumeration : NULL;
 		if (!field->enumeration)
 			refuse(schema, field->place,
-			       "the enum '%s' is unknown; this is not what protoc sends, run the plugin from protoc",
+			       "the enum '%s' is unknown; this is not what protoc sends, run the "
+			       "plugin from protoc",
 			       type_name ? type_name : "");
 	}
 }
@@ -108,14 +113,18 @@ static size_t resolve_messages(struct schema *schema, const struct types *types,
 		struct message *message = file->messages[at++];
 
 		for (size_t j = 0; j < message->n_fields; j++)
-			resolve_field(schema, types, &message->fields[j], protos[i]->field[j]->type_name);
-		if (message->map_entry && (message->n_fields != 2 || message->sorted[0]->number != 1 ||
-					   message->sorted[1]->number != 2 || message->fields[0].repeated ||
-					   message->fields[1].repeated))
+			resolve_field(schema, types, &message->fields[j],
+				      protos[i]->field[j]->type_name);
+		if (message->map_entry &&
+		    (message->n_fields != 2 || message->sorted[0]->number != 1 ||
+		     message->sorted[1]->number != 2 || message->fields[0].repeated ||
+		     message->fields[1].repeated))
 			refuse(schema, message->place,
-			       "'%s' is no entry of a map; this is not what protoc sends, run the plugin from protoc",
+			       "'%s' is no entry of a map; this is not what protoc sends, run the "
+			       "plugin from protoc",
 			       message->name);
-		at = resolve_messages(schema, types, file, protos[i]->nested_type, protos[i]->n_nested_type, at);
+		at = resolve_messages(schema, types, file, protos[i]->nested_type,
+				      protos[i]->n_nested_type, at);
 	}
 	return at;
 }
@@ -131,14 +140,16 @@ static void resolve_file(struct schema *schema, const struct types *types, struc
 {
 	const FileDescriptorProto *proto = file->proto;
 
-	file->dependencies = arena_alloc(schema->arena, proto->n_dependency * sizeof(*file->dependencies));
+	file->dependencies =
+		arena_alloc(schema->arena, proto->n_dependency * sizeof(*file->dependencies));
 	for (size_t i = 0; i < proto->n_dependency; i++) {
 		for (struct file *other = schema->files; other < file; other++)
 			if (!strcmp(other->name, proto->dependency[i]))
 				file->dependencies[file->n_dependencies++] = other;
 		if (file->n_dependencies != i + 1) {
 			refuse(schema, (struct place){ file, 1 },
-			       "the import '%s' does not come before; this is not what protoc sends, run the plugin from protoc",
+			       "the import '%s' does not come before; this is not what protoc "
+			       "sends, run the plugin from protoc",
 			       proto->dependency[i]);
 			return;
 		}
@@ -150,11 +161,12 @@ static void resolve_file(struct schema *schema, const struct types *types, struc
 		for (size_t j = 0; j < service->n_methods; j++) {
 			const MethodDescriptorProto *method = proto->service[i]->method[j];
 
-			service->methods[j].request =
-				resolve_message(schema, types, service->methods[j].place, method->input_type);
-			service->methods[j].response =
-				resolve_message(schema, types, service->methods[j].place, method->output_type);
-			service->methods[j].request_id = find_request_id(service->methods[j].request);
+			service->methods[j].request = resolve_message(
+				schema, types, service->methods[j].place, method->input_type);
+			service->methods[j].response = resolve_message(
+				schema, types, service->methods[j].place, method->output_type);
+			service->methods[j].request_id =
+				find_request_id(service->methods[j].request);
 		}
 	}
 }

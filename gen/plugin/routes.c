@@ -1,50 +1,59 @@
 /* Routes of google.api.http over all files, and the registry of types. */
+#include "products.h"
 #include <stdlib.h>
 #include <string.h>
-#include "products.h"
 
 /* --- what a binding may say --- */
 
-static void check_variable(struct schema *schema, const struct method *method, const struct http_rule *rule,
-			   const struct template *template, const struct route_variable *variable)
+static void check_variable(struct schema *schema, const struct method *method,
+			   const struct http_rule *rule, const struct template *template,
+			   const struct route_variable *variable)
 {
 	const struct field *field = schema_find_field(method->request, variable->field);
 	bool one = variable->count == 1 && template->segments[variable->first].kind == SEGMENT_ONE;
 
 	if (!field)
-		refuse(schema, method->place, "'%s' in %s is no field of %s; name one", variable->field, rule->template,
-		       method->request->name);
+		refuse(schema, method->place, "'%s' in %s is no field of %s; name one",
+		       variable->field, rule->template, method->request->name);
 	else if (field->repeated || field->message || field->type == PROTOBUF_C_TYPE_BYTES)
-		refuse(schema, method->place, "'%s' in %s cannot stand in a path; use a string, a number or an enum",
+		refuse(schema, method->place,
+		       "'%s' in %s cannot stand in a path; use a string, a number or an enum",
 		       variable->field, rule->template);
 	else if (!one && field->type != PROTOBUF_C_TYPE_STRING)
-		refuse(schema, method->place, "'%s' in %s takes several segments but is no string; make it one",
+		refuse(schema, method->place,
+		       "'%s' in %s takes several segments but is no string; make it one",
 		       variable->field, rule->template);
 	for (const struct route_variable *other = template->variables; other < variable; other++)
 		if (!strcmp(other->field, variable->field))
-			refuse(schema, method->place, "'%s' stands twice in %s; take one away", variable->field,
-			       rule->template);
+			refuse(schema, method->place, "'%s' stands twice in %s; take one away",
+			       variable->field, rule->template);
 }
 
-static void check_body(struct schema *schema, const struct method *method, const struct http_rule *rule)
+static void check_body(struct schema *schema, const struct method *method,
+		       const struct http_rule *rule)
 {
 	const struct field *field;
 
-	if (rule->body && (!strcmp(rule->http_method, "GET") || !strcmp(rule->http_method, "DELETE")))
-		refuse(schema, method->place, "%s %s has a body, which that HTTP method does not take; leave body out",
+	if (rule->body &&
+	    (!strcmp(rule->http_method, "GET") || !strcmp(rule->http_method, "DELETE")))
+		refuse(schema, method->place,
+		       "%s %s has a body, which that HTTP method does not take; leave body out",
 		       rule->http_method, rule->template);
 	if (rule->body && strcmp(rule->body, "*")) {
-		field = strchr(rule->body, '.') ? NULL : schema_find_field(method->request, rule->body);
+		field = strchr(rule->body, '.') ? NULL
+						: schema_find_field(method->request, rule->body);
 		if (!field)
-			refuse(schema, method->place, "the body '%s' is no field of %s; name one, or \"*\"", rule->body,
+			refuse(schema, method->place,
+			       "the body '%s' is no field of %s; name one, or \"*\"", rule->body,
 			       method->request->name);
 		else if (field->repeated && !field->message)
-			refuse(schema, method->place, "the body '%s' is a list; put it in a message", rule->body);
+			refuse(schema, method->place,
+			       "the body '%s' is a list; put it in a message", rule->body);
 	}
 	if (rule->response_body && (strchr(rule->response_body, '.') ||
 				    !schema_find_field(method->response, rule->response_body)))
-		refuse(schema, method->place, "the response_body '%s' is no field of %s; name one", rule->response_body,
-		       method->response->name);
+		refuse(schema, method->place, "the response_body '%s' is no field of %s; name one",
+		       rule->response_body, method->response->name);
 }
 
 void check_routes(struct schema *schema, const struct method *method)
@@ -54,15 +63,18 @@ void check_routes(struct schema *schema, const struct method *method)
 		struct template template;
 		const char *error;
 
-		if (!*rule->http_method || rule->http_method[strspn(rule->http_method, "ABCDEFGHIJKLMNOPQRSTUVWXYZ")]) {
+		if (!*rule->http_method ||
+		    rule->http_method[strspn(rule->http_method, "ABCDEFGHIJKLMNOPQRSTUVWXYZ")]) {
 			refuse(schema, method->place,
-			       "a route of '%s' has no HTTP method in capitals; write get, post, put, patch, delete or custom",
+			       "a route of '%s' has no HTTP method in capitals; write get, post, "
+			       "put, patch, delete or custom",
 			       method->name);
 			continue;
 		}
 		error = template_parse(schema->arena, rule->template, &template);
 		if (error) {
-			refuse(schema, method->place, "the path '%s' is no template: %s", rule->template, error);
+			refuse(schema, method->place, "the path '%s' is no template: %s",
+			       rule->template, error);
 			continue;
 		}
 		for (size_t j = 0; j < template.n_variables; j++)
@@ -88,7 +100,8 @@ const struct binding *routes_collect(struct schema *schema, size_t *ret)
 	size_t n = 0, room = 0;
 
 	for (size_t i = 0; i < schema->n_files; i++)
-		for (size_t j = 0; schema->files[i].generate && j < schema->files[i].n_services; j++)
+		for (size_t j = 0; schema->files[i].generate && j < schema->files[i].n_services;
+		     j++)
 			for (size_t k = 0; k < schema->files[i].services[j].n_methods; k++)
 				room += schema->files[i].services[j].methods[k].n_rules;
 	bindings = arena_alloc(schema->arena, room * sizeof(*bindings));
@@ -102,7 +115,8 @@ const struct binding *routes_collect(struct schema *schema, size_t *ret)
 				for (size_t l = 0; l < method->n_rules; l++) {
 					bindings[n].method = method;
 					bindings[n].rule = &method->rules[l];
-					template_parse(schema->arena, method->rules[l].template, &bindings[n++].template);
+					template_parse(schema->arena, method->rules[l].template,
+						       &bindings[n++].template);
 				}
 			}
 		}
@@ -123,10 +137,12 @@ void check_ambiguous_routes(struct schema *schema)
 
 		if (!template_compare(&left->template, left->rule->http_method, &right->template,
 				      right->rule->http_method))
-			refuse(schema, right->method->place, "%s %s of '%s' takes the same requests as %s of '%s' at %s:%d; change one path",
+			refuse(schema, right->method->place,
+			       "%s %s of '%s' takes the same requests as %s of '%s' at %s:%d; "
+			       "change one path",
 			       right->rule->http_method, right->rule->template, right->method->name,
-			       left->rule->template, left->method->name, left->method->place.file->name,
-			       left->method->place.line);
+			       left->rule->template, left->method->name,
+			       left->method->place.file->name, left->method->place.line);
 	}
 }
 
@@ -134,13 +150,14 @@ void check_ambiguous_routes(struct schema *schema)
 
 static void print_route(struct output *out, const struct binding *binding)
 {
-	static const char *const kinds[] = { [SEGMENT_LITERAL] = "SEGMENT_LITERAL", [SEGMENT_ONE] = "SEGMENT_ONE",
+	static const char *const kinds[] = { [SEGMENT_LITERAL] = "SEGMENT_LITERAL",
+					     [SEGMENT_ONE] = "SEGMENT_ONE",
 					     [SEGMENT_REST] = "SEGMENT_REST" };
 	const struct template *template = &binding->template;
 	const struct method *method = binding->method;
 
-	print(out, "\t{ /* %s.%s */\n\t\t.http_method = \"%s\",\n\t\t.template = ", method->service->full_name,
-	      method->name, binding->rule->http_method);
+	print(out, "\t{ /* %s.%s */\n\t\t.http_method = \"%s\",\n\t\t.template = ",
+	      method->service->full_name, method->name, binding->rule->http_method);
 	print_string(out, binding->rule->template);
 	print(out, ",\n\t\t.segments = (const struct route_segment[]){\n");
 	for (size_t i = 0; i < template->n_segments; i++) {
@@ -165,13 +182,16 @@ static void print_route(struct output *out, const struct binding *binding)
 		print(out, "\t\t.body = \"%s\",\n", binding->rule->body);
 	if (binding->rule->response_body)
 		print(out, "\t\t.response_body = \"%s\",\n", binding->rule->response_body);
-	print(out, "\t\t.service = &%s_service_descriptor,\n\t\t.method = &%s_service_methods[%td],\n\t},\n",
+	print(out,
+	      "\t\t.service = &%s_service_descriptor,\n\t\t.method = "
+	      "&%s_service_methods[%td],\n\t},\n",
 	      method->service->c_name, method->service->c_name, method - method->service->methods);
 }
 
 static int compare_messages(const void *a, const void *b)
 {
-	return strcmp((*(const struct message *const *)a)->full_name, (*(const struct message *const *)b)->full_name);
+	return strcmp((*(const struct message *const *)a)->full_name,
+		      (*(const struct message *const *)b)->full_name);
 }
 
 /* All messages that stand alone: an entry of a map does not. */
@@ -221,11 +241,13 @@ void write_routes(struct outputs *outputs)
 	print_head(out, "all files");
 	print(out, "#include <crpc/route.h>\n");
 	print_includes(out, schema);
-	print(out, "\nextern const struct route %s_routes[];\nextern const size_t n_%s_routes;\n", name, name);
+	print(out, "\nextern const struct route %s_routes[];\nextern const size_t n_%s_routes;\n",
+	      name, name);
 	print(out, "extern const struct rpc_type_registry %s_types;\n\n", name);
-	print(out,
-	      "/*\n * Sorted segment by segment: a literal before * before **, literals as strcmp() has them, a path before those that\n"
-	      " * go on from it; then by verb, none first; then by HTTP method. No two take the same requests.\n */\n");
+	print(out, "/*\n * Sorted segment by segment: a literal before * before **, literals as "
+		   "strcmp() has them, a path before those that\n"
+		   " * go on from it; then by verb, none first; then by HTTP method. No two take "
+		   "the same requests.\n */\n");
 	print(out, "const struct route %s_routes[] = {\n", name);
 	for (size_t i = 0; i < n_bindings; i++)
 		print_route(out, &bindings[i]);
@@ -235,6 +257,8 @@ void write_routes(struct outputs *outputs)
 
 	print(out, "\nstatic const ProtobufCMessageDescriptor *const types[] = {\n");
 	for (size_t i = 0; i < n_messages; i++)
-		print(out, "\t&%s_descriptor, /* %s */\n", messages[i]->c_name, messages[i]->full_name);
-	print(out, "\tNULL,\n};\nconst struct rpc_type_registry %s_types = { types, %zu };\n", name, n_messages);
+		print(out, "\t&%s_descriptor, /* %s */\n", messages[i]->c_name,
+		      messages[i]->full_name);
+	print(out, "\tNULL,\n};\nconst struct rpc_type_registry %s_types = { types, %zu };\n", name,
+	      n_messages);
 }

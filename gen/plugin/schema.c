@@ -1,14 +1,15 @@
 /* The schema as the products read it, made of protoc's descriptors. */
+#include "naming.h"
 #include <errno.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
-#include "naming.h"
 
 /*
- * Three passes: files, their types and services with names and options; then references between types, since a file
- * may use what stands below; then what is used, since names clash only among what is written.
- * Descriptors come from protoc, but nothing is believed: names that become C are checked, indices and references are looked up.
+ * Three passes: files, their types and services with names and options; then references between
+ * types, since a file may use what stands below; then what is used, since names clash only among
+ * what is written. Descriptors come from protoc, but nothing is believed: names that become C are
+ * checked, indices and references are looked up.
  */
 enum { PATH_MAX_DEPTH = 200, ERRORS_MAX = 50 };
 
@@ -58,7 +59,8 @@ static void sort_locations(struct schema *schema, struct file *file)
 
 	if (!info || !info->n_location)
 		return;
-	file->locations = arena_memdup(schema->arena, info->location, info->n_location * sizeof(*file->locations));
+	file->locations = arena_memdup(schema->arena, info->location,
+				       info->n_location * sizeof(*file->locations));
 	file->n_locations = info->n_location;
 	qsort(file->locations, file->n_locations, sizeof(*file->locations), compare_locations);
 }
@@ -101,7 +103,8 @@ static const char *checked_name(struct schema *schema, struct place place, const
 {
 	if (name && name_is_identifier(name))
 		return name;
-	refuse(schema, place, "'%s' is not a name; this is not what protoc sends, run the plugin from protoc",
+	refuse(schema, place,
+	       "'%s' is not a name; this is not what protoc sends, run the plugin from protoc",
 	       text_or_empty(name));
 	return "invalid";
 }
@@ -154,13 +157,16 @@ static void load_enumeration(struct schema *schema, struct file *file, struct me
 	enumeration->parent = parent;
 	enumeration->place = locate(file, path, &enumeration->comment);
 	enumeration->name = checked_name(schema, enumeration->place, proto->name);
-	enumeration->full_name = join(schema, parent ? parent->full_name : file->package, enumeration->name);
+	enumeration->full_name =
+		join(schema, parent ? parent->full_name : file->package, enumeration->name);
 	enumeration->c_name = name_type(schema->arena, file, parent, enumeration->name);
 	length = strlen(enumeration->name);
-	enumeration->is_reasons = length >= sizeof(suffix) - 1 &&
-				  !strcmp(enumeration->name + length - (sizeof(suffix) - 1), suffix);
+	enumeration->is_reasons =
+		length >= sizeof(suffix) - 1 &&
+		!strcmp(enumeration->name + length - (sizeof(suffix) - 1), suffix);
 	enumeration->n_values = proto->n_value;
-	enumeration->values = arena_alloc(schema->arena, proto->n_value * sizeof(*enumeration->values));
+	enumeration->values =
+		arena_alloc(schema->arena, proto->n_value * sizeof(*enumeration->values));
 	for (size_t i = 0; i < proto->n_value; i++) {
 		struct value *value = &enumeration->values[i];
 		struct path here = step(path, 2, i);
@@ -169,7 +175,9 @@ static void load_enumeration(struct schema *schema, struct file *file, struct me
 		value->name = checked_name(schema, value->place, proto->value[i]->name);
 		value->number = proto->value[i]->number;
 		value->c_name = name_value(schema->arena, enumeration, value->name);
-		options_read_value(schema, value, proto->value[i]->options ? &proto->value[i]->options->base : NULL);
+		options_read_value(schema, value,
+				   proto->value[i]->options ? &proto->value[i]->options->base
+							    : NULL);
 		enumeration->is_reasons = enumeration->is_reasons || value->has_reason;
 	}
 	file->enumerations[file->n_enumerations++] = enumeration;
@@ -179,24 +187,40 @@ static void load_field(struct schema *schema, struct message *message, struct fi
 		       const FieldDescriptorProto *proto, const struct path *path)
 {
 	static const ProtobufCType types[] = {
-		[GOOGLE__PROTOBUF__FIELD_DESCRIPTOR_PROTO__TYPE__TYPE_DOUBLE] = PROTOBUF_C_TYPE_DOUBLE,
-		[GOOGLE__PROTOBUF__FIELD_DESCRIPTOR_PROTO__TYPE__TYPE_FLOAT] = PROTOBUF_C_TYPE_FLOAT,
-		[GOOGLE__PROTOBUF__FIELD_DESCRIPTOR_PROTO__TYPE__TYPE_INT64] = PROTOBUF_C_TYPE_INT64,
-		[GOOGLE__PROTOBUF__FIELD_DESCRIPTOR_PROTO__TYPE__TYPE_UINT64] = PROTOBUF_C_TYPE_UINT64,
-		[GOOGLE__PROTOBUF__FIELD_DESCRIPTOR_PROTO__TYPE__TYPE_INT32] = PROTOBUF_C_TYPE_INT32,
-		[GOOGLE__PROTOBUF__FIELD_DESCRIPTOR_PROTO__TYPE__TYPE_FIXED64] = PROTOBUF_C_TYPE_FIXED64,
-		[GOOGLE__PROTOBUF__FIELD_DESCRIPTOR_PROTO__TYPE__TYPE_FIXED32] = PROTOBUF_C_TYPE_FIXED32,
+		[GOOGLE__PROTOBUF__FIELD_DESCRIPTOR_PROTO__TYPE__TYPE_DOUBLE] =
+			PROTOBUF_C_TYPE_DOUBLE,
+		[GOOGLE__PROTOBUF__FIELD_DESCRIPTOR_PROTO__TYPE__TYPE_FLOAT] =
+			PROTOBUF_C_TYPE_FLOAT,
+		[GOOGLE__PROTOBUF__FIELD_DESCRIPTOR_PROTO__TYPE__TYPE_INT64] =
+			PROTOBUF_C_TYPE_INT64,
+		[GOOGLE__PROTOBUF__FIELD_DESCRIPTOR_PROTO__TYPE__TYPE_UINT64] =
+			PROTOBUF_C_TYPE_UINT64,
+		[GOOGLE__PROTOBUF__FIELD_DESCRIPTOR_PROTO__TYPE__TYPE_INT32] =
+			PROTOBUF_C_TYPE_INT32,
+		[GOOGLE__PROTOBUF__FIELD_DESCRIPTOR_PROTO__TYPE__TYPE_FIXED64] =
+			PROTOBUF_C_TYPE_FIXED64,
+		[GOOGLE__PROTOBUF__FIELD_DESCRIPTOR_PROTO__TYPE__TYPE_FIXED32] =
+			PROTOBUF_C_TYPE_FIXED32,
 		[GOOGLE__PROTOBUF__FIELD_DESCRIPTOR_PROTO__TYPE__TYPE_BOOL] = PROTOBUF_C_TYPE_BOOL,
-		[GOOGLE__PROTOBUF__FIELD_DESCRIPTOR_PROTO__TYPE__TYPE_STRING] = PROTOBUF_C_TYPE_STRING,
-		[GOOGLE__PROTOBUF__FIELD_DESCRIPTOR_PROTO__TYPE__TYPE_GROUP] = PROTOBUF_C_TYPE_MESSAGE,
-		[GOOGLE__PROTOBUF__FIELD_DESCRIPTOR_PROTO__TYPE__TYPE_MESSAGE] = PROTOBUF_C_TYPE_MESSAGE,
-		[GOOGLE__PROTOBUF__FIELD_DESCRIPTOR_PROTO__TYPE__TYPE_BYTES] = PROTOBUF_C_TYPE_BYTES,
-		[GOOGLE__PROTOBUF__FIELD_DESCRIPTOR_PROTO__TYPE__TYPE_UINT32] = PROTOBUF_C_TYPE_UINT32,
+		[GOOGLE__PROTOBUF__FIELD_DESCRIPTOR_PROTO__TYPE__TYPE_STRING] =
+			PROTOBUF_C_TYPE_STRING,
+		[GOOGLE__PROTOBUF__FIELD_DESCRIPTOR_PROTO__TYPE__TYPE_GROUP] =
+			PROTOBUF_C_TYPE_MESSAGE,
+		[GOOGLE__PROTOBUF__FIELD_DESCRIPTOR_PROTO__TYPE__TYPE_MESSAGE] =
+			PROTOBUF_C_TYPE_MESSAGE,
+		[GOOGLE__PROTOBUF__FIELD_DESCRIPTOR_PROTO__TYPE__TYPE_BYTES] =
+			PROTOBUF_C_TYPE_BYTES,
+		[GOOGLE__PROTOBUF__FIELD_DESCRIPTOR_PROTO__TYPE__TYPE_UINT32] =
+			PROTOBUF_C_TYPE_UINT32,
 		[GOOGLE__PROTOBUF__FIELD_DESCRIPTOR_PROTO__TYPE__TYPE_ENUM] = PROTOBUF_C_TYPE_ENUM,
-		[GOOGLE__PROTOBUF__FIELD_DESCRIPTOR_PROTO__TYPE__TYPE_SFIXED32] = PROTOBUF_C_TYPE_SFIXED32,
-		[GOOGLE__PROTOBUF__FIELD_DESCRIPTOR_PROTO__TYPE__TYPE_SFIXED64] = PROTOBUF_C_TYPE_SFIXED64,
-		[GOOGLE__PROTOBUF__FIELD_DESCRIPTOR_PROTO__TYPE__TYPE_SINT32] = PROTOBUF_C_TYPE_SINT32,
-		[GOOGLE__PROTOBUF__FIELD_DESCRIPTOR_PROTO__TYPE__TYPE_SINT64] = PROTOBUF_C_TYPE_SINT64,
+		[GOOGLE__PROTOBUF__FIELD_DESCRIPTOR_PROTO__TYPE__TYPE_SFIXED32] =
+			PROTOBUF_C_TYPE_SFIXED32,
+		[GOOGLE__PROTOBUF__FIELD_DESCRIPTOR_PROTO__TYPE__TYPE_SFIXED64] =
+			PROTOBUF_C_TYPE_SFIXED64,
+		[GOOGLE__PROTOBUF__FIELD_DESCRIPTOR_PROTO__TYPE__TYPE_SINT32] =
+			PROTOBUF_C_TYPE_SINT32,
+		[GOOGLE__PROTOBUF__FIELD_DESCRIPTOR_PROTO__TYPE__TYPE_SINT64] =
+			PROTOBUF_C_TYPE_SINT64,
 	};
 	bool scalar;
 
@@ -206,15 +230,21 @@ static void load_field(struct schema *schema, struct message *message, struct fi
 	field->json_name = proto->json_name ? proto->json_name : field->name;
 	field->number = proto->number;
 	if (field->number < 1 || field->number > 536870911)
-		refuse(schema, field->place, "%d is not a field's number; this is not what protoc sends, run the plugin from protoc",
+		refuse(schema, field->place,
+		       "%d is not a field's number; this is not what protoc sends, run the plugin "
+		       "from protoc",
 		       field->number);
-	if (proto->has_type && (unsigned)proto->type < sizeof(types) / sizeof(*types) && proto->type)
+	if (proto->has_type && (unsigned)proto->type < sizeof(types) / sizeof(*types) &&
+	    proto->type)
 		field->type = types[proto->type];
 	else
-		refuse(schema, field->place, "the type of '%s' is unknown; this is not what protoc sends, run the plugin from protoc",
+		refuse(schema, field->place,
+		       "the type of '%s' is unknown; this is not what protoc sends, run the plugin "
+		       "from protoc",
 		       field->name);
 	field->is_group = proto->type == GOOGLE__PROTOBUF__FIELD_DESCRIPTOR_PROTO__TYPE__TYPE_GROUP;
-	field->repeated = proto->label == GOOGLE__PROTOBUF__FIELD_DESCRIPTOR_PROTO__LABEL__LABEL_REPEATED;
+	field->repeated =
+		proto->label == GOOGLE__PROTOBUF__FIELD_DESCRIPTOR_PROTO__LABEL__LABEL_REPEATED;
 	field->proto3_optional = proto->has_proto3_optional && proto->proto3_optional;
 	scalar = field->type != PROTOBUF_C_TYPE_STRING && field->type != PROTOBUF_C_TYPE_BYTES &&
 		 field->type != PROTOBUF_C_TYPE_MESSAGE;
@@ -226,7 +256,8 @@ static void load_field(struct schema *schema, struct message *message, struct fi
 			field->oneof = &message->oneofs[proto->oneof_index];
 		else
 			refuse(schema, field->place,
-			       "'%s' is in no oneof; this is not what protoc sends, run the plugin from protoc",
+			       "'%s' is in no oneof; this is not what protoc sends, run the plugin "
+			       "from protoc",
 			       field->name);
 	}
 	options_read_field(schema, field, proto);
@@ -241,8 +272,8 @@ static int compare_fields(const void *a, const void *b)
 	return left->number < right->number ? -1 : left->number > right->number;
 }
 
-static void load_message(struct schema *schema, struct file *file, struct message *parent, const DescriptorProto *proto,
-			 const struct path *path)
+static void load_message(struct schema *schema, struct file *file, struct message *parent,
+			 const DescriptorProto *proto, const struct path *path)
 {
 	struct message *message = arena_alloc(schema->arena, sizeof(*message));
 
@@ -250,7 +281,8 @@ static void load_message(struct schema *schema, struct file *file, struct messag
 	message->parent = parent;
 	message->place = locate(file, path, &message->comment);
 	message->name = checked_name(schema, message->place, proto->name);
-	message->full_name = join(schema, parent ? parent->full_name : file->package, message->name);
+	message->full_name =
+		join(schema, parent ? parent->full_name : file->package, message->name);
 	message->c_name = name_type(schema->arena, file, parent, message->name);
 	message->snake_name = name_snake(schema->arena, message->c_name);
 	message->map_entry = proto->options && proto->options->map_entry;
@@ -260,7 +292,8 @@ static void load_message(struct schema *schema, struct file *file, struct messag
 	file->messages[file->n_messages++] = message;
 
 	/* protoc puts the oneofs that it makes for `optional` last */
-	message->oneofs = arena_alloc(schema->arena, proto->n_oneof_decl * sizeof(*message->oneofs));
+	message->oneofs =
+		arena_alloc(schema->arena, proto->n_oneof_decl * sizeof(*message->oneofs));
 	for (size_t i = 0; i < proto->n_oneof_decl; i++) {
 		struct oneof *oneof = &message->oneofs[i];
 		struct path here = step(path, 8, i);
@@ -283,7 +316,8 @@ static void load_message(struct schema *schema, struct file *file, struct messag
 		qsort(message->sorted, message->n_fields, sizeof(*message->sorted), compare_fields);
 	for (size_t i = 1; i < message->n_fields; i++)
 		if (message->sorted[i]->number == message->sorted[i - 1]->number)
-			refuse(schema, message->sorted[i]->place, "the field number %d is said twice; give '%s' another",
+			refuse(schema, message->sorted[i]->place,
+			       "the field number %d is said twice; give '%s' another",
 			       message->sorted[i]->number, message->sorted[i]->name);
 	for (size_t i = message->n_oneofs; i > 0; i--) {
 		bool real = false;
@@ -297,7 +331,8 @@ static void load_message(struct schema *schema, struct file *file, struct messag
 	name_fields(schema->arena, message);
 
 	if (path->length + 4 > PATH_MAX_DEPTH) {
-		refuse(schema, message->place, "messages are nested too deep; move '%s' to the top", message->name);
+		refuse(schema, message->place, "messages are nested too deep; move '%s' to the top",
+		       message->name);
 		return;
 	}
 	for (size_t i = 0; i < proto->n_nested_type; i++) {
@@ -329,7 +364,8 @@ static void load_service(struct schema *schema, struct file *file, struct servic
 		method->service = service;
 		method->place = locate(file, &here, &method->comment);
 		method->name = checked_name(schema, method->place, proto->method[i]->name);
-		method->c_name = name_member(schema->arena, name_snake(schema->arena, method->name));
+		method->c_name =
+			name_member(schema->arena, name_snake(schema->arena, method->name));
 		method->client_streaming = proto->method[i]->client_streaming;
 		method->server_streaming = proto->method[i]->server_streaming;
 		options_read_method(schema, method, proto->method[i]);
@@ -338,9 +374,10 @@ static void load_service(struct schema *schema, struct file *file, struct servic
 
 			method->has_access = level != NULL;
 			if (level)
-				method->access.level = !strcmp(level, "public")	 ? RPC_LEVEL_PUBLIC :
-						       !strcmp(level, "session") ? RPC_LEVEL_SESSION :
-										   RPC_LEVEL_USER;
+				method->access.level = !strcmp(level, "public") ? RPC_LEVEL_PUBLIC
+						       : !strcmp(level, "session")
+							       ? RPC_LEVEL_SESSION
+							       : RPC_LEVEL_USER;
 		}
 	}
 }
@@ -351,7 +388,8 @@ static size_t count_messages(DescriptorProto *const *messages, size_t n, size_t 
 
 	for (size_t i = 0; i < n; i++) {
 		*enumerations += messages[i]->n_enum_type;
-		count += count_messages(messages[i]->nested_type, messages[i]->n_nested_type, enumerations);
+		count += count_messages(messages[i]->nested_type, messages[i]->n_nested_type,
+					enumerations);
 	}
 	return count;
 }
@@ -363,7 +401,8 @@ static const char *stem_of(struct schema *schema, const char *name)
 	size_t length = strlen(start);
 
 	for (size_t i = 0; i < schema->n_settings; i++)
-		if (!strcmp(schema->settings[i].kind, "stem") && !strcmp(schema->settings[i].key, name))
+		if (!strcmp(schema->settings[i].kind, "stem") &&
+		    !strcmp(schema->settings[i].key, name))
 			given = schema->settings[i].value;
 	if (given)
 		return given;
@@ -388,14 +427,17 @@ static void load_file(struct schema *schema, struct file *file, const FileDescri
 	file->prefix = text_or_empty(prefix);
 	for (const char *at = file->name; *at; at++)
 		if ((unsigned char)*at < ' ' || strchr("\"\\*?", *at))
-			refuse(schema, (struct place){ file, 1 }, "a file's name has no such character; rename it");
+			refuse(schema, (struct place){ file, 1 },
+			       "a file's name has no such character; rename it");
 	for (size_t i = 0; i < schema->request->n_file_to_generate; i++)
-		file->generate = file->generate || !strcmp(schema->request->file_to_generate[i], file->name);
+		file->generate =
+			file->generate || !strcmp(schema->request->file_to_generate[i], file->name);
 	sort_locations(schema, file);
 
 	n_messages = count_messages(proto->message_type, proto->n_message_type, &n_enumerations);
 	file->messages = arena_alloc(schema->arena, n_messages * sizeof(*file->messages));
-	file->enumerations = arena_alloc(schema->arena, n_enumerations * sizeof(*file->enumerations));
+	file->enumerations =
+		arena_alloc(schema->arena, n_enumerations * sizeof(*file->enumerations));
 	for (size_t i = 0; i < proto->n_message_type; i++) {
 		struct path here = step(&path, 4, i);
 

@@ -1,10 +1,11 @@
-/* The schema as the products read it: types resolved, options decoded, C names chosen. Strings are never NULL. */
+/* The schema as the products read it: types resolved, options decoded, C names chosen. Strings are
+ * never NULL. */
 #pragma once
 
-#include <stdio.h>
+#include "google/protobuf/compiler/plugin.pb-c.h"
 #include <crpc/message.h>
 #include <crpc/server.h>
-#include "google/protobuf/compiler/plugin.pb-c.h"
+#include <stdio.h>
 
 typedef Google__Protobuf__Compiler__CodeGeneratorRequest CodeGeneratorRequest;
 typedef Google__Protobuf__FileDescriptorProto FileDescriptorProto;
@@ -62,10 +63,10 @@ struct field {
 	int32_t number;
 	ProtobufCType type;
 	bool repeated, packed, proto3_optional, is_group;
-	struct message *message;       /* of that type, or NULL */
+	struct message *message; /* of that type, or NULL */
 	struct enumeration *enumeration;
-	struct oneof *oneof;           /* not of proto3 optional */
-	uint32_t behaviors;            /* enum rpc_field_flag */
+	struct oneof *oneof; /* not of proto3 optional */
+	uint32_t behaviors;  /* enum rpc_field_flag */
 	bool has_behavior;
 	const struct rpc_rules *rules; /* as written, or NULL */
 };
@@ -75,8 +76,8 @@ struct message {
 	struct message *parent;
 	const char *name, *full_name, *c_name, *snake_name, *comment;
 	struct place place;
-	struct field *fields;   /* in the order of the file */
-	struct field **sorted;  /* by number */
+	struct field *fields;  /* in the order of the file */
+	struct field **sorted; /* by number */
 	size_t n_fields;
 	struct oneof *oneofs;
 	size_t n_oneofs;
@@ -166,16 +167,20 @@ void refuse(struct schema *schema, struct place place, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));
 
 /* Decodes extension options. */
-void options_read_message(struct schema *schema, struct message *message, const DescriptorProto *proto);
-void options_read_field(struct schema *schema, struct field *field, const FieldDescriptorProto *proto);
-void options_read_value(struct schema *schema, struct value *value, const ProtobufCMessage *options);
-void options_read_method(struct schema *schema, struct method *method, const MethodDescriptorProto *proto);
+void options_read_message(struct schema *schema, struct message *message,
+			  const DescriptorProto *proto);
+void options_read_field(struct schema *schema, struct field *field,
+			const FieldDescriptorProto *proto);
+void options_read_value(struct schema *schema, struct value *value,
+			const ProtobufCMessage *options);
+void options_read_method(struct schema *schema, struct method *method,
+			 const MethodDescriptorProto *proto);
 
-/* The value of the setting whose key is `name` or the longest of its parents: "google.rpc" for "google.rpc.Status"; or NULL. */
+/* The value of the setting whose key is `name` or the longest of its parents: "google.rpc" for
+ * "google.rpc.Status"; or NULL. */
 const char *schema_setting(const struct schema *schema, const char *kind, const char *name);
 /* The field of a path such as "item.product", or NULL. */
 struct field *schema_find_field(const struct message *message, const char *path);
 /* "cart" of souk.cart.v1, "souk" of it. */
 const char *schema_domain(const struct schema *schema, const struct file *file);
 const char *schema_platform(const struct schema *schema, const struct file *file);
-

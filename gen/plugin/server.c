@@ -1,8 +1,8 @@
 /* Services: ops tables, the dispatcher's way into them, and what it must know of each method. */
-#include <inttypes.h>
-#include <string.h>
 #include "naming.h"
 #include "products.h"
+#include <inttypes.h>
+#include <string.h>
 
 enum { DEFAULT_TIMEOUT_MS = 10000, DEFAULT_MAX_REQUEST_BYTES = 1 << 20 };
 
@@ -20,7 +20,8 @@ static void print_stream(struct output *out, struct arena *arena, const struct m
 
 	/* Another file may stream the same messages. */
 	print(out, "\n#ifndef %s\n#define %s\n", guard, guard);
-	print(out, "/* A stream of %s messages: under another name a struct rpc_stream. */\n", type);
+	print(out, "/* A stream of %s messages: under another name a struct rpc_stream. */\n",
+	      type);
 	print(out, "struct %s_writer;\nstruct %s_reader;\n", name, name);
 	print(out,
 	      "static inline int %s_writer_send(struct %s_writer *out, const %s *message)\n{\n"
@@ -106,8 +107,10 @@ void print_service_header(struct output *out, const struct service *service)
 	print(out, "};\n\nextern const struct rpc_method %s_service_methods[];\n", name);
 	print(out, "extern const struct rpc_service %s_service_descriptor;\n\n", name);
 	print(out,
-	      "static inline void %s_service_serve(struct rpc_server *server, const struct %s_service_ops *ops,\n"
-	      "\t\tstruct %s_service *self)\n{\n\trpc_server_add(server, &%s_service_descriptor, ops, self);\n}\n",
+	      "static inline void %s_service_serve(struct rpc_server *server, const struct "
+	      "%s_service_ops *ops,\n"
+	      "\t\tstruct %s_service *self)\n{\n\trpc_server_add(server, &%s_service_descriptor, "
+	      "ops, self);\n}\n",
 	      name, name, name, name);
 }
 
@@ -118,7 +121,8 @@ static void print_invoke(struct output *out, const struct method *method)
 	const char *service = method->service->c_name;
 
 	print(out,
-	      "\nstatic int %s_%s_invoke(const void *table, void *self, struct rpc_call *call, const void *in, void *out)\n{\n"
+	      "\nstatic int %s_%s_invoke(const void *table, void *self, struct rpc_call *call, "
+	      "const void *in, void *out)\n{\n"
 	      "\tconst struct %s_service_ops *ops = table;\n",
 	      service, method->c_name, service);
 	if (!method->server_streaming)
@@ -129,18 +133,20 @@ static void print_invoke(struct output *out, const struct method *method)
 	      method->c_name, method->service->full_name, method->name);
 	if (method->server_streaming) {
 		if (method->client_streaming)
-			print(out, "\treturn ops->%s(self, call, (struct %s_reader *)in, out);\n}\n", method->c_name,
-			      method->request->snake_name);
+			print(out,
+			      "\treturn ops->%s(self, call, (struct %s_reader *)in, out);\n}\n",
+			      method->c_name, method->request->snake_name);
 		else
 			print(out, "\treturn ops->%s(self, call, in, out);\n}\n", method->c_name);
 		return;
 	}
 	if (method->client_streaming)
-		print(out, "\tr = ops->%s(self, call, (struct %s_reader *)in, &ret);\n", method->c_name,
-		      method->request->snake_name);
+		print(out, "\tr = ops->%s(self, call, (struct %s_reader *)in, &ret);\n",
+		      method->c_name, method->request->snake_name);
 	else
 		print(out, "\tr = ops->%s(self, call, in, &ret);\n", method->c_name);
-	print(out, "\tif (!r)\n\t\t*(ProtobufCMessage **)out = (ProtobufCMessage *)ret;\n\treturn r;\n}\n");
+	print(out, "\tif (!r)\n\t\t*(ProtobufCMessage **)out = (ProtobufCMessage *)ret;\n\treturn "
+		   "r;\n}\n");
 }
 
 static void print_list(struct output *out, const char *member, const char *const *texts, size_t n)
@@ -180,13 +186,16 @@ static void print_access(struct output *out, const struct rpc_access *access)
 
 static void print_method(struct output *out, const struct method *method)
 {
-	static const char *const idempotencies[] = { "RPC_NOT_IDEMPOTENT", "RPC_NO_SIDE_EFFECTS", "RPC_IDEMPOTENT" };
-	int64_t timeout_ms = method->has_timeout ? method->timeout_ms : is_stream(method) ? 0 : DEFAULT_TIMEOUT_MS;
+	static const char *const idempotencies[] = { "RPC_NOT_IDEMPOTENT", "RPC_NO_SIDE_EFFECTS",
+						     "RPC_IDEMPOTENT" };
+	int64_t timeout_ms = method->has_timeout ? method->timeout_ms
+			     : is_stream(method) ? 0
+						 : DEFAULT_TIMEOUT_MS;
 
-	print(out, "\t{\n\t\t.name = \"%s\",\n\t\t.path = \"/%s/%s\",\n", method->name, method->service->full_name,
-	      method->name);
-	print(out, "\t\t.request = &%s_descriptor,\n\t\t.response = &%s_descriptor,\n", method->request->c_name,
-	      method->response->c_name);
+	print(out, "\t{\n\t\t.name = \"%s\",\n\t\t.path = \"/%s/%s\",\n", method->name,
+	      method->service->full_name, method->name);
+	print(out, "\t\t.request = &%s_descriptor,\n\t\t.response = &%s_descriptor,\n",
+	      method->request->c_name, method->response->c_name);
 	if (method->client_streaming)
 		print(out, "\t\t.client_streaming = true,\n");
 	if (method->server_streaming)
@@ -205,7 +214,9 @@ static void print_method(struct output *out, const struct method *method)
 			print(out, "\t\t.request_id_required = true,\n");
 	}
 	if (method->has_rate_limit)
-		print(out, "\t\t.rate_limit_requests = %" PRId64 ",\n\t\t.rate_limit_seconds = %" PRId64 ",\n",
+		print(out,
+		      "\t\t.rate_limit_requests = %" PRId64 ",\n\t\t.rate_limit_seconds = %" PRId64
+		      ",\n",
 		      method->rate_requests, method->rate_seconds);
 	print(out, "\t\t.invoke = %s_%s_invoke,\n\t},\n", method->service->c_name, method->c_name);
 }
@@ -240,8 +251,10 @@ static bool uses(const struct file *file, const struct file *other)
 void write_services(struct outputs *outputs, const struct file *file)
 {
 	struct schema *schema = outputs->schema;
-	struct output *header = output_new(outputs, arena_printf(schema->arena, "%s.rpc.h", file->stem));
-	struct output *source = output_new(outputs, arena_printf(schema->arena, "%s.rpc.c", file->stem));
+	struct output *header =
+		output_new(outputs, arena_printf(schema->arena, "%s.rpc.h", file->stem));
+	struct output *source =
+		output_new(outputs, arena_printf(schema->arena, "%s.rpc.c", file->stem));
 
 	print_head(header, file->name);
 	print(header, "#pragma once\n\n#include <crpc/client.h>\n");

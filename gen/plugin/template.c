@@ -1,6 +1,6 @@
 /* Path templates of google.api.http. */
-#include <string.h>
 #include "template.h"
+#include <string.h>
 
 /*
  * Template = "/" Segments [ ":" Verb ]     Segments = Segment { "/" Segment }
@@ -18,7 +18,8 @@ static const char *add(struct parser *parser, struct route_segment segment)
 {
 	struct template *template = parser->template;
 
-	if (template->n_segments && template->segments[template->n_segments - 1].kind == SEGMENT_REST)
+	if (template->n_segments &&
+	    template->segments[template->n_segments - 1].kind == SEGMENT_REST)
 		return "`**` takes all that follows; put it last";
 	if (template->n_segments == TEMPLATE_SEGMENTS_MAX)
 		return "it has more than 32 segments; make it shorter";
@@ -39,7 +40,7 @@ static const char *variable(struct parser *parser)
 		return "a variable is written {field} or {field=segments}; close the brace";
 	template->n_variables++;
 	variable->field = arena_strndup(parser->arena, parser->at, length);
-	variable->first = (uint8_t)template->n_segments;
+	variable->first = (uint8_t) template->n_segments;
 	parser->at += length;
 	if (*parser->at == '=') {
 		parser->at++;
@@ -69,7 +70,8 @@ static const char *segment(struct parser *parser, bool in_variable)
 		bool rest = parser->at[1] == '*';
 
 		parser->at += rest ? 2 : 1;
-		return add(parser, (struct route_segment){ .kind = rest ? SEGMENT_REST : SEGMENT_ONE });
+		return add(parser,
+			   (struct route_segment){ .kind = rest ? SEGMENT_REST : SEGMENT_ONE });
 	}
 	length = strcspn(parser->at, "/:{}*=");
 	if (!length)
@@ -80,10 +82,11 @@ static const char *segment(struct parser *parser, bool in_variable)
 		if ((unsigned char)parser->at[i] <= ' ' || strchr("\"?#%\\\x7f", parser->at[i]))
 			return "a segment holds a character that no path has; take it away";
 	parser->at += length;
-	return add(parser, (struct route_segment){
-				   .kind = SEGMENT_LITERAL,
-				   .literal = arena_strndup(parser->arena, parser->at - length, length),
-			   });
+	return add(parser,
+		   (struct route_segment){
+			   .kind = SEGMENT_LITERAL,
+			   .literal = arena_strndup(parser->arena, parser->at - length, length),
+		   });
 }
 
 static const char *segments(struct parser *parser, bool in_variable)
@@ -109,7 +112,9 @@ const char *template_parse(struct arena *arena, const char *text, struct templat
 		return error;
 	if (*parser.at == ':') {
 		ret->verb = ++parser.at;
-		parser.at += strspn(parser.at, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_");
+		parser.at +=
+			strspn(parser.at,
+			       "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_");
 		if (parser.at == ret->verb)
 			return "the verb after the colon is empty; write one such as :cancel";
 	}
@@ -125,7 +130,8 @@ static int compare_segments(const struct route_segment *a, const struct route_se
 	return a->kind == SEGMENT_LITERAL ? strcmp(a->literal, b->literal) : 0;
 }
 
-int template_compare(const struct template *a, const char *a_method, const struct template *b, const char *b_method)
+int template_compare(const struct template *a, const char *a_method, const struct template *b,
+		     const char *b_method)
 {
 	int order;
 

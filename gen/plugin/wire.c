@@ -57,7 +57,8 @@ bool wire_next(struct wire *wire, struct wire_field *ret)
 	}
 }
 
-bool wire_depth_ok(const ProtobufCMessageDescriptor *descriptor, const uint8_t *bytes, size_t size, int depth)
+bool wire_depth_ok(const ProtobufCMessageDescriptor *descriptor, const uint8_t *bytes, size_t size,
+		   int depth)
 {
 	struct wire wire = { bytes, bytes + size };
 	struct wire_field part;

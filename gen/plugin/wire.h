@@ -1,10 +1,11 @@
-/* The wire format, read field by field: for options, which libprotobuf-c leaves as unknown bytes. */
+/* The wire format, read field by field: for options, which libprotobuf-c leaves as unknown bytes.
+ */
 #pragma once
 
+#include <protobuf-c/protobuf-c.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <protobuf-c/protobuf-c.h>
 
 struct wire {
 	const uint8_t *at, *end;
@@ -22,4 +23,5 @@ bool wire_next(struct wire *wire, struct wire_field *ret);
 bool wire_varint(struct wire *wire, uint64_t *ret);
 
 /* Whether libprotobuf-c can unpack these bytes without recursing deeper than `depth`. */
-bool wire_depth_ok(const ProtobufCMessageDescriptor *descriptor, const uint8_t *bytes, size_t size, int depth);
+bool wire_depth_ok(const ProtobufCMessageDescriptor *descriptor, const uint8_t *bytes, size_t size,
+		   int depth);
