@@ -142,7 +142,7 @@ static bool string_with_escapes(struct json_parser *parser, const char *begin, s
 	return true;
 }
 
-bool json_string(struct json_parser *parser, struct slice *ret)
+bool json_quoted(struct json_parser *parser, struct slice *ret)
 {
 	const char *begin;
 
@@ -223,7 +223,7 @@ int json_member(struct json_parser *parser, bool *begun, struct slice *key)
 
 	if (r <= 0)
 		return r;
-	if (!json_string(parser, key))
+	if (!json_quoted(parser, key))
 		return -1;
 	if (json_peek(parser) != ':') {
 		json_broken(parser, "a colon is missing");
@@ -256,7 +256,7 @@ bool json_skip(struct json_parser *parser)
 				return false;
 		return r == 0;
 	case '"':
-		return json_string(parser, &ignored);
+		return json_quoted(parser, &ignored);
 	case 't':
 		return json_literal(parser, "true");
 	case 'f':

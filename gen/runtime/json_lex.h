@@ -24,7 +24,7 @@ bool json_fail(struct json_parser *parser, const char *format, ...) __attribute_
 
 /* The first byte of the next token, 0 at the end. */
 char json_peek(struct json_parser *parser);
-bool json_string(struct json_parser *parser, struct slice *ret);
+bool json_quoted(struct json_parser *parser, struct slice *ret);
 bool json_number(struct json_parser *parser, struct slice *ret);
 bool json_literal(struct json_parser *parser, const char *word); /* null, true, false */
 bool json_skip(struct json_parser *parser);                       /* a value of any kind */

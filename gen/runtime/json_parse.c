@@ -243,7 +243,7 @@ static int find_type(struct json_parser parser, struct slice *ret)
 	while ((r = json_member(&parser, &begun, &key)) > 0) {
 		empty = false;
 		if (is_key(&key, "@type"))
-			return json_string(&parser, ret) ? 1 : -1;
+			return json_quoted(&parser, ret) ? 1 : -1;
 		if (!json_skip(&parser))
 			return -1;
 	}
@@ -388,7 +388,7 @@ static bool parse_message(struct json_parser *parser, ProtobufCMessage *message)
 	case RPC_KIND_FIELD_MASK:
 		if (json_peek(parser) != '"')
 			return json_fail(parser, "Must be a string.");
-		return json_string(parser, &text) && json_text_message(parser, message, &text);
+		return json_quoted(parser, &text) && json_text_message(parser, message, &text);
 	case RPC_KIND_STRUCT:
 		return parse_map(parser, message, first);
 	case RPC_KIND_LIST_VALUE:

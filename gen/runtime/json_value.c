@@ -203,7 +203,7 @@ enum json_result json_scalar(struct json_parser *parser, const ProtobufCFieldDes
 	case '"':
 		if (field->type == PROTOBUF_C_TYPE_BOOL)
 			return fail_kind(parser, field);
-		if (!json_string(parser, &text))
+		if (!json_quoted(parser, &text))
 			return JSON_FAILED;
 		/* An enum's number is a number, not a string. */
 		if (field->type == PROTOBUF_C_TYPE_ENUM && !find_enum_value(field->descriptor, &text) &&
