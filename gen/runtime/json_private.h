@@ -7,7 +7,7 @@
 #include "text.h"
 
 void json_error_set(struct rpc_json_error *error, const struct field_path *path, size_t offset, const char *format,
-                    va_list arguments);
+                    va_list arguments) __attribute__((format(printf, 4, 0)));
 
 /*
  * Values as text. Parsers take all of the text or return false and do not touch *ret. Printers return false when the value has
