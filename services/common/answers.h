@@ -52,10 +52,8 @@ struct stored_answer {
 /* A success; NULL without a request id. `response` may be a NULL pointer of its type: then the repeat is answered from the record's present state by the
  * handler (answers_find() returns 0 and sets *ret to NULL), for answers as large as the document. */
 #define answers_store(call, key, response)                                                         \
-	answers_store_((call), (key), ({                                                           \
-		               __typeof__(response) response_ = (response);                        \
-		               response_ ? &response_->base : NULL;                                \
-	               }))
+	answers_store_((call), (key),                                                              \
+	               ((void)sizeof((response)->base), (const ProtobufCMessage *)(response)))
 /* The error recorded last in `call`. NULL also for codes that a retry may better: those are never stored. */
 const struct stored_answer *answers_store_error(struct rpc_call *call, const struct answers_key *key);
 const struct stored_answer *answers_store_pending(struct rpc_call *call, const struct answers_key *key);

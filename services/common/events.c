@@ -7,6 +7,7 @@
 #include <string.h>
 #include <time.h>
 #include <common/events.h>
+#include "events_private.h"
 #include "nats_private.h"
 
 /*
@@ -36,7 +37,7 @@ enum {
 	REASON_MAX = 512,
 	CONSUMERS_MAX = 32,
 };
-static const int64_t refusal_delays_ms[REFUSALS_MAX - 1] = { 1000, 5000, 15000, 60000 };
+static int64_t refusal_delays_ms[REFUSALS_MAX - 1] = { 1000, 5000, 15000, 60000 };
 
 struct binding {
 	const struct rpc_event_domain *domain;
@@ -488,6 +489,23 @@ static struct events_consumer *replay_consumer(const char *service)
 	consumer = consumer_new(service, "dlq", "replay", filter);
 	consumer->bindings = all.bindings;
 	return consumer;
+}
+
+struct events_consumer *events_replay_consumer_new(const char *service, const struct rpc_event_domain *domain,
+                                                   const void *ops, void *self)
+{
+	struct events_consumer *consumer = replay_consumer(service);
+
+	consumer->own = (struct binding){ domain, ops, self };
+	consumer->bindings = &consumer->own;
+	consumer->n_bindings = 1;
+	return consumer;
+}
+
+void events_refusal_delays_set(int64_t ms)
+{
+	for (int i = 0; i < REFUSALS_MAX - 1; i++)
+		refusal_delays_ms[i] = ms;
 }
 
 struct events_consumer *events_consumer_new(const char *service, const struct rpc_event_domain *domain, const void *ops,

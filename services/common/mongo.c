@@ -68,7 +68,8 @@ static void set_defaults(mongoc_uri_t *uri)
 	mongoc_write_concern_destroy(concern);
 }
 
-static int open_pool(const char *text, const char *service, char **error)
+/* `database` wins over the URI's; NULL: the URI's, or the service's. */
+static int open_pool(const char *text, const char *database, const char *service, char **error)
 {
 	mongoc_uri_t *uri;
 	bson_error_t failure;
@@ -80,8 +81,10 @@ static int open_pool(const char *text, const char *service, char **error)
 		return -EINVAL;
 	}
 	set_defaults(uri);
-	if (mongoc_uri_get_database(uri))
-		mongo.database = strdup(mongoc_uri_get_database(uri));
+	if (!database)
+		database = mongoc_uri_get_database(uri);
+	if (database)
+		mongo.database = strdup(database);
 	else if (asprintf(&mongo.database, "souk_%s", service) < 0)
 		abort();
 	mongo.pool = mongoc_client_pool_new_with_error(uri, &failure);
@@ -193,8 +196,13 @@ static bool look(bool was_up, char *why, size_t size)
 
 int mongo_open(const char *uri, const char *service, char **error)
 {
+	return mongo_open_database(uri, NULL, service, error);
+}
+
+int mongo_open_database(const char *uri, const char *database, const char *service, char **error)
+{
 	char why[WHY_MAX];
-	int r = open_pool(uri, service, error);
+	int r = open_pool(uri, database, service, error);
 
 	if (r)
 		return r;
@@ -211,14 +219,20 @@ int mongo_drop_database(char **error)
 	mongoc_client_t *client = mongoc_client_pool_pop(mongo.pool);
 	mongoc_database_t *database = mongoc_client_get_database(client, mongo.database);
 	bson_error_t failure;
+	char why[256];
 	bool ok = mongoc_database_drop(database, &failure);
 
 	mongoc_database_destroy(database);
 	mongoc_client_pool_push(mongo.pool, client);
-	if (ok)
-		return 0;
-	*error = strdup(failure.message);
-	return -EIO;
+	if (!ok) {
+		*error = strdup(failure.message);
+		return -EIO;
+	}
+	if (!look(false, why, sizeof(why))) {
+		*error = strdup(why);
+		return -EIO;
+	}
+	return 0;
 }
 
 /*
@@ -345,7 +359,7 @@ static int start(struct service *service, char **error)
 		return -EINVAL;
 	}
 	mongo.watched = true;
-	return open_pool(options.uri, service_name(service), error);
+	return open_pool(options.uri, NULL, service_name(service), error);
 }
 
 static bool ready(const char **why)

@@ -4,6 +4,9 @@
 #include <mongoc/mongoc.h>
 #include <common/mongo.h>
 
+/* As mongo_open(), with a database that wins over the URI's; for tests on a server that all share. */
+int mongo_open_database(const char *uri, const char *database, const char *service, char **error);
+
 /* A client of the pool, given back at the end of its scope, and the collection. */
 struct mongo_handle {
 	mongoc_client_t *client;

@@ -250,7 +250,8 @@ static int check_reply(struct rpc_call *call, redisReply **reply, const char *co
 	if (is_passing((*reply)->str))
 		r = unavailable(call);
 	else {
-		/* Redis repeats no arguments in its errors but the command's name. */
+		/* Only the error's code and first words: Redis may repeat arguments after a comma or in quotes. */
+		(*reply)->str[strcspn((*reply)->str, ",'\"`")] = 0;
 		log_error(call, "the session store refused a command", { "command", command }, { "error", (*reply)->str });
 		r = -EPROTO;
 	}
