@@ -145,17 +145,15 @@ static int list_products(struct catalog_service *self, struct rpc_call *call, co
 	ListProductsResponse *response = rpc_new(call, ListProductsResponse);
 	ProductRecord **records;
 	const char *currency, *sort;
-	bson_t *filter;
+	const bson_t *filter;
 	size_t n_records;
 	int r;
 
 	r = catalog_currency(self, call, req->currency_code, &currency);
 	if (!r)
 		r = list_sort(call, req->order_by, currency, &sort);
-	if (r)
-		return r;
-	filter = DOC(call, "category_path", BCON_UTF8(*req->category ? req->category : CATEGORY_ROOT));
-	r = filter_parse(call, req->filter, currency, filter);
+	if (!r)
+		r = filter_parse(call, req->filter, currency, req->category, &filter);
 	if (r)
 		return r;
 	r = product_page(call, req, filter, sort, response, &records, &n_records);

@@ -46,6 +46,14 @@ MONGO_COLLECTION(waiting_stock, .name = "waiting_stock", .type = &WaitingStockRe
 
 MONGO_COLLECTION(images, .name = "images", .type = &ImageRecord_descriptor);
 
+static bson_t *both(struct rpc_call *call, const bson_t *a, const bson_t *b)
+{
+	bson_t *sum = bson_copy(a);
+
+	bson_concat(sum, b);
+	return document_keep(call, sum);
+}
+
 /* --- products --- */
 
 static void fill_money(souk_type_v1_EventMoney *to, const Money *from)
@@ -182,15 +190,15 @@ int product_save(struct rpc_call *call, ProductRecord *record, const struct stor
 		                                  "tax_class",    "update_time", "publish_time", NULL };
 	static const char *const of_record[] = { "category_path", "from_prices", NULL };
 	int64_t read = record->version;
-	bson_t *set;
+	const bson_t *set;
 	int r;
 
 	r = derive(call, record);
 	if (r)
 		return r;
 	record->version++;
-	set = document_of_fields(call, "product.", record->product, of_product);
-	bson_concat(set, document_of_fields(call, "", record, of_record));
+	set = both(call, document_of_fields(call, "product.", record->product, of_product),
+	           document_of_fields(call, "", record, of_record));
 	r = mongo_update(call, &products, .id = record->id,
 	                 .filter = DOC(call, "version", BCON_INT64(read), "deleted", BCON_BOOL(false)),
 	                 .update = DOC(call, "$set", BCON_DOCUMENT(set)),
@@ -457,10 +465,10 @@ int category_save(struct rpc_call *call, CategoryRecord *record)
 	static const char *const of_category[] = { "display_name", "description", "parent", "ancestors",
 		                                   "position",     "update_time", NULL };
 	static const char *const of_record[] = { "tree_path", "moved", NULL };
-	bson_t *set = document_of_fields(call, "category.", record->category, of_category);
+	const bson_t *set = both(call, document_of_fields(call, "category.", record->category, of_category),
+	                         document_of_fields(call, "", record, of_record));
 	int r;
 
-	bson_concat(set, document_of_fields(call, "", record, of_record));
 	r = mongo_update(call, &categories, .id = record->id,
 	                 .filter = DOC(call, "version", BCON_INT64(record->version)),
 	                 .update = DOC(call, "$set", BCON_DOCUMENT(set)));

@@ -48,5 +48,5 @@ int category_children(struct rpc_call *call, const char *name, CategoryRecord **
 int category_find_moved(struct rpc_call *call, CategoryRecord **ret);
 int category_settle(struct rpc_call *call, const CategoryRecord *record);
 
-/* An AIP-160 filter as a query, added to `into`; FILTER_INVALID. */
-int filter_parse(struct rpc_call *call, const char *text, const char *currency, bson_t *into);
+/* A list's query: an AIP-160 filter in a category ("": all); FILTER_INVALID. */
+int filter_parse(struct rpc_call *call, const char *text, const char *currency, const char *category, const bson_t **ret);

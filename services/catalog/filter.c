@@ -30,8 +30,12 @@ struct parser {
 	const char *text, *at;
 	const char *currency;
 	bool has_state;
-	bson_t *and; /* the conditions' array */
-	uint32_t n;
+	/* One a path, so that two bounds of one field are one range of its index. */
+	struct {
+		const char *path;
+		bson_t condition;
+	} parts[COMPARISONS_MAX];
+	size_t n_parts, n_comparisons;
 };
 
 static int refuse(struct parser *parser, const char *problem)
@@ -113,15 +117,25 @@ static const char *mongo_operator(const char *operator)
 	return NULL;
 }
 
-static void add(struct parser *parser, const char *path, const bson_t *condition)
+static int add(struct parser *parser, const struct comparison *comparison, const char *path, const bson_t *value)
 {
-	char key[16];
-	bson_t document;
+	const char *operator = mongo_operator(comparison->operator);
+	bson_iter_t iter;
+	size_t i = 0;
 
-	snprintf(key, sizeof(key), "%u", parser->n++);
-	bson_append_document_begin(parser->and, key, -1, &document);
-	bson_append_document(&document, path, -1, condition);
-	bson_append_document_end(parser->and, &document);
+	while (i < parser->n_parts && strcmp(parser->parts[i].path, path))
+		i++;
+	if (i == parser->n_parts) {
+		parser->parts[i].path = path;
+		bson_init(&parser->parts[i].condition);
+		parser->n_parts++;
+	}
+	if (bson_has_field(&parser->parts[i].condition, operator))
+		return refuse(parser, rpc_printf(parser->call, "'%s' is compared twice by %s", comparison->field,
+		                                 comparison->operator));
+	bson_iter_init_find(&iter, value, "value");
+	bson_append_iter(&parser->parts[i].condition, operator, -1, &iter);
+	return 0;
 }
 
 static bool is_equality(const struct comparison *comparison)
@@ -133,8 +147,7 @@ static int add_text(struct parser *parser, const struct comparison *comparison, 
 {
 	if (!is_equality(comparison))
 		return refuse(parser, "texts are compared by = and != only");
-	add(parser, path, DOC(parser->call, mongo_operator(comparison->operator), BCON_UTF8(comparison->value)));
-	return 0;
+	return add(parser, comparison, path, DOC(parser->call, "value", BCON_UTF8(comparison->value)));
 }
 
 static int add_one_of(struct parser *parser, const struct comparison *comparison, const char *path,
@@ -155,9 +168,8 @@ static int add_price(struct parser *parser, const struct comparison *comparison)
 
 	if (*end || end == comparison->value || !isfinite(value) || value < 0 || value > 1e12)
 		return refuse(parser, "a price is a number such as 12.50");
-	add(parser, rpc_printf(parser->call, "from_prices.%s", parser->currency),
-	    DOC(parser->call, mongo_operator(comparison->operator), BCON_INT64(llround(value * pow(10, digits)))));
-	return 0;
+	return add(parser, comparison, rpc_printf(parser->call, "from_prices.%s", parser->currency),
+	           DOC(parser->call, "value", BCON_INT64(llround(value * pow(10, digits)))));
 }
 
 static int add_rating(struct parser *parser, const struct comparison *comparison)
@@ -167,9 +179,7 @@ static int add_rating(struct parser *parser, const struct comparison *comparison
 
 	if (*end || end == comparison->value || !isfinite(value))
 		return refuse(parser, "a rating is a number from 1 to 5");
-	add(parser, "product.rating.average",
-	    DOC(parser->call, mongo_operator(comparison->operator), BCON_DOUBLE(value)));
-	return 0;
+	return add(parser, comparison, "product.rating.average", DOC(parser->call, "value", BCON_DOUBLE(value)));
 }
 
 static int add_time(struct parser *parser, const struct comparison *comparison)
@@ -179,9 +189,8 @@ static int add_time(struct parser *parser, const struct comparison *comparison)
 
 	if (!end || *end)
 		return refuse(parser, "a time is written like 2026-05-04T12:00:00Z");
-	add(parser, "product.create_time",
-	    DOC(parser->call, mongo_operator(comparison->operator), BCON_DATE_TIME((int64_t)timegm(&parts) * 1000)));
-	return 0;
+	return add(parser, comparison, "product.create_time",
+	           DOC(parser->call, "value", BCON_DATE_TIME((int64_t)timegm(&parts) * 1000)));
 }
 
 /* `options.colour`: the part behind the point is a key of a map. */
@@ -220,35 +229,45 @@ static int add_comparison(struct parser *parser, const struct comparison *compar
 	                                 field));
 }
 
-int filter_parse(struct rpc_call *call, const char *text, const char *currency, bson_t *into)
+static int parse(struct parser *parser)
 {
-	cleanup(bson_freep) bson_t *conditions = bson_new();
-	struct parser parser = { .call = call, .text = text, .at = text, .currency = currency, .and = conditions };
-	int r;
-
-	skip_spaces(&parser);
-	while (*parser.at) {
+	skip_spaces(parser);
+	while (*parser->at) {
 		struct comparison comparison;
+		int r;
 
-		if (parser.n == COMPARISONS_MAX)
-			return refuse(&parser, "a filter has at most 10 comparisons");
-		r = take_comparison(&parser, &comparison);
+		if (parser->n_comparisons++ == COMPARISONS_MAX)
+			return refuse(parser, "a filter has at most 10 comparisons");
+		r = take_comparison(parser, &comparison);
 		if (!r)
-			r = add_comparison(&parser, &comparison);
+			r = add_comparison(parser, &comparison);
 		if (r)
 			return r;
-		if (!*parser.at)
+		if (!*parser->at)
 			break;
-		if (strncmp(parser.at, "AND", 3) || !isspace((unsigned char)parser.at[3]))
-			return refuse(&parser, "comparisons are joined by AND");
-		parser.at += 3;
+		if (strncmp(parser->at, "AND", 3) || !isspace((unsigned char)parser->at[3]))
+			return refuse(parser, "comparisons are joined by AND");
+		parser->at += 3;
 	}
-	/* Without a word of staff about it, a list shows what is on sale. */
-	if (parser.has_state)
-		BSON_APPEND_BOOL(into, "deleted", false);
-	else
-		BSON_APPEND_UTF8(into, "product.state", "ACTIVE");
-	if (parser.n)
-		bson_append_array(into, "$and", -1, conditions);
 	return 0;
+}
+
+int filter_parse(struct rpc_call *call, const char *text, const char *currency, const char *category, const bson_t **ret)
+{
+	struct parser parser = { .call = call, .text = text, .at = text, .currency = currency };
+	bson_t *filter;
+	int r;
+
+	r = parse(&parser);
+	/* Without a word of staff about it, a list shows what is on sale. */
+	filter = parser.has_state ? BCON_NEW("deleted", BCON_BOOL(false)) : BCON_NEW("product.state", BCON_UTF8("ACTIVE"));
+	BSON_APPEND_UTF8(filter, "category_path", *category ? category : CATEGORY_ROOT);
+	for (size_t i = 0; i < parser.n_parts; i++) {
+		BSON_APPEND_DOCUMENT(filter, parser.parts[i].path, &parser.parts[i].condition);
+		bson_destroy(&parser.parts[i].condition);
+	}
+	filter = document_keep(call, filter);
+	if (!r)
+		*ret = filter;
+	return r;
 }

@@ -25,9 +25,13 @@ static bool is_harmless_svg(struct rpc_call *call, const ProtobufCBinaryData *fi
 		if (strcasestr(text, refused[i]))
 			return false;
 	/* Event handlers: an attribute that begins with "on". */
-	for (const char *at = text; (at = strcasestr(at, "on")); at += 2)
-		if (at > text && strchr(" \t\r\n\"'/", at[-1]) && at[2 + strcspn(at + 2, " \t\r\n=<>")] == '=')
+	for (const char *at = text; (at = strcasestr(at, "on")); at += 2) {
+		const char *end = at + strcspn(at, " \t\r\n=<>");
+
+		end += strspn(end, " \t\r\n");
+		if (at > text && strchr(" \t\r\n\"'/", at[-1]) && *end == '=')
 			return false;
+	}
 	return true;
 }
 

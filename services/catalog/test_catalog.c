@@ -96,10 +96,20 @@ TEST(a_draft_is_seen_by_staff_only)
 TEST(a_product_on_sale_shows_the_lowest_price_and_hides_the_others)
 {
 	Product *product;
-	Variant *large = variant("TEA-L", euro(9, 500000000));
+	Variant *small = variant("TEA", euro(5, 0)), *large = variant("TEA-L", euro(9, 500000000));
+	Product *tea = rpc_new(call, Product, .display_name = "Tea");
+	ProductOption *size = rpc_new(call, ProductOption, .name = "size");
 
-	create_on_sale("tea", "TEA", 5);
-	ck_assert_int_eq(catalog_client_get_product(client, call, MSG(GetProductRequest, .name = "tea"), &product), 0);
+	product_option_add_values(call, size, "small");
+	product_option_add_values(call, size, "large");
+	product_add_options(call, tea, size);
+	variant_add_options(call, small, rpc_new(call, VariantOptionsEntry, .key = "size", .value = "small"));
+	variant_add_options(call, large, rpc_new(call, VariantOptionsEntry, .key = "size", .value = "large"));
+	product_add_variants(call, tea, small);
+	ck_assert_int_eq(catalog_client_create_product(client, call,
+	                                               MSG(CreateProductRequest, .product = tea, .product_id = "tea"), &product),
+	                 0);
+	ck_assert_int_eq(catalog_client_publish_product(client, call, MSG(PublishProductRequest, .name = "tea"), &product), 0);
 	ck_assert_int_eq(catalog_client_create_variant(client, call,
 	                                               MSG(CreateVariantRequest, .parent = "products/tea", .variant = large),
 	                                               &large),
@@ -395,10 +405,11 @@ TEST(a_caller_without_the_permission_changes_nothing)
 TEST(carts_learn_what_they_need_of_a_variant)
 {
 	BatchGetVariantsResponse *response;
-	BatchGetVariantsRequest *request = rpc_new(call, BatchGetVariantsRequest, .currency_code = "EUR");
+	BatchGetVariantsRequest *request;
 
 	create_on_sale("tea", "TEA", 5);
 	as("");
+	request = rpc_new(call, BatchGetVariantsRequest, .currency_code = "EUR");
 	rpc_call_set_caller(call, &(const struct rpc_caller){ .user = "", .session = "", .scope = "", .merge_from = "",
 	                                                      .service = "cart" });
 	batch_get_variants_request_add_names(call, request, "products/tea");
