@@ -11,7 +11,7 @@ import sys
 
 SUMMARY = re.compile(r"^\d+%: Checks: (\d+), Failures: (\d+), Errors: (\d+)$", re.MULTILINE)
 UNITTEST = re.compile(r"^Ran (\d+) tests? in .*\n+(?:OK|FAILED)(?: \((.*)\))?$", re.MULTILINE)
-FAILURE = re.compile(r"^(?:.+:\d+:[FE]:.*|(?:FAIL|ERROR): .*)$", re.MULTILINE)
+FAILURE = re.compile(r"^(?:.+:\d+:[FES]:.*|(?:FAIL|ERROR): .*)$", re.MULTILINE)
 GOOD = ("OK", "EXPECTEDFAIL")
 
 
