@@ -1,4 +1,4 @@
-/* Dead letters: reading them, sending them back. */
+/* Dead letters: storing them, showing them, sending them back. */
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
@@ -8,6 +8,82 @@
 #include "nats_private.h"
 
 enum { WAIT_MS = 1000, BATCH = 64, LETTER_ARENA = 64 * 1024 };
+
+static void dead_subject(const char *kind, const char *service, char ret[NATS_SUBJECT_MAX])
+{
+	char subject[NATS_SUBJECT_MAX / 2];
+
+	snprintf(subject, sizeof(subject), "souk.%s.%s", kind, service);
+	nats_subject(subject, ret);
+}
+
+/*
+ * Storing
+ */
+
+/* The message with all its headers, addressed to the dead letters of the service. */
+static int copy_to_dead(const char *service, natsMsg *message, const char *reason, natsMsg **ret)
+{
+	cleanup(nats_msg_freep) natsMsg *dead = NULL;
+	char subject[NATS_SUBJECT_MAX];
+	const char **keys = NULL, *value;
+	char *encoded = nats_header_encode(reason);
+	natsStatus status;
+	int n_keys = 0;
+
+	dead_subject("dlq", service, subject);
+	status = natsMsg_Create(&dead, subject, NULL, natsMsg_GetData(message), natsMsg_GetDataLength(message));
+	if (status == NATS_OK && natsMsgHeader_Keys(message, &keys, &n_keys) == NATS_OK)
+		for (int i = 0; i < n_keys && status == NATS_OK; i++)
+			if (strncmp(keys[i], "Nats-", 5) && natsMsgHeader_Get(message, keys[i], &value) == NATS_OK)
+				status = natsMsgHeader_Set(dead, keys[i], value);
+	free(keys);
+	/* A replayed letter keeps the subject that it first had. */
+	if (status == NATS_OK && natsMsgHeader_Get(message, "souk-subject", &value) != NATS_OK)
+		status = natsMsgHeader_Set(dead, "souk-subject", nats_unprefixed(natsMsg_GetSubject(message)));
+	if (status == NATS_OK)
+		status = natsMsgHeader_Set(dead, "souk-reason", encoded);
+	free(encoded);
+	if (status != NATS_OK)
+		return -ENOMEM;
+	*ret = ptr_steal(dead);
+	return 0;
+}
+
+int dead_letter_store(const char *service, natsMsg *message, const char *reason)
+{
+	cleanup(nats_msg_freep) natsMsg *dead = NULL;
+	char id[NATS_SUBJECT_MAX];
+	jsMsgMetaData *meta = NULL;
+	jsPubAck *ack = NULL;
+	jsPubOptions options;
+	const char *why;
+	natsStatus status;
+	int r = nats_ensure_stream("dlq", &why);
+
+	if (!r)
+		r = copy_to_dead(service, message, reason, &dead);
+	if (r)
+		return r;
+	jsPubOptions_Init(&options);
+	/* This delivery's, not the event's: a letter that dies again after a replay is a new one. */
+	if (natsMsg_GetMetaData(&meta, message) == NATS_OK) {
+		snprintf(id, sizeof(id), "%s:%s:%" PRIu64, service, meta->Stream, meta->Sequence.Stream);
+		options.MsgId = id;
+		jsMsgMetaData_Destroy(meta);
+	}
+	status = js_PublishMsg(&ack, nats_js(), dead, &options, NULL);
+	jsPubAck_Destroy(ack);
+	if (status != NATS_OK) {
+		nats_forget_streams();
+		return -EAGAIN;
+	}
+	return 0;
+}
+
+/*
+ * Showing
+ */
 
 static void subscription_freep(natsSubscription **subscription)
 {
@@ -50,14 +126,6 @@ static int show(natsMsg *message, int (*each)(void *data, const struct dead_lett
 	return r;
 }
 
-static void dead_subject(const char *kind, const char *service, char ret[NATS_SUBJECT_MAX])
-{
-	char subject[NATS_SUBJECT_MAX / 2];
-
-	snprintf(subject, sizeof(subject), "souk.%s.%s", kind, service);
-	nats_subject(subject, ret);
-}
-
 int dead_letters_list(const char *service, int (*each)(void *data, const struct dead_letter *letter), void *data)
 {
 	cleanup(subscription_freep) natsSubscription *subscription = NULL;
@@ -84,6 +152,10 @@ int dead_letters_list(const char *service, int (*each)(void *data, const struct 
 	}
 	return r;
 }
+
+/*
+ * Sending back
+ */
 
 /* Stored on its way back for sure, or negative. */
 static int send_back(const char *service, natsMsg *letter)

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <common/dead_letters.h>
 #include <common/events.h>
 #include "events_private.h"
 #include "nats_private.h"
@@ -175,72 +176,6 @@ static void unsubscribe(struct events_consumer *consumer)
 }
 
 /*
- * Dead letters
- */
-
-/* The message with all its headers, addressed to the dead letters of the service. */
-static int copy_to_dead(const struct events_consumer *consumer, natsMsg *message, const char *reason, natsMsg **ret)
-{
-	cleanup(nats_msg_freep) natsMsg *dead = NULL;
-	char subject[NATS_SUBJECT_MAX], full[NATS_SUBJECT_MAX];
-	const char **keys = NULL, *value;
-	char *encoded = nats_header_encode(reason);
-	natsStatus status;
-	int n_keys = 0;
-
-	snprintf(subject, sizeof(subject), "souk.dlq.%s", consumer->service);
-	nats_subject(subject, full);
-	status = natsMsg_Create(&dead, full, NULL, natsMsg_GetData(message), natsMsg_GetDataLength(message));
-	if (status == NATS_OK && natsMsgHeader_Keys(message, &keys, &n_keys) == NATS_OK)
-		for (int i = 0; i < n_keys && status == NATS_OK; i++)
-			if (strncmp(keys[i], "Nats-", 5) && natsMsgHeader_Get(message, keys[i], &value) == NATS_OK)
-				status = natsMsgHeader_Set(dead, keys[i], value);
-	free(keys);
-	/* A replayed letter keeps the subject that it first had. */
-	if (status == NATS_OK && natsMsgHeader_Get(message, "souk-subject", &value) != NATS_OK)
-		status = natsMsgHeader_Set(dead, "souk-subject", nats_unprefixed(natsMsg_GetSubject(message)));
-	if (status == NATS_OK)
-		status = natsMsgHeader_Set(dead, "souk-reason", encoded);
-	free(encoded);
-	if (status != NATS_OK)
-		return -ENOMEM;
-	*ret = ptr_steal(dead);
-	return 0;
-}
-
-/* Stored for sure, or negative. */
-static int bury(const struct events_consumer *consumer, natsMsg *message, const char *reason)
-{
-	cleanup(nats_msg_freep) natsMsg *dead = NULL;
-	char id[NATS_SUBJECT_MAX];
-	jsMsgMetaData *meta = NULL;
-	jsPubAck *ack = NULL;
-	jsPubOptions options;
-	const char *why;
-	natsStatus status;
-	int r = nats_ensure_stream("dlq", &why);
-
-	if (!r)
-		r = copy_to_dead(consumer, message, reason, &dead);
-	if (r)
-		return r;
-	jsPubOptions_Init(&options);
-	/* This delivery's, not the event's: a letter that dies again after a replay is a new one. */
-	if (natsMsg_GetMetaData(&meta, message) == NATS_OK) {
-		snprintf(id, sizeof(id), "%s:%s:%" PRIu64, consumer->service, meta->Stream, meta->Sequence.Stream);
-		options.MsgId = id;
-		jsMsgMetaData_Destroy(meta);
-	}
-	status = js_PublishMsg(&ack, nats_js(), dead, &options, NULL);
-	jsPubAck_Destroy(ack);
-	if (status != NATS_OK) {
-		nats_forget_streams();
-		return -EAGAIN;
-	}
-	return 0;
-}
-
-/*
  * One message
  */
 
@@ -367,7 +302,7 @@ static bool settle(struct events_consumer *consumer, natsMsg *message)
 		}
 		__attribute__((fallthrough));
 	case OUTCOME_UNREADABLE:
-		if (bury(consumer, message, delivery.reason))
+		if (dead_letter_store(consumer->service, message, delivery.reason))
 			return false;
 		natsMsg_Term(message, NULL);
 		forget_refusals(consumer, delivery.id);

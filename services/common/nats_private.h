@@ -28,6 +28,9 @@ void nats_forget_streams(void); /* they may be gone: look again */
 int nats_event_write(const struct rpc_event *event, natsMsg **ret);
 int nats_event_read(struct arena *arena, natsMsg *message, struct rpc_event *ret);
 
+/* Keeps a message that `service` cannot handle, with the reason: 0 when it is stored for sure, else negative. dead_letters.c */
+int dead_letter_store(const char *service, natsMsg *message, const char *reason);
+
 /* Header values, percent-encoded as the binding says (3.1.3.2). */
 char *nats_header_encode(const char *value); /* malloc()ed */
 const char *nats_header_decode(struct arena *arena, const char *value);

@@ -167,37 +167,50 @@ static void append_key(bson_t *into, const char *name, const PageKey *key)
 	}
 }
 
-/*
- * After (a, b, id): {a: {$gte: a}} for the index's range, and {$or: [{a: {$gt: a}}, {a: a, b: {$gt: b}}, {a: a, b: b, _id: {$gt: id}}]}.
- * `$and` holds them, so that the filter's own conditions on the same fields stay.
- */
-static void append_after(bson_t *filter, const struct sort_field *fields, size_t n, PageKey *const *keys)
+/* One condition of ours, { path: { op: key } } or { path: key }, beside what the filter may say of the same path. */
+static void append_condition(bson_t *into, const bson_t *filter, const char *path, const char *op, const PageKey *key)
 {
-	bson_t and, all, alternatives, element, condition;
-	char buffer[16];
-	const char *index;
+	bson_iter_t iter, child;
+	bson_t condition;
 
-	bson_append_array_begin(filter, "$and", -1, &and);
-	bson_append_document_begin(&and, "0", -1, &element);
-	bson_append_document_begin(&element, fields[0].path, -1, &condition);
-	append_key(&condition, fields[0].descending ? "$lte" : "$gte", keys[0]);
-	bson_append_document_end(&element, &condition);
-	bson_append_document_end(&and, &element);
-	bson_append_document_begin(&and, "1", -1, &all);
-	bson_append_array_begin(&all, "$or", -1, &alternatives);
-	for (size_t i = 0; i < n; i++) {
-		bson_uint32_to_string((uint32_t)i, &index, buffer, sizeof(buffer));
-		bson_append_document_begin(&alternatives, index, -1, &element);
-		for (size_t j = 0; j < i; j++)
-			append_key(&element, fields[j].path, keys[j]);
-		bson_append_document_begin(&element, fields[i].path, -1, &condition);
-		append_key(&condition, fields[i].descending ? "$lt" : "$gt", keys[i]);
-		bson_append_document_end(&element, &condition);
-		bson_append_document_end(&alternatives, &element);
+	if (!op) {
+		append_key(into, path, key);
+		return;
 	}
-	bson_append_array_end(&all, &alternatives);
-	bson_append_document_end(&and, &all);
-	bson_append_array_end(filter, &and);
+	bson_append_document_begin(into, path, -1, &condition);
+	if (bson_iter_init_find(&iter, filter, path) && BSON_ITER_HOLDS_DOCUMENT(&iter) && bson_iter_recurse(&iter, &child))
+		while (bson_iter_next(&child))
+			bson_append_iter(&condition, NULL, 0, &child);
+	append_key(&condition, op, key);
+	bson_append_document_end(into, &condition);
+}
+
+static bool is_sorted_by(const struct sort_field *fields, size_t n, const char *path)
+{
+	for (size_t i = 0; i < n; i++)
+		if (!strcmp(fields[i].path, path))
+			return true;
+	return false;
+}
+
+/*
+ * What comes after (a, b, id) is {a: a, b: b, _id: {$gt: id}}, then {a: a, b: {$gt: b}}, then {a: {$gt: a}}: each a range of the index. One
+ * query with $or would be the same, but where an index serves an $or badly it reads the whole collection.
+ * `n_equal` says how many fields are still equal.
+ */
+static bson_t *filter_after(const bson_t *filter, const struct sort_field *fields, size_t n_equal, PageKey *const *keys)
+{
+	bson_t *after = bson_new();
+	bson_iter_t iter;
+
+	if (bson_iter_init(&iter, filter))
+		while (bson_iter_next(&iter))
+			if (!is_sorted_by(fields, n_equal + 1, bson_iter_key(&iter)))
+				bson_append_iter(after, NULL, 0, &iter);
+	for (size_t i = 0; i < n_equal; i++)
+		append_condition(after, filter, fields[i].path, NULL, keys[i]);
+	append_condition(after, filter, fields[n_equal].path, fields[n_equal].descending ? "$lt" : "$gt", keys[n_equal]);
+	return after;
 }
 
 static PageKey *read_key(struct rpc_call *call, const bson_t *document, const char *path)
@@ -266,6 +279,23 @@ static int take(void *data, struct rpc_call *call, const bson_t *document)
 	return 0;
 }
 
+/* Whether the filter wants one value of it, so that nothing comes after that. */
+static bool is_fixed(const bson_t *filter, const char *path)
+{
+	bson_iter_t iter;
+
+	return bson_iter_init_find(&iter, filter, path) && !BSON_ITER_HOLDS_DOCUMENT(&iter);
+}
+
+static int read_range(struct rpc_call *call, const struct mongo_collection *collection, const struct page_query *query,
+                      const bson_t *filter, const bson_t *sort, struct listing *list)
+{
+	return mongo_each(call, collection,
+	                  &(struct mongo_query){ .filter = filter, .sort = sort, .projection = query->projection,
+	                                         .limit = (int64_t)(list->size - list->n) + 1 },
+	                  take, list);
+}
+
 int page_list_(struct rpc_call *call, const struct mongo_collection *collection, const ProtobufCMessage *request,
                int32_t size, const char *token, const struct page_query *query, ProtobufCMessage ***ret, size_t *n_ret,
                const char **next_ret)
@@ -285,20 +315,20 @@ int page_list_(struct rpc_call *call, const struct mongo_collection *collection,
 	/* It is ours, but of a release that sorted otherwise. */
 	if (after && after->n_keys != n_fields)
 		return rpc_fail(call, PAGE_TOKEN_INVALID);
-	if (query->filter)
-		bson_concat(filter, query->filter);
-	if (bson_has_field(filter, "$and"))
-		abort();
-	if (after)
-		append_after(filter, fields, n_fields, after->keys);
 	for (size_t i = 0; i < n_fields; i++)
 		bson_append_int32(sort, fields[i].path, -1, fields[i].descending ? -1 : 1);
 	list.size = (size_t)size;
 	list.messages = rpc_alloc(call, list.size * sizeof(*list.messages));
-	r = mongo_each(call, collection,
-	               &(struct mongo_query){ .filter = filter, .sort = sort, .projection = query->projection,
-	                                      .limit = size + 1 },
-	               take, &list);
+	if (query->filter)
+		bson_concat(filter, query->filter);
+	if (!after)
+		r = read_range(call, collection, query, filter, sort, &list);
+	for (size_t n_equal = n_fields; after && n_equal-- > 0 && !r && !list.more;) {
+		cleanup(bson_freep) bson_t *range = filter_after(filter, fields, n_equal, after->keys);
+
+		if (!is_fixed(filter, fields[n_equal].path))
+			r = read_range(call, collection, query, range, sort, &list);
+	}
 	if (r)
 		return r;
 	*ret = list.messages;

@@ -21,7 +21,7 @@ int page_size(struct rpc_call *call, int32_t asked, int32_t *ret);
  * `request` has fields page_size and page_token. *next_ret is "" at the end.
  */
 struct page_query {
-	const bson_t *filter; /* without an $and of its own */
+	const bson_t *filter; /* what it says of a field of `sort` is a value or a range: {"$gte": ...} */
 	const char *sort; /* "-create_time", "featured -price.units": paths, '-' descending; NULL: by id. At most 4 */
 	const bson_t *projection;
 };

@@ -92,6 +92,43 @@ TEST(rows_that_come_and_go_move_no_other)
 	ck_assert_str_eq(records[0]->id, "p06");
 }
 
+TEST(a_range_of_the_filter_holds_on_every_page)
+{
+	ProbeRecord **records;
+	const char *next = "";
+	size_t n, total = 0;
+
+	fill();
+	do {
+		ck_assert_int_eq(page_list(call, &probes, MSG(ListProbesRequest, .page_size = 2, .page_token = next), &records, &n,
+		                           &next, .sort = "count",
+		                           .filter = DOC(call, "count", "{", "$gte", BCON_INT32(3), "$lt", BCON_INT32(6), "}")),
+		                 0);
+		for (size_t i = 0; i < n; i++) {
+			ck_assert_int_ge(records[i]->count, 3);
+			ck_assert_int_lt(records[i]->count, 6);
+		}
+		total += n;
+	} while (*next);
+	ck_assert_uint_eq(total, 9);
+}
+
+TEST(a_value_that_the_filter_wants_is_wanted_on_every_page)
+{
+	ProbeRecord **records;
+	const char *next = "";
+	size_t n, total = 0;
+
+	fill();
+	do {
+		ck_assert_int_eq(page_list(call, &probes, MSG(ListProbesRequest, .page_size = 2, .page_token = next), &records, &n,
+		                           &next, .sort = "count -flag", .filter = DOC(call, "count", BCON_INT32(3))),
+		                 0);
+		total += n;
+	} while (*next);
+	ck_assert_uint_eq(total, 3);
+}
+
 static const char *token_of(const char *user)
 {
 	PageToken *token = rpc_new(call, PageToken, .n_keys = 1, .keys = rpc_alloc(call, sizeof(PageKey *)));
