@@ -31,7 +31,7 @@ bool json_fail(struct json_parser *parser, const char *format, ...)
 	return false;
 }
 
-char json_peek(struct json_parser *parser)
+char json_peek_slowly(struct json_parser *parser)
 {
 	while (parser->at < parser->end) {
 		char c = *parser->at;

@@ -23,7 +23,13 @@ bool json_broken(struct json_parser *parser, const char *what); /* the text is n
 bool json_fail(struct json_parser *parser, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 /* The first byte of the next token, 0 at the end. */
-char json_peek(struct json_parser *parser);
+char json_peek_slowly(struct json_parser *parser);
+static inline char json_peek(struct json_parser *parser)
+{
+	if (__builtin_expect(parser->at < parser->end && *parser->at > ' ', 1))
+		return *parser->at;
+	return json_peek_slowly(parser);
+}
 bool json_quoted(struct json_parser *parser, struct slice *ret);
 bool json_number(struct json_parser *parser, struct slice *ret);
 bool json_literal(struct json_parser *parser, const char *word); /* null, true, false */

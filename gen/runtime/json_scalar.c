@@ -182,6 +182,15 @@ bool json_parse_float(struct arena *arena, const char *text, size_t length, floa
 	return true;
 }
 
+static void print_digits(struct text *text, uint32_t value, int count)
+{
+	char digits[10];
+
+	for (int i = count; i-- > 0; value /= 10)
+		digits[i] = (char)('0' + value % 10);
+	text_add(text, digits, (size_t)count);
+}
+
 /* Whole numbers, which most are, without printf. */
 static bool print_whole(struct text *text, double value)
 {
@@ -191,12 +200,39 @@ static bool print_whole(struct text *text, double value)
 	return true;
 }
 
+/*
+ * Decimals of up to six places, such as prices and ratings, without printf: digits and power of ten are exact as doubles, so the
+ * quotient is what a reader gets, and the first that gives the value back is the shortest.
+ */
+static bool print_short(struct text *text, double value)
+{
+	double power = 1, magnitude = fabs(value);
+
+	if (!(magnitude >= 1e-3 && magnitude < 1e9))
+		return false;
+	for (int places = 1; places <= 6; places++) {
+		uint64_t digits;
+
+		power *= 10;
+		digits = (uint64_t)(magnitude * power + 0.5);
+		if ((double)digits / power != magnitude)
+			continue;
+		if (value < 0)
+			text_add_char(text, '-');
+		text_add_unsigned(text, digits / (uint64_t)power);
+		text_add_char(text, '.');
+		print_digits(text, (uint32_t)(digits % (uint64_t)power), places);
+		return true;
+	}
+	return false;
+}
+
 void json_print_double(struct text *text, double value)
 {
 	char digits[32];
 	int length = 0;
 
-	if (print_whole(text, value))
+	if (print_whole(text, value) || print_short(text, value))
 		return;
 	for (int precision = 15; precision <= 17; precision++) {
 		length = snprintf(digits, sizeof(digits), "%.*g", precision, value);
@@ -339,15 +375,6 @@ static void date_from_days(int64_t days, int *year, int *month, int *day)
 	*day = (int)(day_of_year - (153 * shifted + 2) / 5 + 1);
 	*month = (int)(shifted < 10 ? shifted + 3 : shifted - 9);
 	*year = (int)(year_of_era + era * 400 + (*month <= 2));
-}
-
-static void print_digits(struct text *text, uint32_t value, int count)
-{
-	char digits[10];
-
-	for (int i = count; i-- > 0; value /= 10)
-		digits[i] = (char)('0' + value % 10);
-	text_add(text, digits, (size_t)count);
 }
 
 /* 0, 3, 6 or 9 digits. */

@@ -235,7 +235,20 @@ enum json_result json_scalar(struct json_parser *parser, const ProtobufCFieldDes
 void json_store(struct json_parser *parser, ProtobufCMessage *message, const ProtobufCFieldDescriptor *field,
                 const union json_value *value)
 {
-	memcpy(rpc_field_set(parser->arena, message, field), value, rpc_type_size(field->type));
+	void *slot = field_slot(parser->arena, message, field);
+
+	/* By fixed sizes, which the compiler turns into moves. */
+	switch (rpc_type_size(field->type)) {
+	case 4:
+		memcpy(slot, value, 4);
+		break;
+	case 8:
+		memcpy(slot, value, 8);
+		break;
+	default:
+		memcpy(slot, value, rpc_type_size(field->type));
+		break;
+	}
 }
 
 static bool set_mask(struct json_parser *parser, ProtobufCMessage *message, const struct slice *text)

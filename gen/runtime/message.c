@@ -5,34 +5,25 @@
 #include <crpc/message.h>
 #include "message_private.h"
 
-size_t rpc_type_size(ProtobufCType type)
-{
-	switch (type) {
-	case PROTOBUF_C_TYPE_INT32:
-	case PROTOBUF_C_TYPE_SINT32:
-	case PROTOBUF_C_TYPE_SFIXED32:
-	case PROTOBUF_C_TYPE_UINT32:
-	case PROTOBUF_C_TYPE_FIXED32:
-	case PROTOBUF_C_TYPE_FLOAT:
-	case PROTOBUF_C_TYPE_ENUM:
-		return 4;
-	case PROTOBUF_C_TYPE_INT64:
-	case PROTOBUF_C_TYPE_SINT64:
-	case PROTOBUF_C_TYPE_SFIXED64:
-	case PROTOBUF_C_TYPE_UINT64:
-	case PROTOBUF_C_TYPE_FIXED64:
-	case PROTOBUF_C_TYPE_DOUBLE:
-		return 8;
-	case PROTOBUF_C_TYPE_BOOL:
-		return sizeof(protobuf_c_boolean);
-	case PROTOBUF_C_TYPE_BYTES:
-		return sizeof(ProtobufCBinaryData);
-	case PROTOBUF_C_TYPE_STRING:
-	case PROTOBUF_C_TYPE_MESSAGE:
-		return sizeof(void *);
-	}
-	return 0;
-}
+const uint8_t rpc_type_sizes[] = {
+	[PROTOBUF_C_TYPE_INT32] = 4,
+	[PROTOBUF_C_TYPE_SINT32] = 4,
+	[PROTOBUF_C_TYPE_SFIXED32] = 4,
+	[PROTOBUF_C_TYPE_INT64] = 8,
+	[PROTOBUF_C_TYPE_SINT64] = 8,
+	[PROTOBUF_C_TYPE_SFIXED64] = 8,
+	[PROTOBUF_C_TYPE_UINT32] = 4,
+	[PROTOBUF_C_TYPE_FIXED32] = 4,
+	[PROTOBUF_C_TYPE_UINT64] = 8,
+	[PROTOBUF_C_TYPE_FIXED64] = 8,
+	[PROTOBUF_C_TYPE_FLOAT] = 4,
+	[PROTOBUF_C_TYPE_DOUBLE] = 8,
+	[PROTOBUF_C_TYPE_BOOL] = sizeof(protobuf_c_boolean),
+	[PROTOBUF_C_TYPE_ENUM] = 4,
+	[PROTOBUF_C_TYPE_STRING] = sizeof(char *),
+	[PROTOBUF_C_TYPE_BYTES] = sizeof(ProtobufCBinaryData),
+	[PROTOBUF_C_TYPE_MESSAGE] = sizeof(ProtobufCMessage *),
+};
 
 /* What libprotobuf-c does for descriptors without message_init. */
 static void set_defaults(const ProtobufCMessageDescriptor *descriptor, ProtobufCMessage *message)

@@ -16,6 +16,14 @@ static inline protobuf_c_boolean *has_flag(const ProtobufCMessage *message, cons
 	return (protobuf_c_boolean *)((char *)message + field->quantifier_offset);
 }
 
+/* rpc_field_set() where most fields need none of it. */
+static inline void *field_slot(struct arena *arena, ProtobufCMessage *message, const ProtobufCFieldDescriptor *field)
+{
+	if (field->label == PROTOBUF_C_LABEL_NONE && !(field->flags & PROTOBUF_C_FIELD_FLAG_ONEOF))
+		return rpc_field_value(message, field);
+	return rpc_field_set(arena, message, field);
+}
+
 /* Strings and messages tell by their pointer. */
 static inline bool has_flag_of_its_own(const ProtobufCFieldDescriptor *field)
 {

@@ -91,6 +91,16 @@ static const struct row accepted[] = {
 	/* floating point */
 	{ &Scalars_descriptor, "{\"doubleField\":0.1}", NULL },
 	{ &Scalars_descriptor, "{\"doubleField\":1}", NULL },
+	{ &Scalars_descriptor, "{\"doubleField\":-12.000001}", NULL },
+	{ &Scalars_descriptor, "{\"doubleField\":4.6}", NULL },
+	{ &Scalars_descriptor, "{\"doubleField\":123456789.987654}", NULL },
+	{ &Scalars_descriptor, "{\"doubleField\":0.001}", NULL },
+	{ &Scalars_descriptor, "{\"doubleField\":1.0000001}", NULL },
+	{ &Scalars_descriptor, "{\"stringField\":\"exactly sixteen!\",\"bytesField\":\"YQ==\"}", NULL },
+	{ &Scalars_descriptor, "{\"stringField\":\"seven\\n7\"}", NULL },
+	{ &Scalars_descriptor, "{\"stringField\":\"\\\\ten bytes!\"}", NULL },
+	{ &Scalars_descriptor, "{\"stringField\":\"ab\\\"cd\"}", NULL },
+	{ &Scalars_descriptor, "{\"stringField\":\"seventeen bytes \\t!\"}", NULL },
 	{ &Scalars_descriptor, "{\"doubleField\":-0.0}", "{}" },
 	{ &Scalars_descriptor, "{\"doubleField\":\"1.5e2\"}", "{\"doubleField\":150}" },
 	{ &Scalars_descriptor, "{\"doubleField\":1.7976931348623157e+308}", NULL },
@@ -490,7 +500,7 @@ TEST(numbers_are_rounded_as_strtod_rounds)
 	uint64_t state = 1;
 
 	for (int i = 0; i < 20000; i++) {
-		Scalars *scalars;
+		Scalars *scalars, *back;
 		const char *number;
 
 		state = state * 6364136223846793005u + 1442695040888963407u;
@@ -499,6 +509,8 @@ TEST(numbers_are_rounded_as_strtod_rounds)
 		scalars = parse_with(&strict, &Scalars_descriptor,
 		                     arena_printf(arena, "{\"doubleField\":%s,\"floatField\":%s}", number, number));
 		ck_assert(scalars->double_field == strtod(number, NULL));
+		back = parse_with(&strict, &Scalars_descriptor, print_with(&strict, scalars));
+		ck_assert(back->double_field == scalars->double_field && back->float_field == scalars->float_field);
 		ck_assert(scalars->float_field == strtof(number, NULL));
 		arena_reset(arena);
 	}

@@ -1,5 +1,8 @@
 /* Text: buffers, UTF-8, JSON strings. */
 #include "text.h"
+#ifdef __SSE2__
+#include <emmintrin.h>
+#endif
 
 char *text_room_slow(struct text *text, size_t size)
 {
@@ -88,52 +91,165 @@ static size_t utf8_character(const uint8_t *bytes, size_t size)
 	return (first == 0xf0 && bytes[1] < 0x90) || (first == 0xf4 && bytes[1] > 0x8f) ? 0 : 4;
 }
 
+/*
+ * Most text is plain ASCII, so that many bytes are looked at at once: 16 where the processor has SSE2, as all x86-64 have, else
+ * eight. A short text is covered by two words that overlap.
+ */
 #define EACH_BYTE(byte) (0x0101010101010101ull * (byte))
 
-/* Whether one of eight bytes is 0x80 or more, or 0. */
-static inline bool not_plain(uint64_t word)
+static inline uint64_t load_8(const uint8_t *bytes)
 {
-	return ((word - EACH_BYTE(0x01)) | word) & EACH_BYTE(0x80);
+	uint64_t word;
+
+	memcpy(&word, bytes, sizeof(word));
+	return word;
 }
+
+static inline uint64_t load_4(const uint8_t *bytes)
+{
+	uint32_t word;
+
+	memcpy(&word, bytes, sizeof(word));
+	return word;
+}
+
+/* ASCII without NUL. A borrow reaches a higher byte only from one that is a hit itself. */
+static inline bool is_ascii(uint8_t byte)
+{
+	return byte - 1u < 0x7f;
+}
+
+static inline bool words_are_ascii(uint64_t a, uint64_t b)
+{
+	return !(((a - EACH_BYTE(1)) | a | (b - EACH_BYTE(1)) | b) & EACH_BYTE(0x80));
+}
+
+/* What a JSON string holds as it is: ASCII but controls, quote and backslash. */
+static inline bool is_plain(uint8_t byte)
+{
+	return byte - 0x20u < 0x60 && byte != '"' && byte != '\\';
+}
+
+static inline uint64_t special_bits(uint64_t word)
+{
+	uint64_t quote = word ^ EACH_BYTE('"'), slash = word ^ EACH_BYTE('\\');
+
+	return word | (word - EACH_BYTE(0x20)) | (quote - EACH_BYTE(1)) | (slash - EACH_BYTE(1));
+}
+
+static inline bool words_are_plain(uint64_t a, uint64_t b)
+{
+	return !((special_bits(a) | special_bits(b)) & EACH_BYTE(0x80));
+}
+
+/* The length of the ASCII, or of the plain bytes, that `bytes` begin with; may stop short of it within the last 15. */
+#ifdef __SSE2__
+static inline size_t ascii_prefix(const uint8_t *bytes, size_t size)
+{
+	size_t i = 0;
+
+	for (; size - i >= 16; i += 16) {
+		__m128i block = _mm_loadu_si128((const __m128i *)(bytes + i));
+		/* As signed bytes, 0x80 and more are below zero. */
+		int hits = _mm_movemask_epi8(_mm_cmplt_epi8(block, _mm_set1_epi8(1)));
+
+		if (hits)
+			return i + (size_t)__builtin_ctz((unsigned)hits);
+	}
+	return i;
+}
+
+static inline size_t plain_prefix(const uint8_t *bytes, size_t size)
+{
+	size_t i = 0;
+
+	for (; size - i >= 16; i += 16) {
+		__m128i block = _mm_loadu_si128((const __m128i *)(bytes + i));
+		__m128i special = _mm_cmplt_epi8(block, _mm_set1_epi8(0x20));
+		int hits;
+
+		special = _mm_or_si128(special, _mm_cmpeq_epi8(block, _mm_set1_epi8('"')));
+		special = _mm_or_si128(special, _mm_cmpeq_epi8(block, _mm_set1_epi8('\\')));
+		hits = _mm_movemask_epi8(special);
+		if (hits)
+			return i + (size_t)__builtin_ctz((unsigned)hits);
+	}
+	return i;
+}
+#else
+static inline size_t ascii_prefix(const uint8_t *bytes, size_t size)
+{
+	size_t i = 0;
+
+	while (size - i >= 8 && words_are_ascii(load_8(bytes + i), EACH_BYTE(1)))
+		i += 8;
+	return i;
+}
+
+static inline size_t plain_prefix(const uint8_t *bytes, size_t size)
+{
+	size_t i = 0;
+
+	while (size - i >= 8 && words_are_plain(load_8(bytes + i), EACH_BYTE(' ')))
+		i += 8;
+	return i;
+}
+#endif
 
 size_t utf8_valid_prefix(const char *text, size_t size)
 {
 	const uint8_t *bytes = (const uint8_t *)text;
 	size_t i = 0;
 
-	while (i < size) {
-		uint64_t word;
+	if (size >= 8 && size <= 16 && words_are_ascii(load_8(bytes), load_8(bytes + size - 8)))
+		return size;
+	if (size >= 4 && size < 8 && words_are_ascii(load_4(bytes) | load_4(bytes + size - 4) << 32, EACH_BYTE(1)))
+		return size;
+	for (;;) {
 		size_t length;
 
-		while (size - i >= 8) {
-			memcpy(&word, bytes + i, 8);
-			if (not_plain(word))
-				break;
-			i += 8;
-		}
+		i += ascii_prefix(bytes + i, size - i);
+		while (i < size && is_ascii(bytes[i]))
+			i++;
 		if (i == size || !bytes[i])
-			break;
+			return i;
 		length = utf8_character(bytes + i, size - i);
 		if (!length)
-			break;
+			return i;
 		i += length;
 	}
-	return i;
 }
 
-/* Bytes of a JSON string that cannot stand as they are: controls, the quote, the backslash, and what may be broken UTF-8. */
-static inline bool is_special(uint8_t byte)
+size_t json_plain_prefix(const char *text, size_t size)
 {
-	return byte < 0x20 || byte == '"' || byte == '\\' || byte >= 0x80;
+	const uint8_t *bytes = (const uint8_t *)text;
+	size_t i = 0;
+
+	for (;;) {
+		size_t length;
+
+		i += plain_prefix(bytes + i, size - i);
+		while (i < size && is_plain(bytes[i]))
+			i++;
+		if (i == size || bytes[i] < 0x80)
+			return i;
+		length = utf8_character(bytes + i, size - i);
+		if (!length)
+			return i;
+		i += length;
+	}
 }
 
-static inline bool has_special(uint64_t word)
+/* The same of a whole string, most of which are short. */
+static inline size_t plain_length(const char *text, size_t size)
 {
-	uint64_t quote = word ^ EACH_BYTE('"'), slash = word ^ EACH_BYTE('\\');
+	const uint8_t *bytes = (const uint8_t *)text;
 
-	/* Each subtraction sets the top bit where the byte was below; borrows only make more true, never less. */
-	return (word | (word - EACH_BYTE(0x20)) | (quote - EACH_BYTE(0x01)) | (slash - EACH_BYTE(0x01))) &
-	       EACH_BYTE(0x80);
+	if (size >= 8 && size <= 16 && words_are_plain(load_8(bytes), load_8(bytes + size - 8)))
+		return size;
+	if (size >= 4 && size < 8 && words_are_plain(load_4(bytes) | load_4(bytes + size - 4) << 32, EACH_BYTE(' ')))
+		return size;
+	return json_plain_prefix(text, size);
 }
 
 static void escape(struct text *text, uint8_t byte)
@@ -151,38 +267,20 @@ static void escape(struct text *text, uint8_t byte)
 		text_add(text, unicode, sizeof(unicode));
 }
 
-size_t json_plain_prefix(const char *text, size_t size)
-{
-	const uint8_t *bytes = (const uint8_t *)text;
-	size_t i = 0;
-
-	for (;;) {
-		uint64_t word;
-		size_t character;
-
-		while (size - i >= 8) {
-			memcpy(&word, bytes + i, 8);
-			if (has_special(word))
-				break;
-			i += 8;
-		}
-		while (i < size && !is_special(bytes[i]))
-			i++;
-		if (i == size || bytes[i] < 0x80)
-			return i;
-		character = utf8_character(bytes + i, size - i);
-		if (!character)
-			return i;
-		i += character;
-	}
-}
-
 void text_add_json_string(struct text *text, const char *string, size_t length)
 {
+	size_t plain = plain_length(string, length);
+	char *to;
+
+	if (plain == length && (to = text_room(text, length + 2))) {
+		*to++ = '"';
+		memcpy(to, string, length);
+		to[length] = '"';
+		text->length += length + 2;
+		return;
+	}
 	text_add_char(text, '"');
 	for (;;) {
-		size_t plain = json_plain_prefix(string, length);
-
 		text_add(text, string, plain);
 		if (plain == length)
 			break;
@@ -192,6 +290,7 @@ void text_add_json_string(struct text *text, const char *string, size_t length)
 			text_add_literal(text, "\xef\xbf\xbd");
 		string += plain + 1;
 		length -= plain + 1;
+		plain = json_plain_prefix(string, length);
 	}
 	text_add_char(text, '"');
 }

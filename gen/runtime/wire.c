@@ -172,7 +172,7 @@ static bool decode_string(struct decoder *decoder, ProtobufCMessage *message, co
 
 	if (valid < size)
 		return refuse_field(decoder, message->descriptor, field, at[valid] ? "is not UTF-8" : "holds a NUL");
-	*(char **)rpc_field_set(decoder->arena, message, field) = arena_strndup(decoder->arena, (const char *)at, size);
+	*(char **)field_slot(decoder->arena, message, field) = arena_strndup(decoder->arena, (const char *)at, size);
 	return true;
 }
 
@@ -183,7 +183,7 @@ static bool decode_submessage(struct decoder *decoder, ProtobufCMessage *message
 
 	if (depth >= DEPTH_MAX)
 		return refuse(decoder, "The message is nested more than 100 deep.");
-	value = rpc_field_set(decoder->arena, message, field);
+	value = field_slot(decoder->arena, message, field);
 	if (!*value)
 		*value = rpc_message_new(decoder->arena, field->descriptor);
 	else if (decoder->merges++ == MERGES_MAX)
@@ -211,7 +211,7 @@ static const uint8_t *decode_bytes(struct decoder *decoder, ProtobufCMessage *me
 	} else if (field->type == PROTOBUF_C_TYPE_BYTES) {
 		data.len = size;
 		data.data = size ? arena_memdup(decoder->arena, at, size) : NULL;
-		*(ProtobufCBinaryData *)rpc_field_set(decoder->arena, message, field) = data;
+		*(ProtobufCBinaryData *)field_slot(decoder->arena, message, field) = data;
 	} else {
 		ok = decode_packed(decoder, message, field, at, at + size);
 	}
@@ -233,14 +233,14 @@ static const uint8_t *decode_field(struct decoder *decoder, ProtobufCMessage *me
 			refuse_field(decoder, message->descriptor, field, "is cut or overlong");
 			return NULL;
 		}
-		store_varint(field->type, rpc_field_set(decoder->arena, message, field), value);
+		store_varint(field->type, field_slot(decoder->arena, message, field), value);
 		return at;
 	}
 	if ((size_t)(end - at) < size) {
 		refuse(decoder, truncated);
 		return NULL;
 	}
-	memcpy(rpc_field_set(decoder->arena, message, field), at, size);
+	memcpy(field_slot(decoder->arena, message, field), at, size);
 	return at + size;
 }
 

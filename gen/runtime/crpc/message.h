@@ -123,7 +123,11 @@ bool rpc_message_equal(const ProtobufCMessage *a, const ProtobufCMessage *b);
 ProtobufCMessage *rpc_message_new(struct arena *arena, const ProtobufCMessageDescriptor *descriptor);
 /* The array with room for `more` elements after `n`, moved where it must be. */
 void *rpc_array_room(struct arena *arena, void *array, size_t n, size_t more, size_t element_size);
-size_t rpc_type_size(ProtobufCType type); /* of one element */
+extern const uint8_t rpc_type_sizes[]; /* of one element, by ProtobufCType */
+static inline size_t rpc_type_size(ProtobufCType type)
+{
+	return rpc_type_sizes[type];
+}
 /* Whether the field is set: an array not empty, the oneof's member, has_x; without presence, not the default. */
 bool rpc_field_present(const ProtobufCMessage *message, const ProtobufCFieldDescriptor *field);
 /* Where to write the field's value, presence noted: of a repeated field a new last element, of a oneof its member, the
