@@ -355,7 +355,8 @@ TEST_EACH(an_unknown_method_is_unimplemented, services)
 				     .method = "/souk.nothing.v1.NothingService/DoNothing",
 				     .certificate = "dev" });
 
-	ck_assert_msg(answer.status == 12, "%s: %d %s", *row, answer.status, answer.message);
+	ck_assert_msg(answer.status == 12, "%s: %d %d %s", *row, answer.transport, answer.status,
+		      answer.message);
 }
 
 TEST(what_only_services_may_call_is_refused_to_people)
