@@ -1,8 +1,8 @@
 /* Access rules: who may call a method, line by line as crpc.v1.Access says. */
-#include <string.h>
 #include "call_private.h"
 #include "dispatch.h"
 #include "message_private.h"
+#include <string.h>
 
 static int refuse(struct rpc_call *call, int reason, const struct rpc_method *method)
 {
@@ -23,7 +23,8 @@ int access_check(struct rpc_call *call, const struct rpc_method *method, bool *o
 			return 0;
 	if (access->permission && rpc_caller_may(call, access->permission))
 		return 0;
-	if (person && (access->level == RPC_LEVEL_SESSION || (access->level == RPC_LEVEL_USER && !caller->guest))) {
+	if (person && (access->level == RPC_LEVEL_SESSION ||
+		       (access->level == RPC_LEVEL_USER && !caller->guest))) {
 		*owner = access->owner;
 		return 0;
 	}
@@ -40,7 +41,8 @@ static const char **find_string(ProtobufCMessage *message, const char *path)
 {
 	while (message) {
 		size_t length = strcspn(path, ".");
-		const ProtobufCFieldDescriptor *field = field_by_name(message->descriptor, path, length);
+		const ProtobufCFieldDescriptor *field =
+			field_by_name(message->descriptor, path, length);
 		char *member;
 
 		if (!field || field->label == PROTOBUF_C_LABEL_REPEATED)
@@ -56,7 +58,8 @@ static const char **find_string(ProtobufCMessage *message, const char *path)
 	return NULL;
 }
 
-void access_rewrite_owner(struct rpc_call *call, const struct rpc_method *method, ProtobufCMessage *request)
+void access_rewrite_owner(struct rpc_call *call, const struct rpc_method *method,
+			  ProtobufCMessage *request)
 {
 	static const char ME[] = "users/me";
 	const char **value, *rest;
@@ -76,7 +79,8 @@ void access_rewrite_owner(struct rpc_call *call, const struct rpc_method *method
 	}
 }
 
-int access_check_owner(struct rpc_call *call, const struct rpc_method *method, const ProtobufCMessage *request)
+int access_check_owner(struct rpc_call *call, const struct rpc_method *method,
+		       const ProtobufCMessage *request)
 {
 	const char **value = find_string((ProtobufCMessage *)request, method->access.owner);
 	size_t length = strlen(call->caller.user);

@@ -1,6 +1,6 @@
 /* Circuit breaker: a peer that keeps failing is left alone for a moment, then asked once. */
-#include <stdio.h>
 #include "breaker.h"
+#include <stdio.h>
 
 void breaker_init(struct breaker *breaker, const char *peer)
 {
@@ -9,7 +9,8 @@ void breaker_init(struct breaker *breaker, const char *peer)
 	*breaker = (struct breaker){ 0 };
 	pthread_mutex_init(&breaker->lock, NULL);
 	snprintf(labels, sizeof(labels), "peer=\"%.128s\"", peer);
-	breaker->open = metric_gauge("rpc_client_circuit_open", labels, "1 while calls to the peer are not tried.");
+	breaker->open = metric_gauge("rpc_client_circuit_open", labels,
+				     "1 while calls to the peer are not tried.");
 }
 
 void breaker_deinit(struct breaker *breaker)

@@ -1,16 +1,15 @@
 /* Circuit breaker: a peer that keeps failing is left alone for a moment, then asked once. */
 #pragma once
 
+#include <crpc/metrics.h>
 #include <pthread.h>
 #include <stdbool.h>
 #include <stdint.h>
-#include <crpc/metrics.h>
 
 /*
- *   closed ── BREAKER_FAILURES in a row ──▶ open ── BREAKER_REST_MS ──▶ half open: one call goes through
- *     ▲                                       ▲                              │
- *     └────────────── it succeeds ────────────┼──────────────────────────────┤
- *                                             └──────── it fails ────────────┘
+ *   closed ── BREAKER_FAILURES in a row ──▶ open ── BREAKER_REST_MS ──▶ half open: one call goes
+ * through ▲                                       ▲                              │ └──────────────
+ * it succeeds ────────────┼──────────────────────────────┤ └──────── it fails ────────────┘
  */
 enum { BREAKER_FAILURES = 10, BREAKER_REST_MS = 1000 };
 

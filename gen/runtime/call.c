@@ -1,16 +1,16 @@
 /* A call: its memory, its caller, its deadline, its metadata, its trace. */
+#include "call_private.h"
+#include <crpc/client.h>
 #include <limits.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
-#include <crpc/client.h>
-#include "call_private.h"
 
 /*
- * Arenas are pooled by thread: a call usually ends on the thread it began on, and a pool without a lock costs nothing. A thread keeps few,
- * so that a burst does not stay in memory.
+ * Arenas are pooled by thread: a call usually ends on the thread it began on, and a pool without a
+ * lock costs nothing. A thread keeps few, so that a burst does not stay in memory.
  */
 enum { POOL_SIZE = 4 };
 
@@ -141,7 +141,8 @@ static int run_function(void *data)
 	return 0;
 }
 
-int rpc_call_run(struct rpc_call *call, int (*function)(void *data, struct rpc_call *call), void *data)
+int rpc_call_run(struct rpc_call *call, int (*function)(void *data, struct rpc_call *call),
+		 void *data)
 {
 	struct run run = { .function = function, .data = data, .call = call };
 
@@ -260,7 +261,8 @@ int64_t rpc_now_ms(const struct rpc_call *call)
 	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
 }
 
-void header_add(struct arena *arena, struct header_list *list, const char *name, const char *value, size_t length)
+void header_add(struct arena *arena, struct header_list *list, const char *name, const char *value,
+		size_t length)
 {
 	struct header *header = arena_alloc(arena, sizeof(*header));
 
@@ -287,11 +289,14 @@ ProtobufCBinaryData rpc_header_bin(const struct rpc_call *call, const char *name
 	for (size_t i = 0; call->metadata && i < call->metadata->count; i++) {
 		const grpc_metadata *item = &call->metadata->metadata[i];
 
-		if (GRPC_SLICE_LENGTH(item->key) == length && !memcmp(GRPC_SLICE_START_PTR(item->key), name, length)) {
+		if (GRPC_SLICE_LENGTH(item->key) == length &&
+		    !memcmp(GRPC_SLICE_START_PTR(item->key), name, length)) {
 			size_t size = GRPC_SLICE_LENGTH(item->value);
 
 			return (ProtobufCBinaryData){
-				size, (uint8_t *)arena_strndup(call->arena, (const char *)GRPC_SLICE_START_PTR(item->value), size)
+				size, (uint8_t *)arena_strndup(
+					      call->arena,
+					      (const char *)GRPC_SLICE_START_PTR(item->value), size)
 			};
 		}
 	}
@@ -346,8 +351,9 @@ const char *rpc_traceparent(const struct rpc_call *call)
 const char *rpc_request_id(const struct rpc_call *call)
 {
 	if (!call->request_id[0])
-		snprintf(((struct rpc_call *)call)->request_id, sizeof(call->request_id), "%016llx%016llx",
-		         (unsigned long long)trace_random(), (unsigned long long)trace_random());
+		snprintf(((struct rpc_call *)call)->request_id, sizeof(call->request_id),
+			 "%016llx%016llx", (unsigned long long)trace_random(),
+			 (unsigned long long)trace_random());
 	return call->request_id;
 }
 

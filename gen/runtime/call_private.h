@@ -1,12 +1,12 @@
 /* The inside of a call, for the runtime's own files. */
 #pragma once
 
-#include <pthread.h>
-#include <stdatomic.h>
-#include <grpc/grpc.h>
+#include "trace.h"
 #include <crpc/call.h>
 #include <crpc/server.h>
-#include "trace.h"
+#include <grpc/grpc.h>
+#include <pthread.h>
+#include <stdatomic.h>
 
 enum { REQUEST_ID_MAX = 127 };
 
@@ -27,7 +27,8 @@ struct violation {
 	const char *field, *description;
 };
 
-/* The error recorded last. `status` is what a peer sent, or what error_status() packed of the rest. */
+/* The error recorded last. `status` is what a peer sent, or what error_status() packed of the rest.
+ */
 struct rpc_error {
 	int code;
 	const char *message, *reason, *domain;
@@ -37,8 +38,8 @@ struct rpc_error {
 };
 
 /*
- * A call lives in its own arena, so one pooled object holds all of it. It is used by one thread at a time; what another thread may touch is
- * atomic (`cancelled`) or behind `lock` (`operation`).
+ * A call lives in its own arena, so one pooled object holds all of it. It is used by one thread at
+ * a time; what another thread may touch is atomic (`cancelled`) or behind `lock` (`operation`).
  */
 struct rpc_call {
 	struct arena *arena;
@@ -47,12 +48,13 @@ struct rpc_call {
 	const char *name;                /* of background work; or NULL */
 	const struct rpc_method *method; /* or NULL */
 
-	grpc_call *core;                       /* as the server sees it; NULL in background work */
-	const grpc_metadata_array *metadata;   /* of the request, owned by `core`; or NULL */
-	bool (*poll)(struct rpc_call *call);   /* asks the transport whether the peer has gone; or NULL */
-	void *transport;                       /* whose `poll` that is */
+	grpc_call *core;                     /* as the server sees it; NULL in background work */
+	const grpc_metadata_array *metadata; /* of the request, owned by `core`; or NULL */
+	bool (*poll)(
+		struct rpc_call *call); /* asks the transport whether the peer has gone; or NULL */
+	void *transport;                /* whose `poll` that is */
 	atomic_bool cancelled;
-	const atomic_bool *draining;           /* streams end when the server drains; or NULL */
+	const atomic_bool *draining; /* streams end when the server drains; or NULL */
 
 	int64_t deadline_ms; /* CLOCK_MONOTONIC; INT64_MAX: none */
 	int64_t now_ms;      /* what rpc_now_ms() says, 0: the clock */
@@ -80,14 +82,16 @@ struct rpc_call *call_new_in(struct arena *arena);
 
 enum {
 	CALL_ARENA_CAP = 16 * 1024 * 1024,
-	ERROR_STATUS_MAX = 6 * 1024, /* bytes of details that go into a trailer; peers refuse much metadata */
+	ERROR_STATUS_MAX =
+		6 * 1024, /* bytes of details that go into a trailer; peers refuse much metadata */
 	ERROR_MESSAGE_MAX = 1024,
 	VIOLATIONS_MAX = 20,
 	HEADER_VALUE_MAX = 4096,
 	HEADERS_MAX = 32, /* that one side sets for one call */
 };
 
-void header_add(struct arena *arena, struct header_list *list, const char *name, const char *value, size_t length);
+void header_add(struct arena *arena, struct header_list *list, const char *name, const char *value,
+		size_t length);
 const struct header *header_find(const struct header_list *list, const char *name);
 
 /* Takes a request id from outside, if it is one: printable and not too long. */
@@ -99,9 +103,10 @@ static inline int64_t monotonic_ms(void)
 	return monotonic_ns() / 1000000;
 }
 
-/* Records what a peer answered; `details` is its message, `status` google.rpc.Status or empty. Returns the code. */
+/* Records what a peer answered; `details` is its message, `status` google.rpc.Status or empty.
+ * Returns the code. */
 int error_from_peer(struct rpc_call *call, int code, const char *details, size_t details_length,
-                    const uint8_t *status, size_t status_size);
+		    const uint8_t *status, size_t status_size);
 /* Records an error without allocating: for when the arena is full. */
 int error_set_static(struct rpc_call *call, const struct rpc_reason *reason);
 void error_copy(struct rpc_call *to, const struct rpc_call *from);

@@ -1,9 +1,9 @@
 /* Channels: where a peer is, how to reach it, and what to do when it does not answer. */
+#include "channel_private.h"
+#include "tls.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include "channel_private.h"
-#include "tls.h"
 
 enum {
 	KEEPALIVE_MS = 30 * 1000,
@@ -43,7 +43,8 @@ struct rpc_channel *rpc_channel_new(const struct rpc_channel_options *options, c
 	channel->options.tls_dir = copy(options->tls_dir);
 	if (!channel->options.max_message_bytes)
 		channel->options.max_message_bytes = MESSAGE_MAX;
-	channel->peer = channel->options.authority ? channel->options.authority : channel->options.target;
+	channel->peer =
+		channel->options.authority ? channel->options.authority : channel->options.target;
 	channel->references = 1;
 	breaker_init(&channel->breaker, channel->peer);
 	pthread_mutex_init(&channel->lock, NULL);
@@ -83,8 +84,9 @@ struct rpc_channel *rpc_channel_free(struct rpc_channel *channel)
 }
 
 /*
- * The service config, JSON. Retries only where the schema says that a repeat does no harm, and only while at least half of the calls succeed:
- * retryThrottling stops a storm on a peer that is down. Attempts wait 50 ms, 100 ms at most at random.
+ * The service config, JSON. Retries only where the schema says that a repeat does no harm, and only
+ * while at least half of the calls succeed: retryThrottling stops a storm on a peer that is down.
+ * Attempts wait 50 ms, 100 ms at most at random.
  */
 static char *service_config(const struct rpc_channel *channel, const struct rpc_service *service)
 {
@@ -102,11 +104,15 @@ static char *service_config(const struct rpc_channel *channel, const struct rpc_
 
 		if (method->idempotency == RPC_NOT_IDEMPOTENT || method->client_streaming)
 			continue;
-		fputs(n++ ? "," : ",\"retryThrottling\":{\"maxTokens\":10,\"tokenRatio\":0.1},\"methodConfig\":[{\"name\":[", out);
+		fputs(n++ ? ","
+			  : ",\"retryThrottling\":{\"maxTokens\":10,\"tokenRatio\":0.1},"
+			    "\"methodConfig\":[{\"name\":[",
+		      out);
 		fprintf(out, "{\"service\":\"%s\",\"method\":\"%s\"}", service->name, method->name);
 	}
 	if (n)
-		fputs("],\"retryPolicy\":{\"maxAttempts\":3,\"initialBackoff\":\"0.05s\",\"maxBackoff\":\"0.5s\","
+		fputs("],\"retryPolicy\":{\"maxAttempts\":3,\"initialBackoff\":\"0.05s\","
+		      "\"maxBackoff\":\"0.5s\","
 		      "\"backoffMultiplier\":2,\"retryableStatusCodes\":[\"UNAVAILABLE\"]}}]",
 		      out);
 	fputs("}", out);
@@ -117,8 +123,9 @@ static char *service_config(const struct rpc_channel *channel, const struct rpc_
 
 static grpc_arg integer(const char *key, int64_t value)
 {
-	return (grpc_arg){ GRPC_ARG_INTEGER, (char *)key,
-		           { .integer = value > INT32_MAX ? INT32_MAX : (int)value } };
+	return (grpc_arg){ GRPC_ARG_INTEGER,
+			   (char *)key,
+			   { .integer = value > INT32_MAX ? INT32_MAX : (int)value } };
 }
 
 static grpc_arg string(const char *key, const char *value)
@@ -134,8 +141,10 @@ grpc_channel *channel_core_new(struct rpc_channel *channel, const struct rpc_ser
 	grpc_channel_args args = { 0, list };
 
 	list[args.num_args++] = string(GRPC_ARG_SERVICE_CONFIG, config);
-	list[args.num_args++] = integer(GRPC_ARG_SERVICE_CONFIG_DISABLE_RESOLUTION, 1); /* ours, not a DNS record's */
-	list[args.num_args++] = integer(GRPC_ARG_MAX_RECEIVE_MESSAGE_LENGTH, (int64_t)channel->options.max_message_bytes);
+	list[args.num_args++] = integer(GRPC_ARG_SERVICE_CONFIG_DISABLE_RESOLUTION,
+					1); /* ours, not a DNS record's */
+	list[args.num_args++] = integer(GRPC_ARG_MAX_RECEIVE_MESSAGE_LENGTH,
+					(int64_t)channel->options.max_message_bytes);
 	list[args.num_args++] = integer(GRPC_ARG_MAX_METADATA_SIZE, METADATA_MAX);
 	list[args.num_args++] = integer(GRPC_ARG_KEEPALIVE_TIME_MS, KEEPALIVE_MS);
 	list[args.num_args++] = integer(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, KEEPALIVE_TIMEOUT_MS);
@@ -144,13 +153,16 @@ grpc_channel *channel_core_new(struct rpc_channel *channel, const struct rpc_ser
 	list[args.num_args++] = integer(GRPC_ARG_INITIAL_RECONNECT_BACKOFF_MS, RECONNECT_FIRST_MS);
 	list[args.num_args++] = integer(GRPC_ARG_MIN_RECONNECT_BACKOFF_MS, CONNECT_TIMEOUT_MS);
 	list[args.num_args++] = integer(GRPC_ARG_MAX_RECONNECT_BACKOFF_MS, RECONNECT_MAX_MS);
-	list[args.num_args++] = integer(GRPC_ARG_DNS_MIN_TIME_BETWEEN_RESOLUTIONS_MS, RECONNECT_MAX_MS);
+	list[args.num_args++] =
+		integer(GRPC_ARG_DNS_MIN_TIME_BETWEEN_RESOLUTIONS_MS, RECONNECT_MAX_MS);
 	list[args.num_args++] = integer(GRPC_ARG_ENABLE_HTTP_PROXY, 0);
 	list[args.num_args++] = integer(GRPC_ARG_ENABLE_CHANNELZ, 0);
 	if (channel->options.authority) {
-		list[args.num_args++] = string(GRPC_ARG_DEFAULT_AUTHORITY, channel->options.authority);
+		list[args.num_args++] =
+			string(GRPC_ARG_DEFAULT_AUTHORITY, channel->options.authority);
 		if (channel->options.tls_dir)
-			list[args.num_args++] = string(GRPC_SSL_TARGET_NAME_OVERRIDE_ARG, channel->options.authority);
+			list[args.num_args++] = string(GRPC_SSL_TARGET_NAME_OVERRIDE_ARG,
+						       channel->options.authority);
 	}
 	core = grpc_channel_create(channel->options.target, channel->credentials, &args);
 	free(config);
@@ -185,7 +197,8 @@ bool rpc_channel_ready(struct rpc_channel *channel, bool connect)
 	pthread_mutex_lock(&channel->lock);
 	if (!channel->first)
 		channel->first = channel_core_new(channel, NULL);
-	ready = grpc_channel_check_connectivity_state(channel->first, connect) == GRPC_CHANNEL_READY;
+	ready = grpc_channel_check_connectivity_state(channel->first, connect) ==
+		GRPC_CHANNEL_READY;
 	pthread_mutex_unlock(&channel->lock);
 	return ready;
 }

@@ -1,15 +1,15 @@
 /* The inside of channels and clients. */
 #pragma once
 
-#include <crpc/client.h>
-#include <crpc/metrics.h>
 #include "breaker.h"
 #include "core.h"
 #include "dispatch.h"
+#include <crpc/client.h>
+#include <crpc/metrics.h>
 
 /*
- * The core takes a service's retry policy when a channel is made, so each client has a core channel of its own; those of the same target share
- * their connections.
+ * The core takes a service's retry policy when a channel is made, so each client has a core channel
+ * of its own; those of the same target share their connections.
  */
 struct rpc_channel {
 	struct rpc_channel_options options; /* with strings of its own */
@@ -74,21 +74,25 @@ struct client_batch {
 	grpc_op ops[6];
 };
 
-/* Makes the core's call and the op that sends the headers. 0, or a code with its error recorded; then nothing needs closing. */
-int operation_begin(struct client_operation *operation, struct client_batch *batch, struct rpc_client *client,
-                    const struct rpc_method *method, struct rpc_call *call, grpc_completion_queue *queue);
+/* Makes the core's call and the op that sends the headers. 0, or a code with its error recorded;
+ * then nothing needs closing. */
+int operation_begin(struct client_operation *operation, struct client_batch *batch,
+		    struct rpc_client *client, const struct rpc_method *method,
+		    struct rpc_call *call, grpc_completion_queue *queue);
 void operation_add_request(struct client_operation *operation, struct client_batch *batch,
-                           const ProtobufCMessage *request);
+			   const ProtobufCMessage *request);
 void operation_add_headers(struct client_operation *operation, struct client_batch *batch);
 void operation_add_message(struct client_batch *batch, grpc_byte_buffer **message);
 void operation_add_status(struct client_operation *operation, struct client_batch *batch);
 /* Starts it, whatever comes of it; the batch is done with. */
 bool operation_start(struct client_operation *operation, struct client_batch *batch, void *tag);
-/* After the status has come: metrics, breaker, the peer's error. May unwind when the arena is full. */
+/* After the status has come: metrics, breaker, the peer's error. May unwind when the arena is full.
+ */
 int operation_result(struct client_operation *operation, ProtobufCMessage **ret);
 /* Releases what the core gave. Cancels a call that has not ended. */
 void operation_close(struct client_operation *operation);
-int operation_unpack(struct client_operation *operation, grpc_byte_buffer *buffer, ProtobufCMessage **ret);
+int operation_unpack(struct client_operation *operation, grpc_byte_buffer *buffer,
+		     ProtobufCMessage **ret);
 
 /* client_async.c: the queue of the completion thread, and what rpc_call_cancel() reaches. */
 grpc_completion_queue *client_completion_queue(struct rpc_client *client);

@@ -1,9 +1,9 @@
 /* Clients: a call to a peer from within a call, waiting for the answer. */
+#include "channel_private.h"
+#include "local.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include "channel_private.h"
-#include "local.h"
 
 enum { SHORT_TIME_MS = 100 };
 
@@ -21,8 +21,8 @@ struct rpc_client *rpc_client_new(struct rpc_channel *channel, const struct rpc_
 	if (!client->methods)
 		abort();
 	for (size_t i = 0; i < service->n_methods; i++)
-		client->methods[i].registered =
-			grpc_channel_register_call(client->core, service->methods[i].path, NULL, NULL);
+		client->methods[i].registered = grpc_channel_register_call(
+			client->core, service->methods[i].path, NULL, NULL);
 	return client;
 }
 
@@ -44,7 +44,8 @@ struct rpc_client *rpc_client_free(struct rpc_client *client)
  * An operation
  */
 
-static void add_header(struct client_batch *batch, const char *static_name, const char *prefix, const char *value)
+static void add_header(struct client_batch *batch, const char *static_name, const char *prefix,
+		       const char *value)
 {
 	grpc_metadata *item = &batch->headers[batch->n_headers++];
 	size_t length = strlen(prefix), rest = strlen(value);
@@ -64,8 +65,9 @@ static grpc_op *add_op(struct client_batch *batch, grpc_op_type type)
 	return op;
 }
 
-int operation_begin(struct client_operation *operation, struct client_batch *batch, struct rpc_client *client,
-                    const struct rpc_method *method, struct rpc_call *call, grpc_completion_queue *queue)
+int operation_begin(struct client_operation *operation, struct client_batch *batch,
+		    struct rpc_client *client, const struct rpc_method *method,
+		    struct rpc_call *call, grpc_completion_queue *queue)
 {
 	struct rpc_channel *channel = client->channel;
 	int64_t now = monotonic_ms(), deadline = call->deadline_ms;
@@ -74,11 +76,14 @@ int operation_begin(struct client_operation *operation, struct client_batch *bat
 	if (method->timeout_ms && deadline > now + method->timeout_ms)
 		deadline = now + method->timeout_ms;
 	if (deadline <= now)
-		return rpc_fail_code(call, RPC_DEADLINE_EXCEEDED, "No time is left to call %s.", method->path + 1);
+		return rpc_fail_code(call, RPC_DEADLINE_EXCEEDED, "No time is left to call %s.",
+				     method->path + 1);
 	if (rpc_cancelled(call)) /* and from now on the core cancels this call with ours */
-		return rpc_fail_code(call, RPC_CANCELLED, "The caller has gone; %s is not called.", method->path + 1);
+		return rpc_fail_code(call, RPC_CANCELLED, "The caller has gone; %s is not called.",
+				     method->path + 1);
 	if (!breaker_enter(&channel->breaker, now)) {
-		int r = rpc_fail(call, &crpc_reasons[REASON_PEER_UNAVAILABLE], { "peer", channel->peer });
+		int r = rpc_fail(call, &crpc_reasons[REASON_PEER_UNAVAILABLE],
+				 { "peer", channel->peer });
 
 		rpc_retry_after(call, BREAKER_REST_MS);
 		return r;
@@ -89,7 +94,8 @@ int operation_begin(struct client_operation *operation, struct client_batch *bat
 	operation->details = grpc_empty_slice();
 	operation->core = grpc_channel_create_registered_call(
 		client->core, call->core, GRPC_PROPAGATE_DEFAULTS, queue,
-		client->methods[method - client->service->methods].registered, core_deadline(deadline), NULL);
+		client->methods[method - client->service->methods].registered,
+		core_deadline(deadline), NULL);
 
 	batch->n_headers = batch->n_ops = 0;
 	core_metadata_add(batch->headers, &batch->n_headers, &call->request_headers);
@@ -104,7 +110,7 @@ int operation_begin(struct client_operation *operation, struct client_batch *bat
 }
 
 void operation_add_request(struct client_operation *operation, struct client_batch *batch,
-                           const ProtobufCMessage *request)
+			   const ProtobufCMessage *request)
 {
 	operation->request = core_pack(request);
 	add_op(batch, GRPC_OP_SEND_MESSAGE)->data.send_message.send_message = operation->request;
@@ -134,25 +140,27 @@ void operation_add_status(struct client_operation *operation, struct client_batc
 
 bool operation_start(struct client_operation *operation, struct client_batch *batch, void *tag)
 {
-	grpc_call_error error = grpc_call_start_batch(operation->core, batch->ops, batch->n_ops, tag, NULL);
+	bool started = core_start(operation->core, batch->ops, batch->n_ops, tag);
 
 	core_metadata_unref(batch->headers, batch->n_headers);
 	batch->n_headers = batch->n_ops = 0;
-	return error == GRPC_CALL_OK;
+	return started;
 }
 
 static void count(struct client_operation *operation, int code)
 {
 	struct client_method *method =
-		&operation->client->methods[operation->method - operation->client->service->methods];
-	struct metric *metric = atomic_load_explicit(&method->durations[code], memory_order_acquire);
+		&operation->client
+			 ->methods[operation->method - operation->client->service->methods];
+	struct metric *metric =
+		atomic_load_explicit(&method->durations[code], memory_order_acquire);
 	char labels[256];
 
 	if (!metric) {
-		snprintf(labels, sizeof(labels), "method=\"%s\",code=\"%s\"", operation->method->path + 1,
-		         rpc_code_name(code));
+		snprintf(labels, sizeof(labels), "method=\"%s\",code=\"%s\"",
+			 operation->method->path + 1, rpc_code_name(code));
 		metric = metric_histogram("rpc_client_duration_seconds", labels,
-		                          "Time that calls to peers took, by method and code.");
+					  "Time that calls to peers took, by method and code.");
 		atomic_store_explicit(&method->durations[code], metric, memory_order_release);
 	}
 	metric_observe(metric, (double)(monotonic_ns() - operation->started_ns) / 1e9);
@@ -173,7 +181,8 @@ static enum breaker_result judge(const struct client_operation *operation, int c
 	}
 }
 
-int operation_unpack(struct client_operation *operation, grpc_byte_buffer *buffer, ProtobufCMessage **ret)
+int operation_unpack(struct client_operation *operation, grpc_byte_buffer *buffer,
+		     ProtobufCMessage **ret)
 {
 	struct rpc_call *call = operation->call;
 	const ProtobufCMessageDescriptor *type = operation->method->response;
@@ -183,7 +192,7 @@ int operation_unpack(struct client_operation *operation, grpc_byte_buffer *buffe
 
 	if (!message)
 		return rpc_fail_code(call, RPC_INTERNAL, "The answer of %s is not a valid %s: %s.",
-		                     operation->method->path + 1, type->name, problem);
+				     operation->method->path + 1, type->name, problem);
 	*ret = message;
 	return 0;
 }
@@ -205,14 +214,15 @@ int operation_result(struct client_operation *operation, ProtobufCMessage **ret)
 	if (code) {
 		status = core_metadata_find(&operation->trailing, "grpc-status-details-bin");
 		return error_from_peer(call, code, core_slice_text(&operation->details),
-		                       GRPC_SLICE_LENGTH(operation->details),
-		                       status ? GRPC_SLICE_START_PTR(*status) : NULL,
-		                       status ? GRPC_SLICE_LENGTH(*status) : 0);
+				       GRPC_SLICE_LENGTH(operation->details),
+				       status ? GRPC_SLICE_START_PTR(*status) : NULL,
+				       status ? GRPC_SLICE_LENGTH(*status) : 0);
 	}
 	if (!ret)
 		return 0;
 	if (!operation->response)
-		return rpc_fail_code(call, RPC_INTERNAL, "%s answered without a message.", operation->method->path + 1);
+		return rpc_fail_code(call, RPC_INTERNAL, "%s answered without a message.",
+				     operation->method->path + 1);
 	return operation_unpack(operation, operation->response, ret);
 }
 
@@ -221,7 +231,8 @@ void operation_close(struct client_operation *operation)
 	if (!operation->core)
 		return;
 	if (operation->client) /* given up before its status came */
-		breaker_leave(&operation->client->channel->breaker, monotonic_ms(), BREAKER_NEITHER);
+		breaker_leave(&operation->client->channel->breaker, monotonic_ms(),
+			      BREAKER_NEITHER);
 	grpc_metadata_array_destroy(&operation->initial);
 	grpc_metadata_array_destroy(&operation->trailing);
 	grpc_slice_unref(operation->details);
@@ -265,8 +276,8 @@ static grpc_completion_queue *queue_of_thread(void)
 	return thread_queue;
 }
 
-int rpc_client_call(struct rpc_client *client, const struct rpc_method *method, struct rpc_call *call,
-                    const ProtobufCMessage *request, ProtobufCMessage **ret)
+int rpc_client_call(struct rpc_client *client, const struct rpc_method *method,
+		    struct rpc_call *call, const ProtobufCMessage *request, ProtobufCMessage **ret)
 {
 	/* A full arena unwinds through here. */
 	cleanup(operation_close) struct client_operation operation = { 0 };
@@ -286,7 +297,7 @@ int rpc_client_call(struct rpc_client *client, const struct rpc_method *method, 
 	operation_add_status(&operation, &batch);
 	client_set_operation(call, &operation);
 	if (operation_start(&operation, &batch, &operation))
-		grpc_completion_queue_pluck(queue, &operation, gpr_inf_future(GPR_CLOCK_REALTIME), NULL);
+		core_wait(queue, &operation);
 	else
 		operation.status = GRPC_STATUS_INTERNAL;
 	client_set_operation(call, NULL);

@@ -1,12 +1,13 @@
 /* Clients that do not wait: calls that end on the completion thread. */
-#include <stdlib.h>
-#include <string.h>
 #include "channel_private.h"
 #include "local.h"
 #include "thread.h"
+#include <stdlib.h>
+#include <string.h>
 
 /*
- * One queue and one thread complete all calls of the process. They begin with the first client that needs them and end with the last client.
+ * One queue and one thread complete all calls of the process. They begin with the first client that
+ * needs them and end with the last client.
  */
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static grpc_completion_queue *queue;
@@ -29,7 +30,8 @@ grpc_completion_queue *client_completion_queue(struct rpc_client *client)
 	if (!client->asynchronous) {
 		if (!users++) {
 			queue = grpc_completion_queue_create_for_next(NULL);
-			if (thread_start(&thread, THREAD_STACK, "rpc-complete", completion_thread, queue))
+			if (thread_start(&thread, THREAD_STACK, "rpc-complete", completion_thread,
+					 queue))
 				abort();
 		}
 		atomic_store_explicit(&client->asynchronous, true, memory_order_release);
@@ -101,8 +103,9 @@ static void unary_done(struct core_event *event, bool ok)
 	done(data, call, code, code ? NULL : message);
 }
 
-int rpc_client_start(struct rpc_client *client, const struct rpc_method *method, struct rpc_call *call,
-                     const ProtobufCMessage *request, rpc_done_function *done, void *data)
+int rpc_client_start(struct rpc_client *client, const struct rpc_method *method,
+		     struct rpc_call *call, const ProtobufCMessage *request,
+		     rpc_done_function *done, void *data)
 {
 	struct client_operation *operation;
 	struct client_batch batch;
@@ -116,7 +119,8 @@ int rpc_client_start(struct rpc_client *client, const struct rpc_method *method,
 		return 0;
 	}
 	operation = arena_alloc(call->arena, sizeof(*operation));
-	r = operation_begin(operation, &batch, client, method, call, client_completion_queue(client));
+	r = operation_begin(operation, &batch, client, method, call,
+			    client_completion_queue(client));
 	if (r)
 		return r;
 	operation->event.run = unary_done;
@@ -131,5 +135,6 @@ int rpc_client_start(struct rpc_client *client, const struct rpc_method *method,
 		return 0;
 	client_set_operation(call, NULL);
 	operation_close(operation);
-	return rpc_fail_code(call, RPC_INTERNAL, "The call to %s could not be started.", method->path + 1);
+	return rpc_fail_code(call, RPC_INTERNAL, "The call to %s could not be started.",
+			     method->path + 1);
 }

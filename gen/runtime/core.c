@@ -1,10 +1,10 @@
 /* The gRPC C core: its start and end, slices, metadata, time. */
+#include "core.h"
+#include <crpc/log.h>
+#include <grpc/support/log.h>
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
-#include <grpc/support/log.h>
-#include <crpc/log.h>
-#include "core.h"
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static unsigned references;
@@ -36,16 +36,34 @@ void core_unref(void)
 void core_run_events(grpc_completion_queue *queue)
 {
 	for (;;) {
-		grpc_event event = grpc_completion_queue_next(queue, gpr_inf_future(GPR_CLOCK_REALTIME), NULL);
+		grpc_event event =
+			grpc_completion_queue_next(queue, gpr_inf_future(GPR_CLOCK_REALTIME), NULL);
 
 		if (event.type == GRPC_QUEUE_SHUTDOWN)
 			return;
 		if (event.type == GRPC_OP_COMPLETE) {
 			struct core_event *done = event.tag;
 
+			core_after(done);
 			done->run(done, event.success);
 		}
 	}
+}
+
+bool core_start(grpc_call *call, const grpc_op *ops, size_t n, void *tag)
+{
+	core_before(tag);
+	return grpc_call_start_batch(call, ops, n, tag, NULL) == GRPC_CALL_OK;
+}
+
+enum core_plucked core_pluck(grpc_completion_queue *queue, void *tag, gpr_timespec until)
+{
+	grpc_event event = grpc_completion_queue_pluck(queue, tag, until, NULL);
+
+	if (event.type != GRPC_OP_COMPLETE)
+		return CORE_LATE;
+	core_after(tag);
+	return event.success ? CORE_DONE : CORE_FAILED;
 }
 
 gpr_timespec core_deadline(int64_t ms)
@@ -103,7 +121,8 @@ ProtobufCBinaryData core_bytes(struct arena *arena, grpc_byte_buffer *buffer)
 	return (ProtobufCBinaryData){ size, bytes };
 }
 
-void core_metadata_set(grpc_metadata *item, const char *static_name, const char *value, size_t length)
+void core_metadata_set(grpc_metadata *item, const char *static_name, const char *value,
+		       size_t length)
 {
 	item->key = grpc_slice_from_static_string(static_name);
 	item->value = grpc_slice_from_copied_buffer(value, length);
@@ -111,15 +130,18 @@ void core_metadata_set(grpc_metadata *item, const char *static_name, const char 
 
 void core_metadata_add(grpc_metadata *to, size_t *n, const struct header_list *list)
 {
-	for (const struct header *header = list->first; header && *n < HEADERS_MAX; header = header->next) {
+	for (const struct header *header = list->first; header && *n < HEADERS_MAX;
+	     header = header->next) {
 		grpc_metadata *item = &to[*n];
 
-		/* Names and values may have come from outside; the core refuses the whole call for one that is illegal. */
+		/* Names and values may have come from outside; the core refuses the whole call for
+		 * one that is illegal. */
 		item->key = grpc_slice_from_copied_string(header->name);
 		item->value = grpc_slice_from_copied_buffer(header->value, header->length);
 		if (header->length <= HEADER_VALUE_MAX && grpc_header_key_is_legal(item->key) &&
 		    strncmp(header->name, "grpc-", 5) &&
-		    (grpc_is_binary_header(item->key) || grpc_header_nonbin_value_is_legal(item->value))) {
+		    (grpc_is_binary_header(item->key) ||
+		     grpc_header_nonbin_value_is_legal(item->value))) {
 			(*n)++;
 			continue;
 		}
@@ -146,12 +168,15 @@ const grpc_slice *core_metadata_find(const grpc_metadata_array *array, const cha
 	return NULL;
 }
 
-void core_metadata_keep(struct arena *arena, const grpc_metadata_array *array, struct header_list *list)
+void core_metadata_keep(struct arena *arena, const grpc_metadata_array *array,
+			struct header_list *list)
 {
 	for (size_t i = 0; i < array->count; i++) {
 		const grpc_metadata *item = &array->metadata[i];
-		char *name = arena_strndup(arena, core_slice_text(&item->key), GRPC_SLICE_LENGTH(item->key));
+		char *name = arena_strndup(arena, core_slice_text(&item->key),
+					   GRPC_SLICE_LENGTH(item->key));
 
-		header_add(arena, list, name, core_slice_text(&item->value), GRPC_SLICE_LENGTH(item->value));
+		header_add(arena, list, name, core_slice_text(&item->value),
+			   GRPC_SLICE_LENGTH(item->value));
 	}
 }

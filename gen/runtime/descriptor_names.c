@@ -1,10 +1,10 @@
 /* What a FileDescriptorProto declares, read from its bytes. */
-#include <string.h>
 #include "descriptor_names.h"
+#include <string.h>
 
 /*
- * Reflection asks rarely and the descriptors are our own, so they are walked where they are: no index, no tree in memory. Field numbers are
- * those of google/protobuf/descriptor.proto.
+ * Reflection asks rarely and the descriptors are our own, so they are walked where they are: no
+ * index, no tree in memory. Field numbers are those of google/protobuf/descriptor.proto.
  */
 struct bytes {
 	const uint8_t *at, *end;
@@ -32,7 +32,8 @@ static bool read_varint(struct bytes *in, uint64_t *ret)
 	return false;
 }
 
-/* The next field that is an integer or has a length; descriptors hold no others that matter here. */
+/* The next field that is an integer or has a length; descriptors hold no others that matter here.
+ */
 static bool read_field(struct bytes *in, struct field *ret)
 {
 	uint64_t tag, length;
@@ -109,9 +110,8 @@ struct scope {
 
 static const struct scope leaf[] = { { 0 } };
 static const struct scope enum_scope[] = { { 2, leaf }, { 0 } };
-static const struct scope message_scope[] = {
-	{ 2, leaf }, { 3, message_scope }, { 4, enum_scope }, { 6, leaf }, { 8, leaf }, { 0 }
-};
+static const struct scope message_scope[] = { { 2, leaf }, { 3, message_scope }, { 4, enum_scope },
+					      { 6, leaf }, { 8, leaf },          { 0 } };
 static const struct scope service_scope[] = { { 2, leaf }, { 0 } };
 static const struct scope file_scope[] = {
 	{ 4, message_scope }, { 5, enum_scope }, { 6, service_scope }, { 7, leaf }, { 0 }
@@ -129,7 +129,8 @@ static bool declares(struct bytes in, const struct scope *scope, const char *res
 			entry++;
 		if (!entry->number)
 			continue;
-		if (take_name(&inner, find_bytes(field.bytes, 1)) && (!*inner || declares(field.bytes, entry->inner, inner)))
+		if (take_name(&inner, find_bytes(field.bytes, 1)) &&
+		    (!*inner || declares(field.bytes, entry->inner, inner)))
 			return true;
 		/* A value's full name is a sibling of its enum's. */
 		if (entry->inner == enum_scope && declares(field.bytes, enum_scope, rest))
@@ -152,8 +153,8 @@ bool file_declares(const struct rpc_file *file, const char *symbol)
 	return *symbol && declares(file_bytes(file), file_scope, symbol);
 }
 
-static void each_extension(struct bytes in, uint32_t extension_field, uint32_t message_field, const char *type,
-                           void (*found)(void *data, int32_t number), void *data)
+static void each_extension(struct bytes in, uint32_t extension_field, uint32_t message_field,
+			   const char *type, void (*found)(void *data, int32_t number), void *data)
 {
 	struct field field;
 
@@ -173,8 +174,8 @@ static void each_extension(struct bytes in, uint32_t extension_field, uint32_t m
 	}
 }
 
-void file_each_extension(const struct rpc_file *file, const char *type, void (*found)(void *data, int32_t number),
-                         void *data)
+void file_each_extension(const struct rpc_file *file, const char *type,
+			 void (*found)(void *data, int32_t number), void *data)
 {
 	each_extension(file_bytes(file), 7, 4, type, found, data);
 }

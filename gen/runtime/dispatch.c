@@ -1,10 +1,10 @@
 /* Dispatch: everything between the bytes of a request and the handler. */
+#include "dispatch.h"
+#include "core.h"
+#include "tls.h"
+#include <crpc/log.h>
 #include <stdio.h>
 #include <string.h>
-#include <crpc/log.h>
-#include "core.h"
-#include "dispatch.h"
-#include "tls.h"
 
 struct metadata {
 	const grpc_slice *authorization, *traceparent, *request_id;
@@ -24,7 +24,8 @@ static void find_metadata(const grpc_metadata_array *array, struct metadata *ret
 	}
 }
 
-/* The token of `authorization: Bearer`, "" when something else stands there, NULL when nothing does. */
+/* The token of `authorization: Bearer`, "" when something else stands there, NULL when nothing
+ * does. */
 static const char *bearer_token(struct rpc_call *call, const grpc_slice *value)
 {
 	static const char SCHEME[] = "bearer ";
@@ -32,9 +33,11 @@ static const char *bearer_token(struct rpc_call *call, const grpc_slice *value)
 
 	if (!value)
 		return NULL;
-	if (GRPC_SLICE_LENGTH(*value) < length || strncasecmp(core_slice_text(value), SCHEME, length))
+	if (GRPC_SLICE_LENGTH(*value) < length ||
+	    strncasecmp(core_slice_text(value), SCHEME, length))
 		return "";
-	return arena_strndup(call->arena, core_slice_text(value) + length, GRPC_SLICE_LENGTH(*value) - length);
+	return arena_strndup(call->arena, core_slice_text(value) + length,
+			     GRPC_SLICE_LENGTH(*value) - length);
 }
 
 static const char *read_metadata(struct rpc_call *call)
@@ -45,16 +48,18 @@ static const char *read_metadata(struct rpc_call *call)
 		return NULL;
 	find_metadata(call->metadata, &found);
 	if (found.traceparent)
-		trace_begin(&call->trace, core_slice_text(found.traceparent), GRPC_SLICE_LENGTH(*found.traceparent));
+		trace_begin(&call->trace, core_slice_text(found.traceparent),
+			    GRPC_SLICE_LENGTH(*found.traceparent));
 	else
 		trace_begin(&call->trace, NULL, 0);
 	if (found.request_id)
-		call_set_request_id(call, core_slice_text(found.request_id), GRPC_SLICE_LENGTH(*found.request_id));
+		call_set_request_id(call, core_slice_text(found.request_id),
+				    GRPC_SLICE_LENGTH(*found.request_id));
 	return bearer_token(call, found.authorization);
 }
 
-static int check_token(struct rpc_call *call, const struct rpc_authenticator *authenticator, const char *token,
-                       struct rpc_caller *ret)
+static int check_token(struct rpc_call *call, const struct rpc_authenticator *authenticator,
+		       const char *token, struct rpc_caller *ret)
 {
 	if (!*token)
 		return rpc_fail(call, &crpc_reasons[REASON_TOKEN_INVALID]);
@@ -71,8 +76,10 @@ static int authenticate(struct rpc_call *call, const struct dispatch *dispatch, 
 		return 0;
 	r = check_token(call, dispatch->authenticator, token, &person);
 	if (r) {
-		/* A method for everyone is for those with an old token too, but they stay nobody. */
-		if (r == RPC_UNAUTHENTICATED && dispatch->served->method->access.level == RPC_LEVEL_PUBLIC) {
+		/* A method for everyone is for those with an old token too, but they stay nobody.
+		 */
+		if (r == RPC_UNAUTHENTICATED &&
+		    dispatch->served->method->access.level == RPC_LEVEL_PUBLIC) {
 			rpc_error_clear(call);
 			return 0;
 		}
@@ -100,13 +107,15 @@ static int read_request(struct rpc_call *call, struct dispatch *dispatch, Protob
 		return rpc_fail(call, &crpc_reasons[REASON_MESSAGE_MISSING]);
 	size = grpc_byte_buffer_length(dispatch->payload);
 	if (limit && size > limit)
-		return rpc_fail(call, &crpc_reasons[REASON_MESSAGE_TOO_LARGE], { "size", rpc_printf(call, "%zu", size) },
-		                { "method", method->path + 1 }, { "limit", rpc_printf(call, "%zu", limit) });
+		return rpc_fail(call, &crpc_reasons[REASON_MESSAGE_TOO_LARGE],
+				{ "size", rpc_printf(call, "%zu", size) },
+				{ "method", method->path + 1 },
+				{ "limit", rpc_printf(call, "%zu", limit) });
 	bytes = core_bytes(call->arena, dispatch->payload);
 	*ret = rpc_unpack(call->arena, method->request, bytes.data, bytes.len, &problem);
 	if (!*ret)
-		return rpc_fail(call, &crpc_reasons[REASON_MESSAGE_MALFORMED], { "type", method->request->name },
-		                { "problem", problem });
+		return rpc_fail(call, &crpc_reasons[REASON_MESSAGE_MALFORMED],
+				{ "type", method->request->name }, { "problem", problem });
 	return 0;
 }
 
@@ -159,8 +168,9 @@ static int settle(struct rpc_call *call, const struct dispatch *dispatch, int r)
 		return rpc_fail_code(call, r, "%s", rpc_code_name(r));
 	snprintf(number, sizeof(number), "%d", r);
 	log_error(call, "a handler failed", { "method", path + 1 }, { "result", number },
-	          { "error", r < 0 ? log_errno(r) : "no gRPC code" });
-	return rpc_fail(call, &crpc_reasons[REASON_INTERNAL], { "request_id", rpc_request_id(call) });
+		  { "error", r < 0 ? log_errno(r) : "no gRPC code" });
+	return rpc_fail(call, &crpc_reasons[REASON_INTERNAL],
+			{ "request_id", rpc_request_id(call) });
 }
 
 static int run_all(void *data, struct rpc_call *call)
@@ -169,7 +179,8 @@ static int run_all(void *data, struct rpc_call *call)
 	int r;
 
 	if (rpc_remaining_ms(call) <= 0) /* it waited too long for a thread */
-		r = rpc_fail_code(call, RPC_DEADLINE_EXCEEDED, "The deadline passed before the call began.");
+		r = rpc_fail_code(call, RPC_DEADLINE_EXCEEDED,
+				  "The deadline passed before the call began.");
 	else
 		r = settle(call, dispatch, run_handler(call, dispatch));
 	if (r)
@@ -197,19 +208,22 @@ int dispatch(struct rpc_call *call, struct dispatch *dispatch)
 
 static struct metric *duration_metric(struct served_method *served, int code)
 {
-	struct metric *metric = atomic_load_explicit(&served->durations[code], memory_order_acquire);
+	struct metric *metric =
+		atomic_load_explicit(&served->durations[code], memory_order_acquire);
 	char labels[256];
 
 	if (!metric) {
-		snprintf(labels, sizeof(labels), "method=\"%s\",code=\"%s\"", served->method->path + 1,
-		         rpc_code_name(code));
-		metric = metric_histogram("rpc_server_duration_seconds", labels, "Time that calls took, by method and code.");
+		snprintf(labels, sizeof(labels), "method=\"%s\",code=\"%s\"",
+			 served->method->path + 1, rpc_code_name(code));
+		metric = metric_histogram("rpc_server_duration_seconds", labels,
+					  "Time that calls took, by method and code.");
 		atomic_store_explicit(&served->durations[code], metric, memory_order_release);
 	}
 	return metric;
 }
 
-void dispatch_count(struct rpc_call *call, struct served_method *served, int code, int64_t started_ns, bool access_log)
+void dispatch_count(struct rpc_call *call, struct served_method *served, int code,
+		    int64_t started_ns, bool access_log)
 {
 	enum log_level level = access_log ? LOG_LEVEL_INFO : LOG_LEVEL_DEBUG;
 	double seconds = (double)(monotonic_ns() - started_ns) / 1e9;
@@ -220,10 +234,10 @@ void dispatch_count(struct rpc_call *call, struct served_method *served, int cod
 		return;
 	snprintf(milliseconds, sizeof(milliseconds), "%.3f", seconds * 1000);
 	log_write(level, call, "call",
-	          (const struct rpc_meta[]){ { "method", served->method->path + 1 },
-	                                     { "code", rpc_code_name(code) },
-	                                     { "reason", call->error.reason },
-	                                     { "caller", call->caller.service },
-	                                     { "ms", milliseconds },
-	                                     { NULL, NULL } });
+		  (const struct rpc_meta[]){ { "method", served->method->path + 1 },
+					     { "code", rpc_code_name(code) },
+					     { "reason", call->error.reason },
+					     { "caller", call->caller.service },
+					     { "ms", milliseconds },
+					     { NULL, NULL } });
 }

@@ -1,8 +1,8 @@
 /* grpc.health.v1: what serves and what does not, asked once or watched. */
+#include "health.h"
+#include <health.rpc.h>
 #include <stdlib.h>
 #include <string.h>
-#include <health.rpc.h>
-#include "health.h"
 
 enum { WATCHERS_MAX = 1024 };
 
@@ -14,9 +14,9 @@ struct service_health {
 };
 
 /*
- * Every channel with health checking watches, all day: so no thread waits for a watcher. One lives as two events on the server's queue: the message
- * that is being sent, at most one, and the end of the call. Each holds a reference to the call; the watcher goes with the end of
- * the call.
+ * Every channel with health checking watches, all day: so no thread waits for a watcher. One lives
+ * as two events on the server's queue: the message that is being sent, at most one, and the end of
+ * the call. Each holds a reference to the call; the watcher goes with the end of the call.
  */
 struct watcher {
 	struct watcher *next, **link;
@@ -71,8 +71,8 @@ static HealthCheckResponseServingStatus status_of(const struct service_health *s
 {
 	if (!service || !service->known)
 		return HEALTH_CHECK_RESPONSE_SERVING_STATUS_SERVICE_UNKNOWN;
-	return service->serving ? HEALTH_CHECK_RESPONSE_SERVING_STATUS_SERVING :
-	                          HEALTH_CHECK_RESPONSE_SERVING_STATUS_NOT_SERVING;
+	return service->serving ? HEALTH_CHECK_RESPONSE_SERVING_STATUS_SERVING
+				: HEALTH_CHECK_RESPONSE_SERVING_STATUS_NOT_SERVING;
 }
 
 /*
@@ -87,10 +87,11 @@ static void watcher_send(struct watcher *watcher, grpc_op *ops, size_t n)
 
 	sc->sent.run = watcher_sent;
 	atomic_fetch_add_explicit(&sc->references, 1, memory_order_relaxed);
-	if (grpc_call_start_batch(sc->core, ops, n, &sc->sent, NULL) == GRPC_CALL_OK)
+	if (core_start(sc->core, ops, n, &sc->sent))
 		watcher->sending = true;
 	else
-		atomic_fetch_sub_explicit(&sc->references, 1, memory_order_relaxed); /* the end holds another */
+		atomic_fetch_sub_explicit(&sc->references, 1,
+					  memory_order_relaxed); /* the end holds another */
 }
 
 /* Sends what the watcher does not know yet; under the lock. */
@@ -102,7 +103,8 @@ static void watcher_step(struct watcher *watcher)
 	grpc_op ops[2];
 	size_t n = 0;
 
-	if (watcher->sending || watcher->ended || (!watcher->health->ending && watcher->told == (int)status))
+	if (watcher->sending || watcher->ended ||
+	    (!watcher->health->ending && watcher->told == (int)status))
 		return;
 	memset(ops, 0, sizeof(ops));
 	if (watcher->told < 0)
@@ -123,7 +125,8 @@ static void watcher_step(struct watcher *watcher)
 
 static void watcher_sent(struct core_event *event, bool ok)
 {
-	struct server_call *sc = (struct server_call *)((char *)event - offsetof(struct server_call, sent));
+	struct server_call *sc =
+		(struct server_call *)((char *)event - offsetof(struct server_call, sent));
 	struct health *health = sc->server->health;
 
 	pthread_mutex_lock(&health->lock);
@@ -141,7 +144,8 @@ static void watcher_sent(struct core_event *event, bool ok)
 
 static void watcher_closed(struct core_event *event, bool ok)
 {
-	struct server_call *sc = (struct server_call *)((char *)event - offsetof(struct server_call, closed));
+	struct server_call *sc =
+		(struct server_call *)((char *)event - offsetof(struct server_call, closed));
 	struct health *health = sc->server->health;
 	struct watcher *watcher = sc->watcher;
 
@@ -170,22 +174,26 @@ static void watcher_new(struct health *health, struct server_call *sc, const cha
 	sc->closed.run = watcher_closed;
 	sc->watcher = watcher;
 	pthread_mutex_lock(&health->lock);
-	*watcher = (struct watcher){ .next = health->watchers, .link = &health->watchers, .health = health,
-		                     .service = find(health, name, true), .sc = sc, .told = -1 };
+	*watcher = (struct watcher){ .next = health->watchers,
+				     .link = &health->watchers,
+				     .health = health,
+				     .service = find(health, name, true),
+				     .sc = sc,
+				     .told = -1 };
 	if (watcher->next)
 		watcher->next->link = &watcher->next;
 	health->watchers = watcher;
 	watcher->service->watchers++;
 	health->n_watchers++;
 	/* The reference that came with the call is the end's. */
-	grpc_call_start_batch(sc->core, &op, 1, &sc->closed, NULL);
+	core_start(sc->core, &op, 1, &sc->closed);
 	watcher_step(watcher);
 	pthread_mutex_unlock(&health->lock);
 }
 
 /* Runs as the handler of Watch, so that what every request undergoes is done to this one too. */
-static int begin_watch(struct health_service *self, struct rpc_call *call, const HealthCheckRequest *req,
-                       struct health_check_response_writer *out)
+static int begin_watch(struct health_service *self, struct rpc_call *call,
+		       const HealthCheckRequest *req, struct health_check_response_writer *out)
 {
 	struct health *health = (struct health *)self;
 	unsigned n;
@@ -219,7 +227,7 @@ void health_watch(struct server_call *sc)
  */
 
 static int check(struct health_service *self, struct rpc_call *call, const HealthCheckRequest *req,
-                 HealthCheckResponse **ret)
+		 HealthCheckResponse **ret)
 {
 	struct health *health = (struct health *)self;
 	HealthCheckResponseServingStatus status;
@@ -228,7 +236,8 @@ static int check(struct health_service *self, struct rpc_call *call, const Healt
 	status = status_of(find(health, req->service, false));
 	pthread_mutex_unlock(&health->lock);
 	if (status == HEALTH_CHECK_RESPONSE_SERVING_STATUS_SERVICE_UNKNOWN)
-		return rpc_fail_code(call, RPC_NOT_FOUND, "No service is named '%s' here.", req->service);
+		return rpc_fail_code(call, RPC_NOT_FOUND, "No service is named '%s' here.",
+				     req->service);
 	*ret = rpc_new(call, HealthCheckResponse, .status = status);
 	return 0;
 }

@@ -1,7 +1,8 @@
-/* Clients of an ops table in this process: tests call a service as its peers do, rules included, without a network. */
-#include <stdlib.h>
+/* Clients of an ops table in this process: tests call a service as its peers do, rules included,
+ * without a network. */
 #include "local.h"
 #include "stream_private.h"
+#include <stdlib.h>
 
 struct rpc_client *rpc_client_local(const struct rpc_service *service, const void *ops, void *self)
 {
@@ -14,7 +15,9 @@ struct rpc_client *rpc_client_local(const struct rpc_service *service, const voi
 	if (!client->served)
 		abort();
 	for (size_t i = 0; i < service->n_methods; i++)
-		client->served[i] = (struct served_method){ .method = &service->methods[i], .ops = ops, .self = self };
+		client->served[i] = (struct served_method){ .method = &service->methods[i],
+							    .ops = ops,
+							    .self = self };
 	return client;
 }
 
@@ -42,7 +45,8 @@ static struct rpc_call *callee_new(struct rpc_call *call)
 static void take_headers(struct rpc_call *call, const struct header_list *list)
 {
 	for (const struct header *header = list->first; header; header = header->next)
-		header_add(call->arena, &call->peer_headers, header->name, header->value, header->length);
+		header_add(call->arena, &call->peer_headers, header->name, header->value,
+			   header->length);
 }
 
 static int callee_end(struct rpc_call *call, struct rpc_call *callee, int code)
@@ -59,10 +63,11 @@ static int callee_end(struct rpc_call *call, struct rpc_call *callee, int code)
 }
 
 int local_call(struct rpc_client *client, const struct rpc_method *method, struct rpc_call *call,
-               const ProtobufCMessage *request, ProtobufCMessage **ret)
+	       const ProtobufCMessage *request, ProtobufCMessage **ret)
 {
 	struct rpc_call *callee = callee_new(call);
-	struct dispatch job = { .served = served_of(client, method), .request = rpc_message_copy(call->arena, request) };
+	struct dispatch job = { .served = served_of(client, method),
+				.request = rpc_message_copy(call->arena, request) };
 	int code = callee_end(call, callee, dispatch(callee, &job));
 
 	if (code)
@@ -75,8 +80,8 @@ int local_call(struct rpc_client *client, const struct rpc_method *method, struc
 }
 
 /*
- * Streams: the handler runs once the client has said all, its messages are kept in the call's arena and read afterwards. One that watches for ever
- * ends by the call's deadline.
+ * Streams: the handler runs once the client has said all, its messages are kept in the call's arena
+ * and read afterwards. One that watches for ever ends by the call's deadline.
  */
 struct local_message {
 	struct local_message *next;
@@ -121,9 +126,9 @@ static int run(struct rpc_stream *stream)
 	struct local_stream *local = stream->local;
 	struct rpc_call *callee = callee_new(stream->call);
 	struct rpc_stream served = { .call = callee, .server = true, .local = local };
-	struct dispatch job = {
-		.served = served_of(local->client, local->method), .request = local->request, .stream = &served
-	};
+	struct dispatch job = { .served = served_of(local->client, local->method),
+				.request = local->request,
+				.stream = &served };
 
 	local->ran = true;
 	stream->code = callee_end(stream->call, callee, dispatch(callee, &job));
@@ -133,8 +138,9 @@ static int run(struct rpc_stream *stream)
 	return stream->code;
 }
 
-int local_stream_open(struct rpc_client *client, const struct rpc_method *method, struct rpc_call *call,
-                      const ProtobufCMessage *request, struct rpc_stream **ret)
+int local_stream_open(struct rpc_client *client, const struct rpc_method *method,
+		      struct rpc_call *call, const ProtobufCMessage *request,
+		      struct rpc_stream **ret)
 {
 	struct rpc_stream *stream = calloc(1, sizeof(*stream));
 	struct local_stream *local = arena_alloc(call->arena, sizeof(*local));
@@ -153,7 +159,8 @@ int local_stream_open(struct rpc_client *client, const struct rpc_method *method
 
 int local_stream_send(struct rpc_stream *stream, const ProtobufCMessage *message)
 {
-	push(stream->call->arena, stream->server ? &stream->local->responses : &stream->local->requests, message);
+	push(stream->call->arena,
+	     stream->server ? &stream->local->responses : &stream->local->requests, message);
 	return rpc_cancelled(stream->call) ? RPC_CANCELLED : 0;
 }
 

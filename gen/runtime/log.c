@@ -1,15 +1,16 @@
 /* JSON log lines on stderr. */
+#include "text.h"
+#include <crpc/call.h>
+#include <crpc/log.h>
 #include <errno.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
-#include <crpc/call.h>
-#include <crpc/log.h>
-#include "text.h"
 
-/* A line never exceeds LINE_MAX: PIPE_BUF, so that lines of several processes in one pipe stay whole. */
+/* A line never exceeds LINE_MAX: PIPE_BUF, so that lines of several processes in one pipe stay
+ * whole. */
 enum { LINE_MAX_BYTES = 4096, VALUE_MAX = 1024, TAIL = 64 };
 
 static _Atomic enum log_level least_level = LOG_LEVEL_INFO;
@@ -65,8 +66,11 @@ static void add_time(struct text *line)
 	gmtime_r(&now.tv_sec, &parts);
 	length = strftime(digits, sizeof(digits), "\"%Y-%m-%dT%H:%M:%S.", &parts);
 	text_add(line, digits, length);
-	text_add(line, (char[]){ (char)('0' + now.tv_nsec / 100000000), (char)('0' + now.tv_nsec / 10000000 % 10),
-	                         (char)('0' + now.tv_nsec / 1000000 % 10), 'Z', '"' }, 5);
+	text_add(line,
+		 (char[]){ (char)('0' + now.tv_nsec / 100000000),
+			   (char)('0' + now.tv_nsec / 10000000 % 10),
+			   (char)('0' + now.tv_nsec / 1000000 % 10), 'Z', '"' },
+		 5);
 }
 
 /* Leaves out what would make the line too long; cuts a long value at a character. */
@@ -99,7 +103,8 @@ static void add_trace(struct text *line, const struct rpc_call *call)
 		add_pair(line, "request_id", request_id, strlen(request_id));
 }
 
-void log_write(enum log_level level, const struct rpc_call *call, const char *sentence, const struct rpc_meta *pairs)
+void log_write(enum log_level level, const struct rpc_call *call, const char *sentence,
+	       const struct rpc_meta *pairs)
 {
 	char bytes[LINE_MAX_BYTES];
 	struct text line = { .data = bytes, .capacity = sizeof(bytes) - 1 };

@@ -1,9 +1,9 @@
 /* grpc.reflection: the server says what it serves, so that tools need no .proto files. */
-#include <string.h>
-#include <reflection.rpc.h>
-#include "descriptor_names.h"
 #include "reflection.h"
+#include "descriptor_names.h"
 #include "server_private.h"
+#include <reflection.rpc.h>
+#include <string.h>
 
 enum { FILES_MAX = 256 };
 
@@ -21,7 +21,8 @@ static void files_add(struct files *files, const struct rpc_file *file)
 	if (files->n == FILES_MAX)
 		return;
 	files->list[files->n++] = file;
-	for (const struct rpc_file *const *dependency = file->dependencies; dependency && *dependency; dependency++)
+	for (const struct rpc_file *const *dependency = file->dependencies;
+	     dependency && *dependency; dependency++)
 		files_add(files, *dependency);
 }
 
@@ -34,16 +35,18 @@ static void files_of_server(const struct rpc_server *server, struct files *files
 			files_add(files, server->services[i]->file);
 }
 
-static void answer_error(struct rpc_call *call, ReflectionServerReflectionResponse *response, const char *kind,
-                         const char *name)
+static void answer_error(struct rpc_call *call, ReflectionServerReflectionResponse *response,
+			 const char *kind, const char *name)
 {
-	response->message_response_case = REFLECTION_SERVER_REFLECTION_RESPONSE_MESSAGE_RESPONSE_ERROR_RESPONSE;
-	response->error_response = rpc_new(call, ReflectionErrorResponse, .error_code = RPC_NOT_FOUND,
-	                                   .error_message = rpc_printf(call, "%s not found: %s", kind, name));
+	response->message_response_case =
+		REFLECTION_SERVER_REFLECTION_RESPONSE_MESSAGE_RESPONSE_ERROR_RESPONSE;
+	response->error_response =
+		rpc_new(call, ReflectionErrorResponse, .error_code = RPC_NOT_FOUND,
+			.error_message = rpc_printf(call, "%s not found: %s", kind, name));
 }
 
 static void answer_file(struct rpc_call *call, ReflectionServerReflectionResponse *response,
-                        const struct rpc_file *file)
+			const struct rpc_file *file)
 {
 	ReflectionFileDescriptorResponse *answer = rpc_new(call, ReflectionFileDescriptorResponse);
 	struct files *files = rpc_alloc(call, sizeof(*files));
@@ -52,13 +55,15 @@ static void answer_file(struct rpc_call *call, ReflectionServerReflectionRespons
 	for (size_t i = 0; i < files->n; i++)
 		reflection_file_descriptor_response_add_file_descriptor_proto(
 			call, answer,
-			(ProtobufCBinaryData){ files->list[i]->size, (uint8_t *)files->list[i]->descriptor });
-	response->message_response_case = REFLECTION_SERVER_REFLECTION_RESPONSE_MESSAGE_RESPONSE_FILE_DESCRIPTOR_RESPONSE;
+			(ProtobufCBinaryData){ files->list[i]->size,
+					       (uint8_t *)files->list[i]->descriptor });
+	response->message_response_case =
+		REFLECTION_SERVER_REFLECTION_RESPONSE_MESSAGE_RESPONSE_FILE_DESCRIPTOR_RESPONSE;
 	response->file_descriptor_response = answer;
 }
 
 static void by_name(struct rpc_call *call, const struct files *files, const char *name,
-                    ReflectionServerReflectionResponse *response)
+		    ReflectionServerReflectionResponse *response)
 {
 	for (size_t i = 0; i < files->n; i++)
 		if (!strcmp(files->list[i]->name, name)) {
@@ -69,7 +74,7 @@ static void by_name(struct rpc_call *call, const struct files *files, const char
 }
 
 static void by_symbol(struct rpc_call *call, const struct files *files, const char *symbol,
-                      ReflectionServerReflectionResponse *response)
+		      ReflectionServerReflectionResponse *response)
 {
 	for (size_t i = 0; i < files->n; i++)
 		if (file_declares(files->list[i], symbol)) {
@@ -91,20 +96,23 @@ static void see_extension(void *data, int32_t number)
 	wanted->found |= number == wanted->number;
 }
 
-static void by_extension(struct rpc_call *call, const struct files *files, const ReflectionExtensionRequest *request,
-                         ReflectionServerReflectionResponse *response)
+static void by_extension(struct rpc_call *call, const struct files *files,
+			 const ReflectionExtensionRequest *request,
+			 ReflectionServerReflectionResponse *response)
 {
 	struct wanted wanted = { request->extension_number, false };
 
 	for (size_t i = 0; i < files->n; i++) {
-		file_each_extension(files->list[i], request->containing_type, see_extension, &wanted);
+		file_each_extension(files->list[i], request->containing_type, see_extension,
+				    &wanted);
 		if (wanted.found) {
 			answer_file(call, response, files->list[i]);
 			return;
 		}
 	}
-	answer_error(call, response, "Extension",
-	             rpc_printf(call, "%s %d", request->containing_type, request->extension_number));
+	answer_error(
+		call, response, "Extension",
+		rpc_printf(call, "%s %d", request->containing_type, request->extension_number));
 }
 
 struct numbers {
@@ -116,13 +124,15 @@ static void add_number(void *data, int32_t number)
 {
 	struct numbers *numbers = data;
 
-	reflection_extension_number_response_add_extension_number(numbers->call, numbers->answer, number);
+	reflection_extension_number_response_add_extension_number(numbers->call, numbers->answer,
+								  number);
 }
 
 static void extension_numbers(struct rpc_call *call, const struct files *files, const char *type,
-                              ReflectionServerReflectionResponse *response)
+			      ReflectionServerReflectionResponse *response)
 {
-	struct numbers numbers = { call, rpc_new(call, ReflectionExtensionNumberResponse, .base_type_name = rpc_strdup(call, type)) };
+	struct numbers numbers = { call, rpc_new(call, ReflectionExtensionNumberResponse,
+						 .base_type_name = rpc_strdup(call, type)) };
 	bool known = false;
 
 	for (size_t i = 0; i < files->n; i++) {
@@ -141,7 +151,7 @@ static void extension_numbers(struct rpc_call *call, const struct files *files, 
 static const char *const ALPHA = "grpc.reflection.v1alpha.ServerReflection";
 
 static void list_services(struct rpc_call *call, const struct rpc_server *server,
-                          ReflectionServerReflectionResponse *response)
+			  ReflectionServerReflectionResponse *response)
 {
 	ReflectionListServiceResponse *answer = rpc_new(call, ReflectionListServiceResponse);
 
@@ -149,16 +159,22 @@ static void list_services(struct rpc_call *call, const struct rpc_server *server
 	for (size_t i = 0; i < server->n_services; i++)
 		if (strcmp(server->services[i]->name, ALPHA))
 			reflection_list_service_response_add_service(
-				call, answer, rpc_new(call, ReflectionServiceResponse, .name = server->services[i]->name));
-	response->message_response_case = REFLECTION_SERVER_REFLECTION_RESPONSE_MESSAGE_RESPONSE_LIST_SERVICES_RESPONSE;
+				call, answer,
+				rpc_new(call, ReflectionServiceResponse,
+					.name = server->services[i]->name));
+	response->message_response_case =
+		REFLECTION_SERVER_REFLECTION_RESPONSE_MESSAGE_RESPONSE_LIST_SERVICES_RESPONSE;
 	response->list_services_response = answer;
 }
 
-static ReflectionServerReflectionResponse *answer(struct rpc_call *call, const struct rpc_server *server,
-                                                  const struct files *files, ReflectionServerReflectionRequest *req)
+static ReflectionServerReflectionResponse *answer(struct rpc_call *call,
+						  const struct rpc_server *server,
+						  const struct files *files,
+						  ReflectionServerReflectionRequest *req)
 {
-	ReflectionServerReflectionResponse *response = rpc_new(call, ReflectionServerReflectionResponse,
-	                                                       .valid_host = req->host, .original_request = req);
+	ReflectionServerReflectionResponse *response =
+		rpc_new(call, ReflectionServerReflectionResponse, .valid_host = req->host,
+			.original_request = req);
 
 	switch (req->message_request_case) {
 	case REFLECTION_SERVER_REFLECTION_REQUEST_MESSAGE_REQUEST_FILE_BY_FILENAME:
@@ -182,9 +198,10 @@ static ReflectionServerReflectionResponse *answer(struct rpc_call *call, const s
 	return response;
 }
 
-static int server_reflection_info(struct reflection_server_reflection_service *self, struct rpc_call *call,
-                                  struct reflection_server_reflection_request_reader *in,
-                                  struct reflection_server_reflection_response_writer *out)
+static int server_reflection_info(struct reflection_server_reflection_service *self,
+				  struct rpc_call *call,
+				  struct reflection_server_reflection_request_reader *in,
+				  struct reflection_server_reflection_response_writer *out)
 {
 	const struct rpc_server *server = (const struct rpc_server *)self;
 	struct files *files = rpc_alloc(call, sizeof(*files));
@@ -196,7 +213,8 @@ static int server_reflection_info(struct reflection_server_reflection_service *s
 		ReflectionServerReflectionResponse *response = answer(call, server, files, req);
 
 		if (!response)
-			return rpc_fail_code(call, RPC_INVALID_ARGUMENT, "The request asks for nothing.");
+			return rpc_fail_code(call, RPC_INVALID_ARGUMENT,
+					     "The request asks for nothing.");
 		r = reflection_server_reflection_response_writer_send(out, response);
 		if (r)
 			return r;
@@ -226,6 +244,7 @@ static void alpha_make(void)
 void reflection_serve(struct rpc_server *server)
 {
 	pthread_once(&alpha_once, alpha_make);
-	server_add(server, &reflection_server_reflection_service_descriptor, &reflection_ops, server, NULL);
+	server_add(server, &reflection_server_reflection_service_descriptor, &reflection_ops,
+		   server, NULL);
 	server_add(server, &alpha_descriptor, &reflection_ops, server, NULL);
 }

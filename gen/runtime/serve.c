@@ -1,14 +1,15 @@
 /* Serving calls: from the queue to a thread, and the answer back. */
-#include <stdlib.h>
-#include <string.h>
-#include <crpc/log.h>
 #include "health.h"
 #include "server_private.h"
 #include "tls.h"
+#include <crpc/log.h>
+#include <stdlib.h>
+#include <string.h>
 
 enum { FREE_CALLS_MAX = 64, RETRY_AFTER_MS = 200 };
 
-#define server_call_of(event, member) ((struct server_call *)((char *)(event) - offsetof(struct server_call, member)))
+#define server_call_of(event, member)                                                              \
+	((struct server_call *)((char *)(event)-offsetof(struct server_call, member)))
 
 static void server_call_free(struct server_call *sc)
 {
@@ -108,19 +109,21 @@ void server_post(struct rpc_server *server, struct server_method *method)
 	sc->method = method;
 	sc->arrived.run = serve_arrived;
 	atomic_store_explicit(&sc->references, 1, memory_order_relaxed);
+	core_before(&sc->arrived);
 	if (!method) {
 		grpc_call_details_init(&sc->details);
-		error = grpc_server_request_call(server->core, &sc->core, &sc->details, &sc->metadata, queue, queue,
-		                                 &sc->arrived);
+		error = grpc_server_request_call(server->core, &sc->core, &sc->details,
+						 &sc->metadata, queue, queue, &sc->arrived);
 	} else {
 		if (method->how == SERVE_THREAD)
 			queue = sc->queue = grpc_completion_queue_create_for_pluck(NULL);
-		error = grpc_server_request_registered_call(server->core, method->registered, &sc->core, &sc->deadline,
-		                                            &sc->metadata, reads_first ? &sc->payload : NULL, queue,
-		                                            server->queue, &sc->arrived);
+		error = grpc_server_request_registered_call(
+			server->core, method->registered, &sc->core, &sc->deadline, &sc->metadata,
+			reads_first ? &sc->payload : NULL, queue, server->queue, &sc->arrived);
 	}
 	if (error != GRPC_CALL_OK) {
-		log_error(NULL, "a call could not be posted", { "error", grpc_call_error_to_string(error) });
+		log_error(NULL, "a call could not be posted",
+			  { "error", grpc_call_error_to_string(error) });
 		server_call_unref(sc);
 	}
 }
@@ -140,8 +143,9 @@ static void call_closed(struct core_event *event, bool ok)
 }
 
 /*
- * Most handlers end before anyone could give up on them, and the watch costs a batch: it is started when a handler asks for the first time, or
- * calls a peer, whose call the core then cancels with this one.
+ * Most handlers end before anyone could give up on them, and the watch costs a batch: it is started
+ * when a handler asks for the first time, or calls a peer, whose call the core then cancels with
+ * this one.
  */
 static bool poll_call(struct rpc_call *call)
 {
@@ -153,7 +157,7 @@ static bool poll_call(struct rpc_call *call)
 		sc->closed.run = call_closed;
 		op.data.recv_close_on_server.cancelled = &sc->core_cancelled;
 		atomic_fetch_add_explicit(&sc->references, 1, memory_order_relaxed);
-		if (grpc_call_start_batch(sc->core, &op, 1, &sc->closed, NULL) != GRPC_CALL_OK)
+		if (!core_start(sc->core, &op, 1, &sc->closed))
 			server_call_unref(sc);
 	}
 	return atomic_load_explicit(&sc->cancelled, memory_order_acquire);
@@ -181,14 +185,15 @@ static void call_sent(struct core_event *event, bool ok)
 	server_call_unref(server_call_of(event, sent));
 }
 
-void server_call_status_op(struct rpc_call *call, int code, grpc_op *op, grpc_metadata *trailers, size_t *n_trailers,
-                           grpc_slice *message)
+void server_call_status_op(struct rpc_call *call, int code, grpc_op *op, grpc_metadata *trailers,
+			   size_t *n_trailers, grpc_slice *message)
 {
 	ProtobufCBinaryData status = code ? call->error.status : (ProtobufCBinaryData){ 0, NULL };
 
 	core_metadata_add(trailers, n_trailers, &call->response_trailers);
 	if (status.len)
-		core_metadata_set(&trailers[(*n_trailers)++], "grpc-status-details-bin", (const char *)status.data, status.len);
+		core_metadata_set(&trailers[(*n_trailers)++], "grpc-status-details-bin",
+				  (const char *)status.data, status.len);
 	*message = grpc_slice_from_copied_string(code ? call->error.message : "");
 	op->op = GRPC_OP_SEND_STATUS_FROM_SERVER;
 	op->data.send_status_from_server.status = (grpc_status_code)code;
@@ -197,7 +202,8 @@ void server_call_status_op(struct rpc_call *call, int code, grpc_op *op, grpc_me
 	op->data.send_status_from_server.trailing_metadata_count = *n_trailers;
 }
 
-void server_call_finish(struct server_call *sc, struct rpc_call *call, int code, const ProtobufCMessage *response)
+void server_call_finish(struct server_call *sc, struct rpc_call *call, int code,
+			const ProtobufCMessage *response)
 {
 	grpc_metadata headers[HEADERS_MAX], trailers[HEADERS_MAX + 1];
 	size_t n_headers = 0, n_trailers = 0, n = 0;
@@ -210,7 +216,8 @@ void server_call_finish(struct server_call *sc, struct rpc_call *call, int code,
 	ops[n].data.send_initial_metadata.metadata = headers;
 	ops[n++].data.send_initial_metadata.count = n_headers;
 	if (!code) {
-		sc->response = response ? core_pack(response) : grpc_raw_byte_buffer_create(NULL, 0);
+		sc->response =
+			response ? core_pack(response) : grpc_raw_byte_buffer_create(NULL, 0);
 		ops[n].op = GRPC_OP_SEND_MESSAGE;
 		ops[n++].data.send_message.send_message = sc->response;
 	}
@@ -221,7 +228,7 @@ void server_call_finish(struct server_call *sc, struct rpc_call *call, int code,
 	}
 	rpc_call_free(call); /* the core has copies of all it needs */
 	sc->sent.run = call_sent;
-	if (grpc_call_start_batch(sc->core, ops, n, &sc->sent, NULL) != GRPC_CALL_OK) {
+	if (!core_start(sc->core, ops, n, &sc->sent)) {
 		grpc_call_cancel(sc->core, NULL);
 		server_call_unref(sc);
 	}
@@ -246,16 +253,18 @@ static void serve_overloaded(struct server_call *sc)
 	int code = rpc_call_run(call, refuse_overloaded, NULL);
 
 	metric_add(sc->server->shed, 1);
-	dispatch_count(call, &sc->method->served, code, sc->arrived_ns, sc->server->options.log_calls);
+	dispatch_count(call, &sc->method->served, code, sc->arrived_ns,
+		       sc->server->options.log_calls);
 	server_call_finish(sc, call, code, NULL);
 }
 
 static int refuse_unknown(void *data, struct rpc_call *call)
 {
 	const struct server_call *sc = data;
-	int r = rpc_fail(call, &crpc_reasons[REASON_NOT_IMPLEMENTED],
-	                 { "method", arena_strndup(call->arena, core_slice_text(&sc->details.method),
-	                                           GRPC_SLICE_LENGTH(sc->details.method)) });
+	int r = rpc_fail(
+		call, &crpc_reasons[REASON_NOT_IMPLEMENTED],
+		{ "method", arena_strndup(call->arena, core_slice_text(&sc->details.method),
+					  GRPC_SLICE_LENGTH(sc->details.method)) });
 
 	rpc_error_status(call);
 	return r;

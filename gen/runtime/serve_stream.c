@@ -1,10 +1,12 @@
-/* Serving streams: each on a thread of its own, so that a handler may wait for the world and for its reader. */
-#include <string.h>
+/* Serving streams: each on a thread of its own, so that a handler may wait for the world and for
+ * its reader. */
 #include "server_private.h"
 #include "stream_private.h"
 #include "thread.h"
+#include <string.h>
 
-static void send_end(struct rpc_stream *stream, struct rpc_call *call, int code, const ProtobufCMessage *response)
+static void send_end(struct rpc_stream *stream, struct rpc_call *call, int code,
+		     const ProtobufCMessage *response)
 {
 	grpc_metadata headers[HEADERS_MAX], trailers[HEADERS_MAX + 1];
 	size_t n_headers = 0, n_trailers = 0, n = 0;
@@ -86,8 +88,9 @@ void serve_stream(struct server_call *sc)
 	if (admitted)
 		leave(server);
 	metric_add(server->shed, 1);
-	/* No batch: nobody waits on this call's queue. The core sends status and sentence, without details. */
+	/* No batch: nobody waits on this call's queue. The core sends status and sentence, without
+	 * details. */
 	grpc_call_cancel_with_status(sc->core, GRPC_STATUS_RESOURCE_EXHAUSTED,
-	                             crpc_reasons[REASON_OVERLOADED].message, NULL);
+				     crpc_reasons[REASON_OVERLOADED].message, NULL);
 	server_call_unref(sc);
 }

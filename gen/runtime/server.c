@@ -1,13 +1,13 @@
 /* A server's life: made, started, drained, freed. */
-#include <errno.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 #include "health.h"
 #include "reflection.h"
 #include "server_private.h"
 #include "thread.h"
 #include "tls.h"
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 
 enum {
 	POSTED_CALLS = 8,   /* of each unary method, so that a burst finds room */
@@ -32,13 +32,15 @@ static void take_default(struct rpc_server_options *options)
 	options->queue = options->queue ? options->queue : defaults.queue;
 	options->streams = options->streams ? options->streams : defaults.streams;
 	options->arena_cap = options->arena_cap ? options->arena_cap : defaults.arena_cap;
-	options->max_message_bytes = options->max_message_bytes ? options->max_message_bytes : defaults.max_message_bytes;
+	options->max_message_bytes = options->max_message_bytes ? options->max_message_bytes
+								: defaults.max_message_bytes;
 }
 
 static grpc_arg integer(const char *key, int64_t value)
 {
-	return (grpc_arg){ GRPC_ARG_INTEGER, (char *)key,
-		           { .integer = value > INT32_MAX ? INT32_MAX : (int)value } };
+	return (grpc_arg){ GRPC_ARG_INTEGER,
+			   (char *)key,
+			   { .integer = value > INT32_MAX ? INT32_MAX : (int)value } };
 }
 
 static grpc_server *core_server_new(const struct rpc_server_options *options)
@@ -46,27 +48,35 @@ static grpc_server *core_server_new(const struct rpc_server_options *options)
 	grpc_arg list[16];
 	grpc_channel_args args = { 0, list };
 
-	list[args.num_args++] = integer(GRPC_ARG_MAX_RECEIVE_MESSAGE_LENGTH, (int64_t)options->max_message_bytes);
+	list[args.num_args++] =
+		integer(GRPC_ARG_MAX_RECEIVE_MESSAGE_LENGTH, (int64_t)options->max_message_bytes);
 	list[args.num_args++] = integer(GRPC_ARG_MAX_METADATA_SIZE, METADATA_MAX);
-	/* More than can run and wait, so that what is too much is refused with a reason and not held back. */
-	list[args.num_args++] = integer(GRPC_ARG_MAX_CONCURRENT_STREAMS,
-	                                2 * ((int64_t)options->threads + options->queue + options->streams) + 16);
-	list[args.num_args++] = integer(GRPC_ARG_ALLOW_REUSEPORT, 0); /* a second server on the port is a mistake */
+	/* More than can run and wait, so that what is too much is refused with a reason and not
+	 * held back. */
+	list[args.num_args++] =
+		integer(GRPC_ARG_MAX_CONCURRENT_STREAMS,
+			2 * ((int64_t)options->threads + options->queue + options->streams) + 16);
+	list[args.num_args++] =
+		integer(GRPC_ARG_ALLOW_REUSEPORT, 0); /* a second server on the port is a mistake */
 	list[args.num_args++] = integer(GRPC_ARG_KEEPALIVE_TIME_MS, KEEPALIVE_MS);
 	list[args.num_args++] = integer(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, KEEPALIVE_TIMEOUT_MS);
 	list[args.num_args++] = integer(GRPC_ARG_KEEPALIVE_PERMIT_WITHOUT_CALLS, 1);
-	list[args.num_args++] = integer(GRPC_ARG_HTTP2_MIN_RECV_PING_INTERVAL_WITHOUT_DATA_MS, KEEPALIVE_MS / 3);
+	list[args.num_args++] =
+		integer(GRPC_ARG_HTTP2_MIN_RECV_PING_INTERVAL_WITHOUT_DATA_MS, KEEPALIVE_MS / 3);
 	list[args.num_args++] = integer(GRPC_ARG_ENABLE_CHANNELZ, 0);
 	if (options->max_connection_age_ms) {
-		list[args.num_args++] = integer(GRPC_ARG_MAX_CONNECTION_AGE_MS, options->max_connection_age_ms);
-		list[args.num_args++] = integer(GRPC_ARG_MAX_CONNECTION_AGE_GRACE_MS, CONNECTION_GRACE_MS);
+		list[args.num_args++] =
+			integer(GRPC_ARG_MAX_CONNECTION_AGE_MS, options->max_connection_age_ms);
+		list[args.num_args++] =
+			integer(GRPC_ARG_MAX_CONNECTION_AGE_GRACE_MS, CONNECTION_GRACE_MS);
 	}
 	return grpc_server_create(&args, NULL);
 }
 
 static void shutdown_done(struct core_event *event, bool ok)
 {
-	struct rpc_server *server = (struct rpc_server *)((char *)event - offsetof(struct rpc_server, shutdown));
+	struct rpc_server *server =
+		(struct rpc_server *)((char *)event - offsetof(struct rpc_server, shutdown));
 
 	(void)ok;
 	pthread_mutex_lock(&server->lock);
@@ -92,7 +102,8 @@ struct rpc_server *rpc_server_new(const struct rpc_server_options *options, char
 	pthread_cond_init(&server->changed, &monotonic);
 	pthread_condattr_destroy(&monotonic);
 	server->in_flight = metric_gauge("rpc_server_in_flight", NULL, "Handlers that run now.");
-	server->shed = metric_counter("rpc_server_shed_total", NULL, "Calls refused because too many were waiting.");
+	server->shed = metric_counter("rpc_server_shed_total", NULL,
+				      "Calls refused because too many were waiting.");
 
 	core_ref();
 	server->core = core_server_new(&server->options);
@@ -105,12 +116,13 @@ struct rpc_server *rpc_server_new(const struct rpc_server_options *options, char
 	return server;
 }
 
-void server_add(struct rpc_server *server, const struct rpc_service *service, const void *ops, void *self,
-                enum serve_how (*how)(const struct rpc_method *method))
+void server_add(struct rpc_server *server, const struct rpc_service *service, const void *ops,
+		void *self, enum serve_how (*how)(const struct rpc_method *method))
 {
-	server->services = realloc(server->services, (server->n_services + 1) * sizeof(*server->services));
-	server->methods = realloc(server->methods,
-	                          (server->n_methods + service->n_methods) * sizeof(*server->methods));
+	server->services =
+		realloc(server->services, (server->n_services + 1) * sizeof(*server->services));
+	server->methods = realloc(server->methods, (server->n_methods + service->n_methods) *
+							   sizeof(*server->methods));
 	if (!server->services || !server->methods)
 		abort();
 	server->services[server->n_services++] = service;
@@ -120,18 +132,23 @@ void server_add(struct rpc_server *server, const struct rpc_service *service, co
 
 		if (!entry)
 			abort();
-		entry->served = (struct served_method){ .method = method, .ops = ops, .self = self };
+		entry->served =
+			(struct served_method){ .method = method, .ops = ops, .self = self };
 		entry->server = server;
-		entry->how = how ? how(method) :
-		             method->client_streaming || method->server_streaming ? SERVE_THREAD : SERVE_POOL;
+		entry->how = how                                                    ? how(method)
+			     : method->client_streaming || method->server_streaming ? SERVE_THREAD
+										    : SERVE_POOL;
 		entry->registered = grpc_server_register_method(
 			server->core, method->path, NULL,
-			method->client_streaming ? GRPC_SRM_PAYLOAD_NONE : GRPC_SRM_PAYLOAD_READ_INITIAL_BYTE_BUFFER, 0);
+			method->client_streaming ? GRPC_SRM_PAYLOAD_NONE
+						 : GRPC_SRM_PAYLOAD_READ_INITIAL_BYTE_BUFFER,
+			0);
 		server->methods[server->n_methods++] = entry;
 	}
 }
 
-void rpc_server_add(struct rpc_server *server, const struct rpc_service *service, const void *ops, void *self)
+void rpc_server_add(struct rpc_server *server, const struct rpc_service *service, const void *ops,
+		    void *self)
 {
 	server_add(server, service, ops, self, NULL);
 	health_know(server->health, service->name);
@@ -151,7 +168,8 @@ static int start_threads(struct rpc_server *server)
 	if (!server->threads)
 		return -ENOMEM;
 	for (; server->n_threads < n; server->n_threads++) {
-		int r = thread_start(&server->threads[server->n_threads], THREAD_STACK, "rpc", poll_thread, server);
+		int r = thread_start(&server->threads[server->n_threads], THREAD_STACK, "rpc",
+				     poll_thread, server);
 
 		if (r)
 			return r;
@@ -169,7 +187,8 @@ int rpc_server_start(struct rpc_server *server, char **error)
 	server->port = grpc_server_add_http2_port(server->core, options->listen, credentials);
 	grpc_server_credentials_release(credentials);
 	if (server->port <= 0) {
-		if (asprintf(error, "cannot listen on %s: not an address of this host, or in use", options->listen) < 0)
+		if (asprintf(error, "cannot listen on %s: not an address of this host, or in use",
+			     options->listen) < 0)
 			abort();
 		return -EADDRINUSE;
 	}
@@ -211,7 +230,8 @@ static bool wait_idle(struct rpc_server *server, int64_t until_ms)
 	bool done;
 
 	pthread_mutex_lock(&server->lock);
-	while (!idle(server) && pthread_cond_timedwait(&server->changed, &server->lock, &until) != ETIMEDOUT)
+	while (!idle(server) &&
+	       pthread_cond_timedwait(&server->changed, &server->lock, &until) != ETIMEDOUT)
 		;
 	done = idle(server);
 	pthread_mutex_unlock(&server->lock);
@@ -225,7 +245,9 @@ void rpc_server_drain(struct rpc_server *server, int64_t timeout_ms)
 	server->shutdown_begun = true;
 	health_set(server->health, "", false);
 	atomic_store_explicit(&server->draining, true, memory_order_release);
-	/* From here on connections are told to go away, no new call is taken, those in flight go on. */
+	/* From here on connections are told to go away, no new call is taken, those in flight go
+	 * on. */
+	core_before(&server->shutdown);
 	grpc_server_shutdown_and_notify(server->core, server->queue, &server->shutdown);
 	health_end(server->health);
 	if (wait_idle(server, monotonic_ms() + timeout_ms))

@@ -1,13 +1,14 @@
 /* The inside of a server, shared by the files that serve calls. */
 #pragma once
 
-#include <crpc/server.h>
 #include "core.h"
 #include "dispatch.h"
+#include <crpc/server.h>
 
 enum serve_how {
 	SERVE_POOL,   /* unary: a thread of the pool runs the handler */
-	SERVE_INLINE, /* unary, never blocks: whoever polls runs it, also when all threads are busy */
+	SERVE_INLINE, /* unary, never blocks: whoever polls runs it, also when all threads are busy
+		       */
 	SERVE_THREAD, /* streams: a thread of their own */
 	SERVE_WATCH,  /* grpc.health.v1's Watch: no thread waits */
 };
@@ -20,9 +21,10 @@ struct server_method {
 };
 
 /*
- * One call, from before it arrives: the core fills in what it was posted with. Two parties hold it, the handler until its answer is sent and
- * the watch for the peer's going, if there is one; the last to leave gives it back. Once a batch was started, another thread may have seen its
- * end already: nothing of the call is touched then without a reference.
+ * One call, from before it arrives: the core fills in what it was posted with. Two parties hold it,
+ * the handler until its answer is sent and the watch for the peer's going, if there is one; the
+ * last to leave gives it back. Once a batch was started, another thread may have seen its end
+ * already: nothing of the call is touched then without a reference.
  */
 struct server_call {
 	struct core_event arrived, sent, closed;
@@ -59,9 +61,10 @@ struct rpc_server {
 	int n_threads;
 
 	/*
-	 * Under `lock`: at most options.threads handlers run, at most options.queue calls wait, and calls wait only while all
-	 * threads run. n_threads is one more than options.threads, so one thread is always left to poll: new calls are taken, or refused, at
-	 * once, and the core never queues for us.
+	 * Under `lock`: at most options.threads handlers run, at most options.queue calls wait, and
+	 * calls wait only while all threads run. n_threads is one more than options.threads, so one
+	 * thread is always left to poll: new calls are taken, or refused, at once, and the core
+	 * never queues for us.
 	 */
 	pthread_mutex_t lock;
 	pthread_cond_t changed; /* running, streams, stopped */
@@ -86,13 +89,15 @@ void server_call_unref(struct server_call *sc);
 /* Makes what the handler sees of it. */
 struct rpc_call *server_call_begin(struct server_call *sc);
 /* Sends answer or error; takes over the handler's reference and frees `call`. */
-void server_call_finish(struct server_call *sc, struct rpc_call *call, int code, const ProtobufCMessage *response);
-/* What ends a call: the ops for status and trailers. `trailers` has room for HEADERS_MAX + 1; *message is unref'd after the batch. */
-void server_call_status_op(struct rpc_call *call, int code, grpc_op *op, grpc_metadata *trailers, size_t *n_trailers,
-                           grpc_slice *message);
+void server_call_finish(struct server_call *sc, struct rpc_call *call, int code,
+			const ProtobufCMessage *response);
+/* What ends a call: the ops for status and trailers. `trailers` has room for HEADERS_MAX + 1;
+ * *message is unref'd after the batch. */
+void server_call_status_op(struct rpc_call *call, int code, grpc_op *op, grpc_metadata *trailers,
+			   size_t *n_trailers, grpc_slice *message);
 void server_free_calls(struct rpc_server *server);
-void server_add(struct rpc_server *server, const struct rpc_service *service, const void *ops, void *self,
-                enum serve_how (*how)(const struct rpc_method *method));
+void server_add(struct rpc_server *server, const struct rpc_service *service, const void *ops,
+		void *self, enum serve_how (*how)(const struct rpc_method *method));
 /* serve.c */
 void serve_arrived(struct core_event *event, bool ok);
 /* serve_stream.c */

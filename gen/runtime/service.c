@@ -1,4 +1,7 @@
 /* A service's process: options, server, health, metrics, signals. */
+#include "server_private.h"
+#include "service_private.h"
+#include "thread.h"
 #include <ctype.h>
 #include <errno.h>
 #include <malloc.h>
@@ -8,9 +11,6 @@
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
-#include "server_private.h"
-#include "service_private.h"
-#include "thread.h"
 
 #ifndef CRPC_PREFIX
 #define CRPC_PREFIX "CRPC_"
@@ -28,25 +28,31 @@ static struct {
 } arg;
 
 static struct option options[] = {
-	{ "GRPC_LISTEN", OPTION_STRING, &arg.grpc_listen, NULL, "where gRPC is served, such as 127.0.0.1:7001" },
+	{ "GRPC_LISTEN", OPTION_STRING, &arg.grpc_listen, NULL,
+	  "where gRPC is served, such as 127.0.0.1:7001" },
 	{ "HTTP_LISTEN", OPTION_STRING, &arg.http_listen, NULL,
 	  "where /healthz, /readyz and /metrics are served, such as 127.0.0.1:7101" },
 	{ "TLS_DIR", OPTION_STRING, &arg.tls_dir, "",
 	  "folder of tls.crt, tls.key and ca.crt; empty: plain text, on loopback only" },
 	{ "THREADS", OPTION_INTEGER, &arg.threads, "4", "handlers that run at once", 1, 512 },
-	{ "QUEUE", OPTION_INTEGER, &arg.queue, "256", "calls that wait for a thread; more are refused", 1, 100000 },
+	{ "QUEUE", OPTION_INTEGER, &arg.queue, "256",
+	  "calls that wait for a thread; more are refused", 1, 100000 },
 	{ "STREAMS", OPTION_INTEGER, &arg.streams, "64", "streaming calls at once", 1, 10000 },
-	{ "CALL_MEMORY", OPTION_SIZE, &arg.call_memory, "16MiB", "the most that one call may need", 64 << 10, 1 << 30 },
-	{ "MESSAGE_SIZE", OPTION_SIZE, &arg.message_size, "4MiB", "the largest message", 1 << 10, 256 << 20 },
+	{ "CALL_MEMORY", OPTION_SIZE, &arg.call_memory, "16MiB", "the most that one call may need",
+	  64 << 10, 1 << 30 },
+	{ "MESSAGE_SIZE", OPTION_SIZE, &arg.message_size, "4MiB", "the largest message", 1 << 10,
+	  256 << 20 },
 	{ "CONNECTION_AGE", OPTION_DURATION, &arg.connection_age_ms, "30m",
 	  "after this clients connect anew, and so find new replicas", 1000, INT64_MAX },
 	{ "DRAIN_DELAY", OPTION_DURATION, &arg.drain_delay_ms, "0s",
 	  "how long it still takes calls after SIGTERM, while balancers learn that it goes" },
-	{ "DRAIN_TIMEOUT", OPTION_DURATION, &arg.drain_ms, "25s", "how long calls in flight may take after that" },
+	{ "DRAIN_TIMEOUT", OPTION_DURATION, &arg.drain_ms, "25s",
+	  "how long calls in flight may take after that" },
 	{ "LOG_LEVEL", OPTION_STRING, &arg.log_level, "info", "debug, info, warning or error" },
 	{ "LOG_CALLS", OPTION_BOOLEAN, &arg.log_calls, "false", "a log line for each call" },
 #ifdef CRPC_CRASH_POINTS
-	{ "CRASH_AT", OPTION_STRING, &arg.crash_at, "", "the point at which the process kills itself; tests only" },
+	{ "CRASH_AT", OPTION_STRING, &arg.crash_at, "",
+	  "the point at which the process kills itself; tests only" },
 #endif
 	{ 0 },
 };
@@ -62,31 +68,35 @@ static int read_level(enum log_level *ret, char **error)
 			*ret = (enum log_level)i;
 			return 0;
 		}
-	if (asprintf(error, "LOG_LEVEL is \"%s\": it must be debug, info, warning or error", arg.log_level) < 0)
+	if (asprintf(error, "LOG_LEVEL is \"%s\": it must be debug, info, warning or error",
+		     arg.log_level) < 0)
 		abort();
 	return -EINVAL;
 }
 
 static bool is_loopback(const char *listen)
 {
-	return !strncmp(listen, "127.", 4) || !strncmp(listen, "[::1]:", 6) || !strncmp(listen, "localhost:", 10);
+	return !strncmp(listen, "127.", 4) || !strncmp(listen, "[::1]:", 6) ||
+	       !strncmp(listen, "localhost:", 10);
 }
 
-static int read_options(const struct service_config *config, const char *prefix, const struct option **tables,
-                        char **error)
+static int read_options(const struct service_config *config, const char *prefix,
+			const struct option **tables, char **error)
 {
 	enum log_level level;
 	size_t n = 0;
 	int r;
 
-	snprintf(threads_default, sizeof(threads_default), "%d", config->threads ? config->threads : DEFAULT_THREADS);
+	snprintf(threads_default, sizeof(threads_default), "%d",
+		 config->threads ? config->threads : DEFAULT_THREADS);
 	for (struct option *option = options; option->name; option++)
 		if (!strcmp(option->name, "THREADS"))
 			option->default_text = threads_default;
 	tables[n++] = options;
 	if (config->options)
 		tables[n++] = config->options;
-	for (const struct service_module *const *module = config->modules; module && *module && n < MODULES_MAX; module++)
+	for (const struct service_module *const *module = config->modules;
+	     module && *module && n < MODULES_MAX; module++)
 		if ((*module)->options)
 			tables[n++] = (*module)->options;
 	tables[n] = NULL;
@@ -97,8 +107,10 @@ static int read_options(const struct service_config *config, const char *prefix,
 	if (r)
 		return r;
 	if (!*arg.tls_dir && !is_loopback(arg.grpc_listen)) {
-		if (asprintf(error, "%sTLS_DIR is empty and %sGRPC_LISTEN is %s: without certificates gRPC is served on loopback only",
-		             prefix, prefix, arg.grpc_listen) < 0)
+		if (asprintf(error,
+			     "%sTLS_DIR is empty and %sGRPC_LISTEN is %s: without certificates "
+			     "gRPC is served on loopback only",
+			     prefix, prefix, arg.grpc_listen) < 0)
 			abort();
 		return -EINVAL;
 	}
@@ -106,11 +118,13 @@ static int read_options(const struct service_config *config, const char *prefix,
 	return 0;
 }
 
-static void print_help(const struct service_config *config, const char *prefix, const struct option *const *tables)
+static void print_help(const struct service_config *config, const char *prefix,
+		       const struct option *const *tables)
 {
 	printf("%s: %s\n\nOptions are environment variables:\n\n", config->name, config->summary);
 	options_print(prefix, tables);
-	printf("\n%sPEER_<NAME> says where a peer is: dns:///cart:7003, ipv4:127.0.0.1:7003,127.0.0.1:8003, xds:///cart.\n",
+	printf("\n%sPEER_<NAME> says where a peer is: dns:///cart:7003, "
+	       "ipv4:127.0.0.1:7003,127.0.0.1:8003, xds:///cart.\n",
 	       prefix);
 }
 
@@ -310,8 +324,9 @@ static int run(struct service *service, const sigset_t *signals, char **error)
 		started = !r;
 	}
 	if (!r) {
-		log_info(NULL, "the service has started", { "grpc", arg.grpc_listen }, { "http", arg.http_listen },
-		         { "tls", *arg.tls_dir ? arg.tls_dir : "none" });
+		log_info(NULL, "the service has started", { "grpc", arg.grpc_listen },
+			 { "http", arg.http_listen },
+			 { "tls", *arg.tls_dir ? arg.tls_dir : "none" });
 		sigwait(signals, &number);
 		log_info(NULL, "the service stops", { "signal", strsignal(number) });
 	}
@@ -323,7 +338,8 @@ static int run(struct service *service, const sigset_t *signals, char **error)
 int service_run(const struct service_config *config, int argc, char **argv)
 {
 	const struct option *tables[MODULES_MAX + 1];
-	struct service service = { .config = config, .prefix = config->prefix ? config->prefix : CRPC_PREFIX };
+	struct service service = { .config = config,
+				   .prefix = config->prefix ? config->prefix : CRPC_PREFIX };
 	pthread_condattr_t monotonic;
 	char *error = NULL;
 	sigset_t signals;
@@ -336,7 +352,8 @@ int service_run(const struct service_config *config, int argc, char **argv)
 			free(error);
 			return 0;
 		}
-		fprintf(stderr, "%s: there is no argument '%s'; --help lists the options\n", config->name, argv[1]);
+		fprintf(stderr, "%s: there is no argument '%s'; --help lists the options\n",
+			config->name, argv[1]);
 		return 2;
 	}
 	if (r) {
@@ -344,7 +361,8 @@ int service_run(const struct service_config *config, int argc, char **argv)
 		free(error);
 		return 2;
 	}
-	/* Threads of libraries get arenas of their own otherwise, and each keeps what it once needed. */
+	/* Threads of libraries get arenas of their own otherwise, and each keeps what it once
+	 * needed. */
 	mallopt(M_ARENA_MAX, 2);
 	log_set_service(config->name);
 	sigemptyset(&signals);
@@ -360,7 +378,8 @@ int service_run(const struct service_config *config, int argc, char **argv)
 
 	r = run(&service, &signals, &error);
 	if (r)
-		log_error(NULL, "the service could not start", { "error", error ? error : log_errno(r) });
+		log_error(NULL, "the service could not start",
+			  { "error", error ? error : log_errno(r) });
 	free(error);
 	pthread_cond_destroy(&service.changed);
 	pthread_mutex_destroy(&service.lock);
@@ -377,13 +396,15 @@ struct rpc_server *service_server(struct service *service)
 	return service->server;
 }
 
-void service_set_authenticator(struct service *service, const struct rpc_authenticator *authenticator)
+void service_set_authenticator(struct service *service,
+			       const struct rpc_authenticator *authenticator)
 {
 	service->server->options.authenticator = authenticator;
 }
 
 /* A peer's address is known only when it is asked for: so a bad one ends the start here. */
-static _Noreturn void refuse_peer(const struct service *service, const char *variable, const char *problem)
+static _Noreturn void refuse_peer(const struct service *service, const char *variable,
+				  const char *problem)
 {
 	fprintf(stderr, "%s: %s %s\n", service->config->name, variable, problem);
 	exit(2);
@@ -404,17 +425,19 @@ struct rpc_channel *service_peer(struct service *service, const char *name)
 		variable[i] = variable[i] == '-' ? '_' : (char)toupper((unsigned char)variable[i]);
 	target = getenv(variable);
 	if (!target || !*target)
-		refuse_peer(service, variable, "is not set: it says where the peer is, such as dns:///cart:7003");
+		refuse_peer(service, variable,
+			    "is not set: it says where the peer is, such as dns:///cart:7003");
 	peer = calloc(1, sizeof(*peer));
 	if (!peer)
 		abort();
 	peer->name = strdup(name);
-	peer->channel = rpc_channel_new(&(struct rpc_channel_options){ .target = target,
-	                                                               .tls_dir = *arg.tls_dir ? arg.tls_dir : NULL,
-	                                                               .authority = name,
-	                                                               .max_message_bytes = arg.message_size,
-	                                                               .health_check = true },
-	                                &error);
+	peer->channel = rpc_channel_new(
+		&(struct rpc_channel_options){ .target = target,
+					       .tls_dir = *arg.tls_dir ? arg.tls_dir : NULL,
+					       .authority = name,
+					       .max_message_bytes = arg.message_size,
+					       .health_check = true },
+		&error);
 	if (!peer->channel)
 		refuse_peer(service, variable, error);
 	peer->next = service->peers;
@@ -432,7 +455,9 @@ void crash_point(const char *name)
 	char labels[160];
 
 	snprintf(labels, sizeof(labels), "point=\"%.128s\"", name);
-	metric_add(metric_counter("crash_point_passed", labels, "How often the point was passed; test builds only."), 1);
+	metric_add(metric_counter("crash_point_passed", labels,
+				  "How often the point was passed; test builds only."),
+		   1);
 	if (arg.crash_at && !strcmp(arg.crash_at, name))
 		kill(getpid(), SIGKILL);
 }

@@ -1,9 +1,9 @@
 /* The inside of a service's process. */
 #pragma once
 
+#include <crpc/service.h>
 #include <pthread.h>
 #include <stdatomic.h>
-#include <crpc/service.h>
 
 struct service_timer;
 struct service_http;
@@ -29,8 +29,8 @@ struct service {
 	pthread_t watcher;
 	bool watching, stopping;
 	bool ready;
-	char why[256];           /* not; a sentence */
-	const char *asking;      /* the module that is being asked now; or NULL */
+	char why[256];      /* not; a sentence */
+	const char *asking; /* the module that is being asked now; or NULL */
 	int64_t asking_since_ms;
 };
 

@@ -1,12 +1,12 @@
 /* Work on a timer: each on a thread of its own, woken when there is something to do. */
+#include "call_private.h"
+#include "service_private.h"
+#include "thread.h"
+#include <crpc/client.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
-#include <crpc/client.h>
-#include "service_private.h"
-#include "call_private.h"
-#include "thread.h"
 
 struct service_timer {
 	struct service_timer *next;
@@ -36,11 +36,12 @@ static bool turn(struct service_timer *timer)
 	timer->call = NULL;
 	pthread_mutex_unlock(&timer->lock);
 	if (r < 0)
-		log_error(call, "background work failed", { "work", timer->name }, { "error", log_errno(r) });
+		log_error(call, "background work failed", { "work", timer->name },
+			  { "error", log_errno(r) });
 	else if (r > 0 && r == rpc_error_code(call)) {
 		/* A peer's error that was handed on: not a sign that there is more. */
-		log_warning(call, "background work was refused", { "work", timer->name }, { "code", rpc_code_name(r) },
-		            { "error", rpc_error_message(call) });
+		log_warning(call, "background work was refused", { "work", timer->name },
+			    { "code", rpc_code_name(r) }, { "error", rpc_error_message(call) });
 		r = 0;
 	}
 	rpc_call_free(call);
@@ -50,7 +51,8 @@ static bool turn(struct service_timer *timer)
 /* Waits for the next turn: false when the service stops. */
 static bool wait_turn(struct service_timer *timer, bool at_once)
 {
-	int64_t tenth = timer->interval_ms / 10, spread = tenth ? (int64_t)(trace_random() % (uint64_t)(2 * tenth + 1)) - tenth : 0;
+	int64_t tenth = timer->interval_ms / 10,
+		spread = tenth ? (int64_t)(trace_random() % (uint64_t)(2 * tenth + 1)) - tenth : 0;
 	int64_t until_ms = monotonic_ms() + timer->interval_ms + spread;
 	struct timespec until = { until_ms / 1000, until_ms % 1000 * 1000000 };
 	bool go;
@@ -83,14 +85,16 @@ static void timer_start(struct service_timer *timer)
 }
 
 void service_every(struct service *service, const char *name, int64_t interval_ms,
-                   int (*run)(void *data, struct rpc_call *call), void *data)
+		   int (*run)(void *data, struct rpc_call *call), void *data)
 {
 	struct service_timer *timer = calloc(1, sizeof(*timer));
 	pthread_condattr_t monotonic;
 
 	if (!timer)
 		abort();
-	*timer = (struct service_timer){ .name = name, .interval_ms = interval_ms, .run = run, .data = data };
+	*timer = (struct service_timer){
+		.name = name, .interval_ms = interval_ms, .run = run, .data = data
+	};
 	pthread_mutex_init(&timer->lock, NULL);
 	pthread_condattr_init(&monotonic);
 	pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);

@@ -1,38 +1,34 @@
 /* Streams: messages one after the other, each side at the pace of the other. */
-#include <stdlib.h>
-#include <string.h>
-#include <crpc/client.h>
 #include "local.h"
 #include "stream_private.h"
-
-static bool pluck(struct rpc_stream *stream, void *tag)
-{
-	return grpc_completion_queue_pluck(stream->queue, tag, gpr_inf_future(GPR_CLOCK_REALTIME), NULL).success;
-}
+#include <crpc/client.h>
+#include <stdlib.h>
+#include <string.h>
 
 bool stream_batch(struct rpc_stream *stream, const grpc_op *ops, size_t n, void *tag)
 {
-	return grpc_call_start_batch(stream->core, ops, n, tag, NULL) == GRPC_CALL_OK && pluck(stream, tag);
+	return core_start(stream->core, ops, n, tag) && core_wait(stream->queue, tag);
 }
 
 /*
  * The server's side
  */
 
-void stream_serve(struct rpc_stream *stream, struct rpc_call *call, grpc_call *core, grpc_completion_queue *queue)
+void stream_serve(struct rpc_stream *stream, struct rpc_call *call, grpc_call *core,
+		  grpc_completion_queue *queue)
 {
 	grpc_op op = { .op = GRPC_OP_RECV_CLOSE_ON_SERVER };
 
 	*stream = (struct rpc_stream){ .call = call, .core = core, .queue = queue, .server = true };
 	op.data.recv_close_on_server.cancelled = &stream->core_cancelled;
-	grpc_call_start_batch(core, &op, 1, &stream->closed, NULL);
+	core_start(core, &op, 1, &stream->closed);
 }
 
 static void see_closed(struct rpc_stream *stream, gpr_timespec until)
 {
 	if (stream->ended)
 		return;
-	if (grpc_completion_queue_pluck(stream->queue, &stream->closed, until, NULL).type != GRPC_OP_COMPLETE)
+	if (core_pluck(stream->queue, &stream->closed, until) == CORE_LATE)
 		return;
 	stream->ended = true;
 	stream->code = RPC_CANCELLED;
@@ -62,7 +58,8 @@ static int server_stopped(struct rpc_stream *stream)
 	if (call->draining && atomic_load_explicit(call->draining, memory_order_acquire))
 		return rpc_fail(call, &crpc_reasons[REASON_DRAINING]);
 	if (call->deadline_ms != INT64_MAX && monotonic_ms() >= call->deadline_ms)
-		return rpc_fail_code(call, RPC_DEADLINE_EXCEEDED, "The stream has reached its deadline.");
+		return rpc_fail_code(call, RPC_DEADLINE_EXCEEDED,
+				     "The stream has reached its deadline.");
 	return 0;
 }
 
@@ -123,8 +120,8 @@ static int unpack(void *data)
 	struct unpack *job = data;
 	ProtobufCBinaryData bytes = core_bytes(job->stream->arena, job->buffer);
 
-	job->message =
-		rpc_unpack(job->stream->arena, job->stream->incoming, bytes.data, bytes.len, &job->problem);
+	job->message = rpc_unpack(job->stream->arena, job->stream->incoming, bytes.data, bytes.len,
+				  &job->problem);
 	return 0;
 }
 
@@ -143,11 +140,12 @@ static int read_message(struct rpc_stream *stream, grpc_byte_buffer *buffer, Pro
 	if (r)
 		return rpc_fail(call, &crpc_reasons[REASON_CALL_TOO_LARGE]);
 	if (!job.message && stream->server)
-		return rpc_fail(call, &crpc_reasons[REASON_MESSAGE_MALFORMED], { "type", stream->incoming->name },
-		                { "problem", job.problem });
+		return rpc_fail(call, &crpc_reasons[REASON_MESSAGE_MALFORMED],
+				{ "type", stream->incoming->name }, { "problem", job.problem });
 	if (!job.message)
-		return rpc_fail_code(call, RPC_INTERNAL, "A message of the stream is not a valid %s: %s.",
-		                     stream->incoming->name, job.problem);
+		return rpc_fail_code(call, RPC_INTERNAL,
+				     "A message of the stream is not a valid %s: %s.",
+				     stream->incoming->name, job.problem);
 	if (stream->server) {
 		r = rpc_validate(call, job.message);
 		if (r)
@@ -178,7 +176,8 @@ int rpc_stream_next(struct rpc_stream *stream, ProtobufCMessage **ret)
 	if (!stream->server && !stream->headers_done) {
 		stream->headers_done = true;
 		ops[n].op = GRPC_OP_RECV_INITIAL_METADATA;
-		ops[n++].data.recv_initial_metadata.recv_initial_metadata = &stream->operation->initial;
+		ops[n++].data.recv_initial_metadata.recv_initial_metadata =
+			&stream->operation->initial;
 	}
 	ops[n].op = GRPC_OP_RECV_MESSAGE;
 	ops[n++].data.recv_message.recv_message = &buffer;

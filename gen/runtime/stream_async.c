@@ -1,14 +1,16 @@
-/* Streams that nobody waits for: each message on the completion thread, as fast as its reader says. */
+/* Streams that nobody waits for: each message on the completion thread, as fast as its reader says.
+ */
+#include "channel_private.h"
+#include "local.h"
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include "channel_private.h"
-#include "local.h"
 
 /*
- * Two batches are under way: the next message, unless the reader pauses, and the status, always. The call ends when the status has come and no
- * message is on its way any more. All events run on the completion thread; only rpc_stream_resume() and rpc_call_cancel() come from elsewhere,
- * under the call's lock.
+ * Two batches are under way: the next message, unless the reader pauses, and the status, always.
+ * The call ends when the status has come and no message is on its way any more. All events run on
+ * the completion thread; only rpc_stream_resume() and rpc_call_cancel() come from elsewhere, under
+ * the call's lock.
  */
 struct async_stream {
 	struct core_event received, finished;
@@ -71,8 +73,7 @@ static void receive(struct async_stream *stream)
 	grpc_op op = { .op = GRPC_OP_RECV_MESSAGE };
 
 	op.data.recv_message.recv_message = &stream->buffer;
-	stream->receiving =
-		grpc_call_start_batch(stream->operation->core, &op, 1, &stream->received, NULL) == GRPC_CALL_OK;
+	stream->receiving = core_start(stream->operation->core, &op, 1, &stream->received);
 }
 
 static int unpack(void *data)
@@ -157,9 +158,9 @@ void rpc_stream_resume(struct rpc_call *call)
 }
 
 /* In this process: all at once. */
-static int start_local(struct rpc_client *client, const struct rpc_method *method, struct rpc_call *call,
-                       const ProtobufCMessage *request, rpc_message_function *message, rpc_done_function *done,
-                       void *data)
+static int start_local(struct rpc_client *client, const struct rpc_method *method,
+		       struct rpc_call *call, const ProtobufCMessage *request,
+		       rpc_message_function *message, rpc_done_function *done, void *data)
 {
 	struct rpc_stream *stream;
 	ProtobufCMessage *next;
@@ -174,9 +175,9 @@ static int start_local(struct rpc_client *client, const struct rpc_method *metho
 	return 0;
 }
 
-int rpc_client_start_stream(struct rpc_client *client, const struct rpc_method *method, struct rpc_call *call,
-                            const ProtobufCMessage *request, rpc_message_function *message,
-                            rpc_done_function *done, void *data)
+int rpc_client_start_stream(struct rpc_client *client, const struct rpc_method *method,
+			    struct rpc_call *call, const ProtobufCMessage *request,
+			    rpc_message_function *message, rpc_done_function *done, void *data)
 {
 	struct client_operation *operation;
 	struct async_stream *stream;
@@ -187,7 +188,8 @@ int rpc_client_start_stream(struct rpc_client *client, const struct rpc_method *
 		return start_local(client, method, call, request, message, done, data);
 	operation = arena_alloc(call->arena, sizeof(*operation));
 	stream = arena_alloc(call->arena, sizeof(*stream));
-	r = operation_begin(operation, &batch, client, method, call, client_completion_queue(client));
+	r = operation_begin(operation, &batch, client, method, call,
+			    client_completion_queue(client));
 	if (r)
 		return r;
 	operation->done = done;
@@ -206,7 +208,8 @@ int rpc_client_start_stream(struct rpc_client *client, const struct rpc_method *
 	if (!operation_start(operation, &batch, &stream->received)) {
 		client_set_operation(call, NULL);
 		stream_free(stream);
-		return rpc_fail_code(call, RPC_INTERNAL, "The call to %s could not be started.", method->path + 1);
+		return rpc_fail_code(call, RPC_INTERNAL, "The call to %s could not be started.",
+				     method->path + 1);
 	}
 	operation_add_status(operation, &batch);
 	operation_start(operation, &batch, &stream->finished);

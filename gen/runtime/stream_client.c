@@ -1,8 +1,8 @@
 /* The client's side of streams: opening, the end of the call, giving up. */
-#include <stdlib.h>
 #include "channel_private.h"
 #include "local.h"
 #include "stream_private.h"
+#include <stdlib.h>
 
 static struct rpc_stream *stream_new(struct rpc_call *call, const struct rpc_method *method)
 {
@@ -19,7 +19,8 @@ static struct rpc_stream *stream_new(struct rpc_call *call, const struct rpc_met
 	return stream;
 }
 
-/* The tag of the status: it is asked for at once, so that the call's end is known whatever else goes on. */
+/* The tag of the status: it is asked for at once, so that the call's end is known whatever else
+ * goes on. */
 static bool ask_status(struct rpc_stream *stream, struct client_batch *batch)
 {
 	operation_add_status(stream->operation, batch);
@@ -32,8 +33,8 @@ static void queue_end(grpc_completion_queue *queue)
 	grpc_completion_queue_destroy(queue);
 }
 
-int rpc_client_open(struct rpc_client *client, const struct rpc_method *method, struct rpc_call *call,
-                    const ProtobufCMessage *request, struct rpc_stream **ret)
+int rpc_client_open(struct rpc_client *client, const struct rpc_method *method,
+		    struct rpc_call *call, const ProtobufCMessage *request, struct rpc_stream **ret)
 {
 	struct rpc_stream *stream;
 	struct client_batch batch;
@@ -57,7 +58,7 @@ int rpc_client_open(struct rpc_client *client, const struct rpc_method *method, 
 	/* Its failure is told by the status. */
 	if (operation_start(stream->operation, &batch, &stream->sending)) {
 		ask_status(stream, &batch);
-		grpc_completion_queue_pluck(stream->queue, &stream->sending, gpr_inf_future(GPR_CLOCK_REALTIME), NULL);
+		core_wait(stream->queue, &stream->sending);
 	}
 	*ret = stream;
 	return 0;
@@ -67,7 +68,7 @@ int client_stream_end(struct rpc_stream *stream)
 {
 	if (stream->ended)
 		return stream->code;
-	grpc_completion_queue_pluck(stream->queue, &stream->finished, gpr_inf_future(GPR_CLOCK_REALTIME), NULL);
+	core_wait(stream->queue, &stream->finished);
 	stream->ended = true;
 	stream->code = operation_result(stream->operation, NULL);
 	return stream->code;
@@ -77,7 +78,7 @@ void client_stream_free(struct rpc_stream *stream)
 {
 	if (!stream->ended) {
 		grpc_call_cancel(stream->core, NULL);
-		grpc_completion_queue_pluck(stream->queue, &stream->finished, gpr_inf_future(GPR_CLOCK_REALTIME), NULL);
+		core_wait(stream->queue, &stream->finished);
 	}
 	operation_close(stream->operation);
 	free(stream->operation);

@@ -1,13 +1,14 @@
 /* The inside of a stream, on both sides. */
 #pragma once
 
-#include "core.h"
 #include "channel_private.h"
+#include "core.h"
 
 /*
- * A stream has a completion queue of its own, and the thread that uses the stream waits on it: each batch has a tag, and is waited for where it is
- * started, but for those that tell the end of the call (`closed` on the server, `finished` at the client), which are started first and waited
- * for last.
+ * A stream has a completion queue of its own, and the thread that uses the stream waits on it: each
+ * batch has a tag, and is waited for where it is started, but for those that tell the end of the
+ * call (`closed` on the server, `finished` at the client), which are started first and waited for
+ * last.
  */
 struct rpc_stream {
 	struct rpc_call *call;
@@ -16,9 +17,9 @@ struct rpc_stream {
 	const ProtobufCMessageDescriptor *incoming;
 	struct arena *arena; /* of the message read last */
 	bool server;
-	bool headers_done;  /* sent by the server, received by the client */
-	bool half_closed;   /* no more messages from the client */
-	bool ended;         /* the end of the call is known: `code` */
+	bool headers_done; /* sent by the server, received by the client */
+	bool half_closed;  /* no more messages from the client */
+	bool ended;        /* the end of the call is known: `code` */
 	int code;
 	char sending, receiving, closed, finished; /* tags */
 
@@ -30,7 +31,8 @@ struct rpc_stream {
 };
 
 /* The server's side; `stream` is the caller's. */
-void stream_serve(struct rpc_stream *stream, struct rpc_call *call, grpc_call *core, grpc_completion_queue *queue);
+void stream_serve(struct rpc_stream *stream, struct rpc_call *call, grpc_call *core,
+		  grpc_completion_queue *queue);
 bool stream_poll(struct rpc_call *call); /* rpc_call.poll */
 bool stream_batch(struct rpc_stream *stream, const grpc_op *ops, size_t n, void *tag);
 /* Waits until the peer has seen the end, or is gone. */

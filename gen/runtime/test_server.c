@@ -1,20 +1,21 @@
 /* Server and client, unary: answers, errors, limits, metadata, deadlines, cancellation. */
+#include "test.h"
+#include "test/probe.h"
 #include <errno.h>
+#include <error_details.msg.h>
+#include <status.msg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <error_details.msg.h>
-#include <status.msg.h>
-#include "test.h"
-#include "test/probe.h"
 
 static struct probe probe;
 static struct rpc_call *call;
 
 static void setup(void)
 {
-	probe_start(&probe, &(struct rpc_server_options){ .threads = 2, .arena_cap = 1024 * 1024,
-	                                                  .authenticator = &probe_authenticator });
+	probe_start(&probe, &(struct rpc_server_options){ .threads = 2,
+							  .arena_cap = 1024 * 1024,
+							  .authenticator = &probe_authenticator });
 	call = rpc_call_new("test", 20000);
 }
 
@@ -26,8 +27,9 @@ static void teardown(void)
 
 static int ask(ProbeRequestAction action, const char *text, int64_t number, ProbeResponse **ret)
 {
-	return probe_client_probe(probe.client, call, MSG(ProbeRequest, .action = action, .text = text, .number = number),
-	                          ret);
+	return probe_client_probe(
+		probe.client, call,
+		MSG(ProbeRequest, .action = action, .text = text, .number = number), ret);
 }
 
 TEST(a_call_returns_the_answer)
@@ -55,7 +57,8 @@ TEST(an_error_arrives_with_reason_sentence_and_metadata)
 	RpcStatus *status;
 	ProtobufCBinaryData bytes;
 
-	ck_assert_int_eq(ask(PROBE_REQUEST_ACTION_FAIL, "a", 0, &response), RPC_FAILED_PRECONDITION);
+	ck_assert_int_eq(ask(PROBE_REQUEST_ACTION_FAIL, "a", 0, &response),
+			 RPC_FAILED_PRECONDITION);
 	ck_assert_str_eq(rpc_error_message(call), "The probe 'a' failed.");
 	ck_assert_str_eq(rpc_error_reason(call), "PROBE_FAILED");
 	ck_assert_str_eq(rpc_error_meta(call, "text"), "a");
@@ -64,7 +67,8 @@ TEST(an_error_arrives_with_reason_sentence_and_metadata)
 	ck_assert(!rpc_failed_with(call, PROBE_UNAVAILABLE));
 
 	bytes = rpc_error_status(call);
-	status = (RpcStatus *)rpc_unpack(rpc_arena(call), &RpcStatus_descriptor, bytes.data, bytes.len, NULL);
+	status = (RpcStatus *)rpc_unpack(rpc_arena(call), &RpcStatus_descriptor, bytes.data,
+					 bytes.len, NULL);
 	ck_assert_ptr_nonnull(status);
 	ck_assert_int_eq(status->code, RPC_FAILED_PRECONDITION);
 	ck_assert_str_eq(status->details[0]->type_url, "type.googleapis.com/google.rpc.ErrorInfo");
@@ -79,10 +83,12 @@ TEST(a_retry_hint_arrives)
 
 	ck_assert_int_eq(ask(PROBE_REQUEST_ACTION_UNAVAILABLE, "", 9, &response), RPC_UNAVAILABLE);
 	bytes = rpc_error_status(call);
-	status = (RpcStatus *)rpc_unpack(rpc_arena(call), &RpcStatus_descriptor, bytes.data, bytes.len, NULL);
+	status = (RpcStatus *)rpc_unpack(rpc_arena(call), &RpcStatus_descriptor, bytes.data,
+					 bytes.len, NULL);
 	ck_assert_uint_eq(status->n_details, 2);
-	retry = (RpcRetryInfo *)rpc_unpack(rpc_arena(call), &RpcRetryInfo_descriptor, status->details[1]->value.data,
-	                                   status->details[1]->value.len, NULL);
+	retry = (RpcRetryInfo *)rpc_unpack(rpc_arena(call), &RpcRetryInfo_descriptor,
+					   status->details[1]->value.data,
+					   status->details[1]->value.len, NULL);
 	ck_assert_int_eq(retry->retry_delay->seconds, 1);
 	ck_assert_int_eq(retry->retry_delay->nanos, 500000000);
 }
@@ -94,16 +100,19 @@ TEST(a_broken_rule_names_the_field)
 	RpcBadRequest *bad = NULL;
 	RpcStatus *status;
 
-	ck_assert_int_eq(probe_client_probe(probe.client, call, MSG(ProbeRequest, .small = 11), &response),
-	                 RPC_INVALID_ARGUMENT);
+	ck_assert_int_eq(
+		probe_client_probe(probe.client, call, MSG(ProbeRequest, .small = 11), &response),
+		RPC_INVALID_ARGUMENT);
 	ck_assert_ptr_nonnull(strstr(rpc_error_message(call), "small"));
 	bytes = rpc_error_status(call);
-	status = (RpcStatus *)rpc_unpack(rpc_arena(call), &RpcStatus_descriptor, bytes.data, bytes.len, NULL);
+	status = (RpcStatus *)rpc_unpack(rpc_arena(call), &RpcStatus_descriptor, bytes.data,
+					 bytes.len, NULL);
 	for (size_t i = 0; i < status->n_details; i++)
 		if (strstr(status->details[i]->type_url, "BadRequest"))
-			bad = (RpcBadRequest *)rpc_unpack(rpc_arena(call), &RpcBadRequest_descriptor,
-			                                  status->details[i]->value.data,
-			                                  status->details[i]->value.len, NULL);
+			bad = (RpcBadRequest *)rpc_unpack(rpc_arena(call),
+							  &RpcBadRequest_descriptor,
+							  status->details[i]->value.data,
+							  status->details[i]->value.len, NULL);
 	ck_assert_ptr_nonnull(bad);
 	ck_assert_str_eq(bad->field_violations[0]->field, "small");
 	ck_assert_int_eq(probe.service.calls, 0);
@@ -124,14 +133,16 @@ TEST(a_result_that_is_no_code_answers_internal)
 	ProbeResponse *response;
 
 	test_expect_log("a handler failed");
-	ck_assert_int_eq(ask(PROBE_REQUEST_ACTION_BREAK, "", RPC_STREAM_END, &response), RPC_INTERNAL);
+	ck_assert_int_eq(ask(PROBE_REQUEST_ACTION_BREAK, "", RPC_STREAM_END, &response),
+			 RPC_INTERNAL);
 }
 
 TEST(a_call_that_needs_too_much_memory_is_refused_and_the_next_one_is_not)
 {
 	ProbeResponse *response;
 
-	ck_assert_int_eq(ask(PROBE_REQUEST_ACTION_ALLOCATE, "", 2 * 1024 * 1024, &response), RPC_RESOURCE_EXHAUSTED);
+	ck_assert_int_eq(ask(PROBE_REQUEST_ACTION_ALLOCATE, "", 2 * 1024 * 1024, &response),
+			 RPC_RESOURCE_EXHAUSTED);
 	ck_assert_int_eq(ask(PROBE_REQUEST_ACTION_ALLOCATE, "", 512 * 1024, &response), 0);
 }
 
@@ -170,7 +181,8 @@ TEST(trace_and_request_id_go_with_the_call)
 	ProbeResponse *response;
 
 	ck_assert_int_eq(ask(PROBE_REQUEST_ACTION_TRACE, "", 0, &response), 0);
-	ck_assert_int_eq(strncmp(response->text, rpc_traceparent(call), 35), 0); /* the trace, of which it is a new span */
+	ck_assert_int_eq(strncmp(response->text, rpc_traceparent(call), 35),
+			 0); /* the trace, of which it is a new span */
 	ck_assert_int_ne(strncmp(response->text, rpc_traceparent(call), 52), 0);
 	ck_assert_str_eq(response->text + 56, rpc_request_id(call));
 }
@@ -179,21 +191,28 @@ TEST(a_method_without_a_handler_is_unimplemented)
 {
 	ProbeResponse *response;
 
-	ck_assert_int_eq(probe_client_missing(probe.client, call, MSG(ProbeRequest), &response), RPC_UNIMPLEMENTED);
+	ck_assert_int_eq(probe_client_missing(probe.client, call, MSG(ProbeRequest), &response),
+			 RPC_UNIMPLEMENTED);
 	ck_assert_ptr_nonnull(strstr(rpc_error_message(call), "Missing"));
 }
 
 TEST(an_unknown_method_is_unimplemented_and_named)
 {
-	static const struct rpc_method methods[] = { { .name = "Nothing", .path = "/crpc.test.v1.ProbeService/Nothing",
-		                                       .request = &ProbeRequest_descriptor,
-		                                       .response = &ProbeResponse_descriptor } };
-	static const struct rpc_service service = { .name = "crpc.test.v1.ProbeService", .methods = methods, .n_methods = 1 };
+	static const struct rpc_method methods[] = { { .name = "Nothing",
+						       .path = "/crpc.test.v1.ProbeService/Nothing",
+						       .request = &ProbeRequest_descriptor,
+						       .response = &ProbeResponse_descriptor } };
+	static const struct rpc_service service = { .name = "crpc.test.v1.ProbeService",
+						    .methods = methods,
+						    .n_methods = 1 };
 	struct rpc_client *client = rpc_client_new(probe.channel, &service);
 	ProtobufCMessage *response;
 
-	ck_assert_int_eq(rpc_client_call(client, methods, call, &MSG(ProbeRequest)->base, &response), RPC_UNIMPLEMENTED);
-	ck_assert_ptr_nonnull(strstr(rpc_error_message(call), "/crpc.test.v1.ProbeService/Nothing"));
+	ck_assert_int_eq(
+		rpc_client_call(client, methods, call, &MSG(ProbeRequest)->base, &response),
+		RPC_UNIMPLEMENTED);
+	ck_assert_ptr_nonnull(
+		strstr(rpc_error_message(call), "/crpc.test.v1.ProbeService/Nothing"));
 	rpc_client_free(client);
 }
 
@@ -202,11 +221,14 @@ TEST(the_callers_deadline_ends_the_call)
 	struct rpc_call *hasty = rpc_call_new("test", 100);
 	ProbeResponse *response;
 
-	ck_assert_int_eq(probe_client_probe(probe.client, hasty, MSG(ProbeRequest, .action = PROBE_REQUEST_ACTION_AWAIT_CANCEL),
-	                                    &response),
-	                 RPC_DEADLINE_EXCEEDED);
+	ck_assert_int_eq(
+		probe_client_probe(probe.client, hasty,
+				   MSG(ProbeRequest, .action = PROBE_REQUEST_ACTION_AWAIT_CANCEL),
+				   &response),
+		RPC_DEADLINE_EXCEEDED);
 	probe_await_cancelled(&probe.service, 1); /* the handler saw it too */
-	ck_assert_int_eq(probe_client_probe(probe.client, hasty, MSG(ProbeRequest), &response), RPC_DEADLINE_EXCEEDED);
+	ck_assert_int_eq(probe_client_probe(probe.client, hasty, MSG(ProbeRequest), &response),
+			 RPC_DEADLINE_EXCEEDED);
 	ck_assert_int_eq(probe.service.calls, 1);
 	rpc_call_free(hasty);
 }
@@ -215,9 +237,11 @@ TEST(a_methods_own_limit_cuts_a_longer_deadline)
 {
 	ProbeResponse *response;
 
-	ck_assert_int_eq(probe_client_hurry(probe.client, call, MSG(ProbeRequest, .action = PROBE_REQUEST_ACTION_AWAIT_CANCEL),
-	                                    &response),
-	                 RPC_DEADLINE_EXCEEDED);
+	ck_assert_int_eq(
+		probe_client_hurry(probe.client, call,
+				   MSG(ProbeRequest, .action = PROBE_REQUEST_ACTION_AWAIT_CANCEL),
+				   &response),
+		RPC_DEADLINE_EXCEEDED);
 	probe_await_cancelled(&probe.service, 1);
 }
 
@@ -226,9 +250,11 @@ TEST(cancellation_reaches_the_handler_and_the_peer_that_it_calls)
 	struct rpc_call *hasty = rpc_call_new("test", 200);
 	ProbeResponse *response;
 
-	ck_assert_int_eq(probe_client_probe(probe.client, hasty, MSG(ProbeRequest, .action = PROBE_REQUEST_ACTION_CALL_PEER),
-	                                    &response),
-	                 RPC_DEADLINE_EXCEEDED);
+	ck_assert_int_eq(
+		probe_client_probe(probe.client, hasty,
+				   MSG(ProbeRequest, .action = PROBE_REQUEST_ACTION_CALL_PEER),
+				   &response),
+		RPC_DEADLINE_EXCEEDED);
 	probe_await_cancelled(&probe.service, 1); /* counted by the peer's handler */
 	rpc_call_free(hasty);
 }

@@ -1,8 +1,9 @@
 /* Threads of the runtime: small stacks, and signals left to the program's own thread. */
-#include <signal.h>
 #include "thread.h"
+#include <signal.h>
 
-int thread_start(pthread_t *thread, size_t stack, const char *name, void *(*function)(void *data), void *data)
+int thread_start(pthread_t *thread, size_t stack, const char *name, void *(*function)(void *data),
+		 void *data)
 {
 	sigset_t all, before;
 	pthread_attr_t attributes;

@@ -1,18 +1,18 @@
 /* Mutual TLS: credentials from a folder of files that may change, and who the peer is. */
+#include "tls.h"
+#include <crpc/log.h>
 #include <errno.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
-#include <crpc/log.h>
-#include "tls.h"
 
 enum { REFRESH_SECONDS = 1 };
 
 /*
- * A provider has a thread that looks at the files; server and channels of a process use the same folder, and share one. It stays until the
- * process ends, as the folder does.
+ * A provider has a thread that looks at the files; server and channels of a process use the same
+ * folder, and share one. It stays until the process ends, as the folder does.
  */
 struct provider {
 	struct provider *next;
@@ -41,7 +41,8 @@ static int check_files(const char *dir, char **error)
 		char *path = join(dir, names[i]);
 		int r = access(path, R_OK) ? -errno : 0;
 
-		if (r && asprintf(error, "cannot read the certificate file %s: %s", path, log_errno(r)) < 0)
+		if (r && asprintf(error, "cannot read the certificate file %s: %s", path,
+				  log_errno(r)) < 0)
 			abort();
 		free(path);
 		if (r)
@@ -52,9 +53,10 @@ static int check_files(const char *dir, char **error)
 
 static grpc_tls_certificate_provider *provider_new(const char *dir)
 {
-	char *certificate = join(dir, "tls.crt"), *key = join(dir, "tls.key"), *authority = join(dir, "ca.crt");
-	grpc_tls_certificate_provider *core =
-		grpc_tls_certificate_provider_file_watcher_create(key, certificate, authority, REFRESH_SECONDS);
+	char *certificate = join(dir, "tls.crt"), *key = join(dir, "tls.key"),
+	     *authority = join(dir, "ca.crt");
+	grpc_tls_certificate_provider *core = grpc_tls_certificate_provider_file_watcher_create(
+		key, certificate, authority, REFRESH_SECONDS);
 
 	free(certificate);
 	free(key);
@@ -130,7 +132,8 @@ const char *tls_peer_service(struct arena *arena, grpc_call *call)
 
 	if (!context)
 		return service;
-	iterator = grpc_auth_context_find_properties_by_name(context, GRPC_PEER_SPIFFE_ID_PROPERTY_NAME);
+	iterator = grpc_auth_context_find_properties_by_name(context,
+							     GRPC_PEER_SPIFFE_ID_PROPERTY_NAME);
 	property = grpc_auth_property_iterator_next(&iterator);
 	if (property && !strncmp(property->value, SCHEME, sizeof(SCHEME) - 1)) {
 		const char *path = strchr(property->value + sizeof(SCHEME) - 1, '/');

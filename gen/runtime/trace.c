@@ -1,10 +1,11 @@
 /* W3C trace context: which trace a call belongs to, and which span of it the call is. */
+#include "trace.h"
 #include <string.h>
 #include <sys/random.h>
 #include <time.h>
-#include "trace.h"
 
-/* xoroshiro128+, seeded once a thread: a system call for each span would cost more than the span. */
+/* xoroshiro128+, seeded once a thread: a system call for each span would cost more than the span.
+ */
 static __thread uint64_t state[2];
 
 static uint64_t rotate(uint64_t value, int bits)
@@ -67,7 +68,8 @@ static bool trace_parse(struct trace *trace, const char *text, size_t length)
 		return false;
 	if (hex_digit(text[0]) < 0 || hex_digit(text[1]) < 0 || !memcmp(text, "ff", 2))
 		return false;
-	if (length > TRACEPARENT_LENGTH && (!memcmp(text, "00", 2) || text[TRACEPARENT_LENGTH] != '-'))
+	if (length > TRACEPARENT_LENGTH &&
+	    (!memcmp(text, "00", 2) || text[TRACEPARENT_LENGTH] != '-'))
 		return false;
 	high = hex_digit(text[53]);
 	low = hex_digit(text[54]);

@@ -13,10 +13,12 @@ struct trace {
 
 enum { TRACEPARENT_LENGTH = 55 };
 
-/* A span of its own: of the trace that `traceparent` names, or of a new one when it is NULL or not well formed. */
+/* A span of its own: of the trace that `traceparent` names, or of a new one when it is NULL or not
+ * well formed. */
 void trace_begin(struct trace *trace, const char *traceparent, size_t length);
 /* Writes TRACEPARENT_LENGTH characters and a NUL. */
 void trace_print(const struct trace *trace, char *to);
 
-/* Random numbers, quick and not secret: ids of spans and requests, the spread of timers. Never 0. */
+/* Random numbers, quick and not secret: ids of spans and requests, the spread of timers. Never 0.
+ */
 uint64_t trace_random(void);

@@ -1,12 +1,13 @@
-/* What a handler sees of one call: its memory, its caller, its deadline, its metadata, its trace. */
+/* What a handler sees of one call: its memory, its caller, its deadline, its metadata, its trace.
+ */
 #pragma once
 
-#include <stdbool.h>
-#include <stdint.h>
 #include <crpc/arena.h>
 #include <crpc/cleanup.h>
 #include <crpc/message.h>
 #include <crpc/status.h>
+#include <stdbool.h>
+#include <stdint.h>
 
 struct rpc_call;
 struct rpc_method;
@@ -16,7 +17,8 @@ struct arena *rpc_arena(struct rpc_call *call);
 void *rpc_alloc(struct rpc_call *call, size_t size);
 void *rpc_memdup(struct rpc_call *call, const void *bytes, size_t size);
 char *rpc_strdup(struct rpc_call *call, const char *text);
-char *rpc_printf(struct rpc_call *call, const char *format, ...) __attribute__((format(printf, 2, 3)));
+char *rpc_printf(struct rpc_call *call, const char *format, ...)
+	__attribute__((format(printf, 2, 3)));
 
 /* Who calls. Strings are never NULL: "" when there is none. */
 struct rpc_caller {
@@ -26,7 +28,7 @@ struct rpc_caller {
 	const char *scope;      /* permissions, separated by spaces */
 	const char *service;    /* the peer's certificate: "gateway", "orders" */
 	bool guest;
-	int64_t expire_time;    /* of the token, in ms; 0 without a token */
+	int64_t expire_time; /* of the token, in ms; 0 without a token */
 };
 const struct rpc_caller *rpc_caller(const struct rpc_call *call);
 bool rpc_caller_is(const struct rpc_call *call, const char *user); /* the person is that user */
@@ -34,33 +36,40 @@ bool rpc_caller_may(const struct rpc_call *call, const char *permission);
 bool rpc_caller_is_service(const struct rpc_call *call, const char *service);
 
 /* Time and cancellation. Calls made from this one inherit both. */
-bool rpc_cancelled(const struct rpc_call *call); /* the caller went away or the deadline has passed */
+bool rpc_cancelled(
+	const struct rpc_call *call); /* the caller went away or the deadline has passed */
 int64_t rpc_remaining_ms(const struct rpc_call *call); /* INT64_MAX without a deadline */
-int64_t rpc_now_ms(const struct rpc_call *call); /* Unix time in ms; tests set it */
+int64_t rpc_now_ms(const struct rpc_call *call);       /* Unix time in ms; tests set it */
 
 /* Metadata. Names are lower case; values of names that end in "-bin" are bytes. */
 const char *rpc_header(const struct rpc_call *call, const char *name); /* of the request, or NULL */
 ProtobufCBinaryData rpc_header_bin(const struct rpc_call *call, const char *name);
-void rpc_set_header(struct rpc_call *call, const char *name, const char *value);  /* of the response */
-void rpc_set_trailer(struct rpc_call *call, const char *name, const char *value); /* of the response */
+void rpc_set_header(struct rpc_call *call, const char *name,
+		    const char *value); /* of the response */
+void rpc_set_trailer(struct rpc_call *call, const char *name,
+		     const char *value); /* of the response */
 
 /* W3C trace context. */
 const char *rpc_traceparent(const struct rpc_call *call); /* of the span that this call is */
-const char *rpc_request_id(const struct rpc_call *call);  /* x-request-id, made when the caller gave none */
-const struct rpc_method *rpc_call_method(const struct rpc_call *call); /* NULL for background work */
+const char *
+rpc_request_id(const struct rpc_call *call); /* x-request-id, made when the caller gave none */
+const struct rpc_method *
+rpc_call_method(const struct rpc_call *call); /* NULL for background work */
 
 /*
- * Work that no caller asked for: a sweeper's turn, an event, a test. It has an arena and a trace of its own, is nobody's,
- * and calls peers in the service's name.
+ * Work that no caller asked for: a sweeper's turn, an event, a test. It has an arena and a trace of
+ * its own, is nobody's, and calls peers in the service's name.
  */
 struct rpc_call *rpc_call_new(const char *name, int64_t timeout_ms);
 struct rpc_call *rpc_call_free(struct rpc_call *call);
 DEFINE_CLEANUP(struct rpc_call *, rpc_call_free)
-void rpc_call_set_traceparent(struct rpc_call *call, const char *traceparent); /* continue this trace */
+void rpc_call_set_traceparent(struct rpc_call *call,
+			      const char *traceparent); /* continue this trace */
 /* What the outside gave; ignored unless it is printable ASCII and not too long. */
 void rpc_call_set_request_id(struct rpc_call *call, const char *id);
 /* Runs `function` where arena_alloc() may give up: its result, or RPC_RESOURCE_EXHAUSTED. */
-int rpc_call_run(struct rpc_call *call, int (*function)(void *data, struct rpc_call *call), void *data);
+int rpc_call_run(struct rpc_call *call, int (*function)(void *data, struct rpc_call *call),
+		 void *data);
 
 /* For tests: the call is made by this person or service, at this time. */
 void rpc_call_set_caller(struct rpc_call *call, const struct rpc_caller *caller);

@@ -5,14 +5,16 @@
 #include <crpc/server.h>
 
 struct rpc_channel_options {
-	const char *target;  /* "dns:///cart:7003", "ipv4:127.0.0.1:7003,127.0.0.1:8003", "xds:///cart" */
-	const char *tls_dir; /* as rpc_server_options; NULL: plain text */
+	const char *target;    /* "dns:///cart:7003", "ipv4:127.0.0.1:7003,127.0.0.1:8003",
+				  "xds:///cart" */
+	const char *tls_dir;   /* as rpc_server_options; NULL: plain text */
 	const char *authority; /* the name that the peer's certificate must carry: "cart" */
 	size_t max_message_bytes;
-	bool health_check;   /* ask grpc.health.v1 of each backend */
+	bool health_check; /* ask grpc.health.v1 of each backend */
 };
 
-/* Thread safe. round_robin, keepalive, retries for idempotent methods within a budget, a circuit breaker. */
+/* Thread safe. round_robin, keepalive, retries for idempotent methods within a budget, a circuit
+ * breaker. */
 struct rpc_channel;
 struct rpc_channel *rpc_channel_new(const struct rpc_channel_options *options, char **error);
 struct rpc_channel *rpc_channel_free(struct rpc_channel *channel);
@@ -20,42 +22,49 @@ struct rpc_channel *rpc_channel_free(struct rpc_channel *channel);
 bool rpc_channel_ready(struct rpc_channel *channel, bool connect);
 
 /*
- * A client of one service. The generated `struct cart_client` is this under another name. Thread safe.
- * rpc_client_local() calls an ops table in this process instead, for tests: access rules and validation included.
+ * A client of one service. The generated `struct cart_client` is this under another name. Thread
+ * safe. rpc_client_local() calls an ops table in this process instead, for tests: access rules and
+ * validation included.
  */
 struct rpc_client;
 struct rpc_client *rpc_client_new(struct rpc_channel *channel, const struct rpc_service *service);
 struct rpc_client *rpc_client_local(const struct rpc_service *service, const void *ops, void *self);
-struct rpc_client *rpc_client_free(struct rpc_client *client);
+struct rpc_client *
+rpc_client_free(struct rpc_client *client); /* after its calls and streams have ended */
 
 /*
- * A blocking call from within `call`: it inherits deadline, cancellation, trace, request id and the caller's token. The answer
- * lives in the arena of `call`. 0; or the peer's code, its error recorded in `call`; UNAVAILABLE when there is no peer.
+ * A blocking call from within `call`: it inherits deadline, cancellation, trace, request id and the
+ * caller's token. The answer lives in the arena of `call`. 0; or the peer's code, its error
+ * recorded in `call`; UNAVAILABLE when there is no peer.
  */
-int rpc_client_call(struct rpc_client *client, const struct rpc_method *method, struct rpc_call *call,
-                    const ProtobufCMessage *request, ProtobufCMessage **ret);
+int rpc_client_call(struct rpc_client *client, const struct rpc_method *method,
+		    struct rpc_call *call, const ProtobufCMessage *request, ProtobufCMessage **ret);
 
 /*
- * The same without waiting: `done` runs once on the channel's completion thread and must not block; only then is `call` free
- * to be used by another thread again. `code` as rpc_client_call() returns it. Returns 0, or a code when nothing was started (then
- * `done` is not called).
+ * The same without waiting: `done` runs once on the channel's completion thread and must not block;
+ * only then is `call` free to be used by another thread again. `code` as rpc_client_call() returns
+ * it. Returns 0, or a code when nothing was started (then `done` is not called).
  */
-typedef void rpc_done_function(void *data, struct rpc_call *call, int code, ProtobufCMessage *response);
-int rpc_client_start(struct rpc_client *client, const struct rpc_method *method, struct rpc_call *call,
-                     const ProtobufCMessage *request, rpc_done_function *done, void *data);
+typedef void rpc_done_function(void *data, struct rpc_call *call, int code,
+			       ProtobufCMessage *response);
+int rpc_client_start(struct rpc_client *client, const struct rpc_method *method,
+		     struct rpc_call *call, const ProtobufCMessage *request,
+		     rpc_done_function *done, void *data);
 /* Gives up what rpc_client_start() started: `done` comes soon, with CANCELLED. Any thread. */
 void rpc_call_cancel(struct rpc_call *call);
 
 /*
- * A stream. `request` is NULL where the client streams. The blocking form reads with rpc_stream_next(); the asynchronous one
- * calls `message` for each message (return false: pause, rpc_stream_resume() goes on) and `done` at the end.
+ * A stream. `request` is NULL where the client streams. The blocking form reads with
+ * rpc_stream_next(); the asynchronous one calls `message` for each message (return false: pause,
+ * rpc_stream_resume() goes on) and `done` at the end.
  */
-int rpc_client_open(struct rpc_client *client, const struct rpc_method *method, struct rpc_call *call,
-                    const ProtobufCMessage *request, struct rpc_stream **ret);
+int rpc_client_open(struct rpc_client *client, const struct rpc_method *method,
+		    struct rpc_call *call, const ProtobufCMessage *request,
+		    struct rpc_stream **ret);
 typedef bool rpc_message_function(void *data, struct rpc_call *call, ProtobufCMessage *message);
-int rpc_client_start_stream(struct rpc_client *client, const struct rpc_method *method, struct rpc_call *call,
-                            const ProtobufCMessage *request, rpc_message_function *message,
-                            rpc_done_function *done, void *data);
+int rpc_client_start_stream(struct rpc_client *client, const struct rpc_method *method,
+			    struct rpc_call *call, const ProtobufCMessage *request,
+			    rpc_message_function *message, rpc_done_function *done, void *data);
 void rpc_stream_resume(struct rpc_call *call);
 
 /* Metadata for the next call made from `call`; the gateway hands on what it got. */

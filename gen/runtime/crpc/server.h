@@ -1,4 +1,5 @@
-/* Serving: the tables that the generator writes of each service, and the server that dispatches by them. */
+/* Serving: the tables that the generator writes of each service, and the server that dispatches by
+ * them. */
 #pragma once
 
 #include <crpc/call.h>
@@ -29,13 +30,14 @@ struct rpc_method {
 	bool client_streaming, server_streaming;
 	enum rpc_idempotency idempotency;
 	struct rpc_access access;
-	int64_t timeout_ms;         /* 0: none */
+	int64_t timeout_ms; /* 0: none */
 	uint32_t max_request_bytes;
 	const char *const *http_headers; /* NULL-terminated, or NULL */
-	const char *request_id; /* the field that carries the idempotency key, or NULL */
+	const char *request_id;          /* the field that carries the idempotency key, or NULL */
 	bool request_id_required;
 	int32_t rate_limit_requests, rate_limit_seconds; /* 0: none */
-	int (*invoke)(const void *ops, void *self, struct rpc_call *call, const void *in, void *out);
+	int (*invoke)(const void *ops, void *self, struct rpc_call *call, const void *in,
+		      void *out);
 };
 
 /* A .proto file as reflection serves it. */
@@ -55,44 +57,51 @@ struct rpc_service {
 
 /* A stream of messages, under the typed readers and writers that the generator writes. */
 struct rpc_stream;
-/* Blocks while the peer does not read (flow control). 0, or the code with which the call has ended. */
+/* Blocks while the peer does not read (flow control). 0, or the code with which the call has ended.
+ */
 int rpc_stream_send(struct rpc_stream *stream, const ProtobufCMessage *message);
-/* 0 with a message; RPC_STREAM_END after the last; another positive code when the call failed. Each message lives until the
- * next one is read: an arena of its own, reset in between. */
+/* 0 with a message; RPC_STREAM_END after the last; another positive code when the call failed. Each
+ * message lives until the next one is read: an arena of its own, reset in between. */
 enum { RPC_STREAM_END = 100 };
 int rpc_stream_next(struct rpc_stream *stream, ProtobufCMessage **ret);
 /* Client side: no more messages from us. 0, or the code with which the call has ended. */
 int rpc_stream_close_send(struct rpc_stream *stream);
-/* Client side: the same, and then the end of the call, its status recorded in the call that made the stream; messages that still come
- * are dropped. 0, or the status. */
+/* Client side: the same, and then the end of the call, its status recorded in the call that made
+ * the stream; messages that still come are dropped. 0, or the status. */
 int rpc_stream_close(struct rpc_stream *stream);
-struct rpc_stream *rpc_stream_free(struct rpc_stream *stream); /* cancels what has not ended; NULL */
+struct rpc_stream *
+rpc_stream_free(struct rpc_stream *stream); /* cancels what has not ended; NULL */
 
 /* Finds out who sent a token. Set once before the server starts; gen/ knows no token format. */
 struct rpc_authenticator {
 	/* Fills *ret with strings of the call, or rpc_fail()s with UNAUTHENTICATED. Thread safe. */
-	int (*authenticate)(void *data, struct rpc_call *call, const char *token, struct rpc_caller *ret);
+	int (*authenticate)(void *data, struct rpc_call *call, const char *token,
+			    struct rpc_caller *ret);
 	void *data;
 };
 
 /* A 0 is a default: 4 threads, 256 calls waiting, 64 streams, 16 MiB a call, 4 MiB a message. */
 struct rpc_server_options {
-	const char *listen;          /* "127.0.0.1:7001" */
-	const char *tls_dir;         /* tls.crt, tls.key, ca.crt, read again when they change; NULL: plain text */
-	int threads;                 /* handlers that run at once */
-	int queue;                   /* calls that may wait for a thread; beyond: RESOURCE_EXHAUSTED with RetryInfo */
-	int streams;                 /* streaming calls at once, each on a thread of its own */
-	size_t arena_cap;            /* bytes a call */
+	const char *listen;  /* "127.0.0.1:7001" */
+	const char *tls_dir; /* tls.crt, tls.key, ca.crt, read again when they change; NULL: plain
+				text */
+	int threads;         /* handlers that run at once */
+	int queue; /* calls that may wait for a thread; beyond: RESOURCE_EXHAUSTED with RetryInfo */
+	int streams;      /* streaming calls at once, each on a thread of its own */
+	size_t arena_cap; /* bytes a call */
 	size_t max_message_bytes;
 	int64_t max_connection_age_ms; /* 0: any */
-	bool log_calls;              /* a line for each call at level info; else at debug */
-	const struct rpc_authenticator *authenticator; /* NULL: tokens are ignored, persons are nobody */
+	bool log_calls;                /* a line for each call at level info; else at debug */
+	const struct rpc_authenticator
+		*authenticator; /* NULL: tokens are ignored, persons are nobody */
 };
 
 struct rpc_server;
 struct rpc_server *rpc_server_new(const struct rpc_server_options *options, char **error);
-/* Before start. The generated `cart_service_serve(server, &cart_service, &cart)` calls this with its types. */
-void rpc_server_add(struct rpc_server *server, const struct rpc_service *service, const void *ops, void *self);
+/* Before start. The generated `cart_service_serve(server, &cart_service, &cart)` calls this with
+ * its types. */
+void rpc_server_add(struct rpc_server *server, const struct rpc_service *service, const void *ops,
+		    void *self);
 int rpc_server_start(struct rpc_server *server, char **error);
 /* grpc.health.v1: of one service by its full name, or of all with "". */
 void rpc_server_set_serving(struct rpc_server *server, const char *service, bool serving);

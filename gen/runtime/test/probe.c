@@ -1,11 +1,11 @@
 /* A service that answers in every way that a method can, its server and a client, for tests. */
+#include "probe.h"
 #include <check.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
-#include "probe.h"
 
 static int wait_open(struct probe_service *self)
 {
@@ -30,7 +30,9 @@ static int wait_cancel(struct probe_service *self, struct rpc_call *call)
 static int call_peer(struct probe_service *self, struct rpc_call *call, ProbeResponse *response)
 {
 	ProbeResponse *peers;
-	int r = probe_client_probe(self->peer, call, MSG(ProbeRequest, .action = PROBE_REQUEST_ACTION_AWAIT_CANCEL), &peers);
+	int r = probe_client_probe(self->peer, call,
+				   MSG(ProbeRequest, .action = PROBE_REQUEST_ACTION_AWAIT_CANCEL),
+				   &peers);
 
 	if (r)
 		return r;
@@ -42,10 +44,12 @@ static const char *who(struct rpc_call *call)
 {
 	const struct rpc_caller *caller = rpc_caller(call);
 
-	return rpc_printf(call, "user=%s guest=%d service=%s", caller->user, caller->guest, caller->service);
+	return rpc_printf(call, "user=%s guest=%d service=%s", caller->user, caller->guest,
+			  caller->service);
 }
 
-static int act(struct probe_service *self, struct rpc_call *call, const ProbeRequest *req, ProbeResponse *response)
+static int act(struct probe_service *self, struct rpc_call *call, const ProbeRequest *req,
+	       ProbeResponse *response)
 {
 	const char *header;
 
@@ -75,7 +79,8 @@ static int act(struct probe_service *self, struct rpc_call *call, const ProbeReq
 		response->text = who(call);
 		return 0;
 	case PROBE_REQUEST_ACTION_TRACE:
-		response->text = rpc_printf(call, "%s %s", rpc_traceparent(call), rpc_request_id(call));
+		response->text =
+			rpc_printf(call, "%s %s", rpc_traceparent(call), rpc_request_id(call));
 		return 0;
 	case PROBE_REQUEST_ACTION_UNAVAILABLE:
 		if (response->calls < req->number) {
@@ -89,7 +94,8 @@ static int act(struct probe_service *self, struct rpc_call *call, const ProbeReq
 	}
 }
 
-static int probe(struct probe_service *self, struct rpc_call *call, const ProbeRequest *req, ProbeResponse **ret)
+static int probe(struct probe_service *self, struct rpc_call *call, const ProbeRequest *req,
+		 ProbeResponse **ret)
 {
 	ProbeResponse *response = rpc_new(call, ProbeResponse);
 	int r;
@@ -112,12 +118,14 @@ static int probe(struct probe_service *self, struct rpc_call *call, const ProbeR
 	return r;
 }
 
-static int for_friend(struct probe_service *self, struct rpc_call *call, const ProbeRequest *req, Empty **ret)
+static int for_friend(struct probe_service *self, struct rpc_call *call, const ProbeRequest *req,
+		      Empty **ret)
 {
 	return 0;
 }
 
-static int count_to(struct probe_service *self, struct rpc_call *call, const CountRequest *req, struct number_writer *out)
+static int count_to(struct probe_service *self, struct rpc_call *call, const CountRequest *req,
+		    struct number_writer *out)
 {
 	uint8_t *padding = rpc_alloc(call, (size_t)req->padding + 1);
 
@@ -126,7 +134,8 @@ static int count_to(struct probe_service *self, struct rpc_call *call, const Cou
 
 		if (i == req->fail_at)
 			return rpc_fail(call, PROBE_FAILED, { "text", "count" });
-		r = number_writer_send(out, MSG(Number, .value = i, .padding = { (size_t)req->padding, padding }));
+		r = number_writer_send(
+			out, MSG(Number, .value = i, .padding = { (size_t)req->padding, padding }));
 		pthread_mutex_lock(&self->lock);
 		self->calls++;
 		self->cancelled += r == RPC_CANCELLED;
@@ -138,7 +147,8 @@ static int count_to(struct probe_service *self, struct rpc_call *call, const Cou
 	return 0;
 }
 
-static int sum(struct probe_service *self, struct rpc_call *call, struct number_reader *in, Number **ret)
+static int sum(struct probe_service *self, struct rpc_call *call, struct number_reader *in,
+	       Number **ret)
 {
 	Number *number;
 	int64_t total = 0;
@@ -153,7 +163,7 @@ static int sum(struct probe_service *self, struct rpc_call *call, struct number_
 }
 
 static int double_each(struct probe_service *self, struct rpc_call *call, struct number_reader *in,
-                       struct number_writer *out)
+		       struct number_writer *out)
 {
 	Number *number;
 	int r;
@@ -179,7 +189,8 @@ const struct probe_service_ops probe_service = {
 	.double_ = double_each,
 };
 
-static int authenticate(void *data, struct rpc_call *call, const char *token, struct rpc_caller *ret)
+static int authenticate(void *data, struct rpc_call *call, const char *token,
+			struct rpc_caller *ret)
 {
 	const char *name = token, *plus = strchr(token, '+');
 
@@ -191,22 +202,25 @@ static int authenticate(void *data, struct rpc_call *call, const char *token, st
 	} else {
 		name += 5;
 	}
-	ret->user = plus ? rpc_printf(call, "users/%.*s", (int)(plus - name), name) : rpc_printf(call, "users/%s", name);
+	ret->user = plus ? rpc_printf(call, "users/%.*s", (int)(plus - name), name)
+			 : rpc_printf(call, "users/%s", name);
 	ret->scope = plus ? rpc_strdup(call, plus + 1) : "";
 	return 0;
 }
 
 const struct rpc_authenticator probe_authenticator = { .authenticate = authenticate };
 
-struct rpc_channel *probe_channel(const struct probe *probe, const char *tls_dir, const char *authority)
+struct rpc_channel *probe_channel(const struct probe *probe, const char *tls_dir,
+				  const char *authority)
 {
 	char target[64], *error = NULL;
 	struct rpc_channel *channel;
 
 	snprintf(target, sizeof(target), "ipv4:127.0.0.1:%d", rpc_server_port(probe->server));
-	channel = rpc_channel_new(&(struct rpc_channel_options){ .target = target, .tls_dir = tls_dir,
-	                                                         .authority = authority },
-	                          &error);
+	channel = rpc_channel_new(&(struct rpc_channel_options){ .target = target,
+								 .tls_dir = tls_dir,
+								 .authority = authority },
+				  &error);
 	ck_assert_msg(channel != NULL, "%s", error);
 	return channel;
 }
@@ -225,7 +239,8 @@ void probe_start(struct probe *probe, const struct rpc_server_options *options)
 	ck_assert_msg(probe->server != NULL, "%s", error);
 	probe_service_serve(probe->server, &probe_service, &probe->service);
 	ck_assert_msg(rpc_server_start(probe->server, &error) == 0, "%s", error);
-	probe->channel = probe_channel(probe, with_port.tls_dir, with_port.tls_dir ? "probe" : NULL);
+	probe->channel =
+		probe_channel(probe, with_port.tls_dir, with_port.tls_dir ? "probe" : NULL);
 	probe->client = probe_client_new(probe->channel);
 	probe->service.peer = probe->client;
 }

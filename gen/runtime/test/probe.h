@@ -1,17 +1,17 @@
 /* A service that answers in every way that a method can, its server and a client, for tests. */
 #pragma once
 
-#include <pthread.h>
 #include <crpc/crpc.h>
+#include <pthread.h>
 #include <test_service.rpc.h>
 
 struct probe_service {
 	pthread_mutex_t lock;
 	pthread_cond_t changed;
-	bool open;            /* BLOCK goes on */
-	int running, most;    /* handlers now, and the most at once */
-	int calls;            /* of Probe and Look */
-	int cancelled;        /* handlers that saw the caller go */
+	bool open;                 /* BLOCK goes on */
+	int running, most;         /* handlers now, and the most at once */
+	int calls;                 /* of Probe and Look */
+	int cancelled;             /* handlers that saw the caller go */
 	struct probe_client *peer; /* of CALL_PEER */
 };
 extern const struct probe_service_ops probe_service;
@@ -27,7 +27,8 @@ struct probe {
 void probe_start(struct probe *probe, const struct rpc_server_options *options);
 void probe_stop(struct probe *probe);
 /* Another client of it. */
-struct rpc_channel *probe_channel(const struct probe *probe, const char *tls_dir, const char *authority);
+struct rpc_channel *probe_channel(const struct probe *probe, const char *tls_dir,
+				  const char *authority);
 void probe_open(struct probe_service *service);
 /* Waits until so many handlers are running, or have seen their callers go. */
 void probe_await_running(struct probe_service *service, int running);

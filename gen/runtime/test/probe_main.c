@@ -1,15 +1,17 @@
-/* A whole service's process, for tests: the probe service, a module that is as ready as a file says, work on a timer. */
+/* A whole service's process, for tests: the probe service, a module that is as ready as a file
+ * says, work on a timer. */
+#include "probe.h"
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
-#include "probe.h"
 
 static struct probe_service service_state = { PTHREAD_MUTEX_INITIALIZER, PTHREAD_COND_INITIALIZER };
 static const char *ready_file, *stop_file;
 static struct metric *turns;
 
 static const struct option options[] = {
-	{ "READY_FILE", OPTION_STRING, &ready_file, NULL, "the module is ready while this file exists" },
+	{ "READY_FILE", OPTION_STRING, &ready_file, NULL,
+	  "the module is ready while this file exists" },
 	{ "STOP_FILE", OPTION_STRING, &stop_file, NULL, "made when the module is stopped" },
 	{ 0 },
 };
@@ -28,7 +30,9 @@ static void module_stop(void)
 		fclose(file);
 }
 
-static const struct service_module module = { .name = "file", .ready = module_ready, .stop = module_stop };
+static const struct service_module module = { .name = "file",
+					      .ready = module_ready,
+					      .stop = module_stop };
 
 static int take_turn(void *data, struct rpc_call *call)
 {
@@ -47,5 +51,6 @@ static int start(struct service *service, char **error)
 	return 0;
 }
 
-SERVICE_MAIN(.name = "probe", .summary = "Answers as it is told to.", .options = options, .prefix = "PROBE_",
-             .modules = (const struct service_module *const[]){ &module, NULL }, .start = start)
+SERVICE_MAIN(.name = "probe", .summary = "Answers as it is told to.", .options = options,
+	     .prefix = "PROBE_", .modules = (const struct service_module *const[]){ &module, NULL },
+	     .start = start)

@@ -1,0 +1,250 @@
+/* A service's process from outside: options, readiness, timers, stopping. */
+#include "test.h"
+#include "test/probe.h"
+#include <arpa/inet.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <health.rpc.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+/* Of the process under test. */
+static char root[64], environment[16][160];
+static int n_environment, grpc_port, http_port;
+static pid_t process;
+
+static void set(const char *format, ...) __attribute__((format(printf, 1, 2)));
+static void set(const char *format, ...)
+{
+	va_list arguments;
+
+	va_start(arguments, format);
+	vsnprintf(environment[n_environment++], sizeof(environment[0]), format, arguments);
+	va_end(arguments);
+}
+
+static int free_port(void)
+{
+	struct sockaddr_in address = { .sin_family = AF_INET,
+				       .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	socklen_t length = sizeof(address);
+	int fd = socket(AF_INET, SOCK_STREAM, 0);
+
+	ck_assert_int_eq(bind(fd, (struct sockaddr *)&address, sizeof(address)), 0);
+	ck_assert_int_eq(getsockname(fd, (struct sockaddr *)&address, &length), 0);
+	close(fd);
+	return ntohs(address.sin_port);
+}
+
+static void setup(void)
+{
+	snprintf(root, sizeof(root), "/tmp/crpc-service-XXXXXX");
+	ck_assert_ptr_nonnull(mkdtemp(root));
+	n_environment = 0;
+	grpc_port = free_port();
+	http_port = free_port();
+	set("PROBE_GRPC_LISTEN=127.0.0.1:%d", grpc_port);
+	set("PROBE_HTTP_LISTEN=127.0.0.1:%d", http_port);
+	set("PROBE_READY_FILE=%s/ready", root);
+	set("PROBE_STOP_FILE=%s/stopped", root);
+	process = 0;
+}
+
+static void teardown(void)
+{
+	char command[128];
+
+	if (process) {
+		kill(process, SIGKILL);
+		waitpid(process, NULL, 0);
+	}
+	snprintf(command, sizeof(command), "rm -r %s", root);
+	ck_assert_int_eq(system(command), 0);
+}
+
+/* Its stdout and stderr go to files of these names in `root`. */
+static void start(char *argument)
+{
+	char *list[17] = { NULL }, output[96], errors[96];
+	char *arguments[] = { (char *)PROBE_PROGRAM, argument, NULL };
+
+	for (int i = 0; i < n_environment; i++)
+		list[i] = environment[i];
+	snprintf(output, sizeof(output), "%s/out", root);
+	snprintf(errors, sizeof(errors), "%s/err", root);
+	process = fork();
+	if (!process) {
+		dup2(open(output, O_CREAT | O_WRONLY, 0600), STDOUT_FILENO);
+		dup2(open(errors, O_CREAT | O_WRONLY, 0600), STDERR_FILENO);
+		execve(PROBE_PROGRAM, arguments, list);
+		_exit(127);
+	}
+}
+
+static int end(void)
+{
+	int status;
+
+	ck_assert_int_eq(waitpid(process, &status, 0), process);
+	process = 0;
+	return WIFEXITED(status) ? WEXITSTATUS(status) : -WTERMSIG(status);
+}
+
+static bool file_has(const char *name, const char *text)
+{
+	char path[96], content[64 * 1024];
+	ssize_t length;
+	int fd;
+
+	snprintf(path, sizeof(path), "%s/%s", root, name);
+	fd = open(path, O_RDONLY);
+	if (fd < 0)
+		return false;
+	length = read(fd, content, sizeof(content) - 1);
+	close(fd);
+	content[length > 0 ? length : 0] = '\0';
+	return strstr(content, text);
+}
+
+static void touch(const char *name)
+{
+	char path[96];
+
+	snprintf(path, sizeof(path), "%s/%s", root, name);
+	close(open(path, O_CREAT | O_WRONLY, 0600));
+}
+
+/* The status of GET, 0 when nobody answers yet; the whole answer in `answer`. */
+static int get(const char *url, char *answer, size_t size)
+{
+	struct sockaddr_in address = { .sin_family = AF_INET,
+				       .sin_addr.s_addr = htonl(INADDR_LOOPBACK),
+				       .sin_port = htons((uint16_t)http_port) };
+	int fd = socket(AF_INET, SOCK_STREAM, 0);
+	size_t length = 0;
+	ssize_t n;
+
+	if (connect(fd, (struct sockaddr *)&address, sizeof(address))) {
+		close(fd);
+		return 0;
+	}
+	dprintf(fd, "GET %s HTTP/1.1\r\nHost: test\r\nConnection: close\r\n\r\n", url);
+	while (length < size - 1 && (n = read(fd, answer + length, size - 1 - length)) > 0)
+		length += (size_t)n;
+	answer[length] = '\0';
+	close(fd);
+	return atoi(answer + strcspn(answer, " "));
+}
+
+static void await_status(const char *url, int status)
+{
+	char answer[4096];
+
+	while (get(url, answer, sizeof(answer)) != status)
+		nanosleep(&(struct timespec){ .tv_nsec = 20 * 1000000 }, NULL);
+}
+
+TEST(help_lists_every_option_and_ends)
+{
+	start((char *)"--help");
+	ck_assert_int_eq(end(), 0);
+	ck_assert(file_has("out", "PROBE_GRPC_LISTEN"));
+	ck_assert(file_has("out", "PROBE_READY_FILE"));
+	ck_assert(file_has("out", "PROBE_PEER_"));
+}
+
+static const struct {
+	const char *variable, *said;
+} mistakes[] = {
+	{ "PROBE_THREADS=none", "PROBE_THREADS" },
+	{ "PROBE_THREADS=0", "PROBE_THREADS" },
+	{ "PROBE_LOG_LEVEL=loud", "LOG_LEVEL" },
+	{ "PROBE_NONSENSE=1", "PROBE_NONSENSE" },
+	{ "PROBE_GRPC_LISTEN=0.0.0.0:1", "PROBE_TLS_DIR" },
+};
+
+TEST_EACH(a_bad_option_ends_the_start_with_a_line_that_names_it, mistakes)
+{
+	if (!strncmp(row->variable, "PROBE_GRPC_LISTEN", 17))
+		snprintf(environment[0], sizeof(environment[0]), "%s", row->variable);
+	else
+		set("%s", row->variable);
+	start(NULL);
+	ck_assert_int_eq(end(), 2);
+	ck_assert(file_has("err", row->said));
+}
+
+TEST(a_port_in_use_ends_the_start)
+{
+	struct sockaddr_in address = { .sin_family = AF_INET,
+				       .sin_addr.s_addr = htonl(INADDR_LOOPBACK),
+				       .sin_port = htons((uint16_t)grpc_port) };
+	int fd = socket(AF_INET, SOCK_STREAM, 0);
+
+	ck_assert_int_eq(bind(fd, (struct sockaddr *)&address, sizeof(address)), 0);
+	ck_assert_int_eq(listen(fd, 1), 0);
+	start(NULL);
+	ck_assert_int_eq(end(), 1);
+	ck_assert(file_has("err", "cannot listen"));
+	close(fd);
+}
+
+TEST(readiness_follows_the_modules_and_tells_grpc_health)
+{
+	char target[64], answer[4096], *error = NULL;
+	struct rpc_call *call = rpc_call_new("test", 20000);
+	struct health_check_response_reader *reader;
+	struct rpc_channel *channel;
+	struct health_client *health;
+	HealthCheckResponse *response;
+
+	start(NULL);
+	await_status("/healthz", 200);
+	await_status("/readyz", 503);
+	while (get("/readyz", answer, sizeof(answer)),
+	       !strstr(answer, "file: The file is not there."))
+		;
+	snprintf(target, sizeof(target), "ipv4:127.0.0.1:%d", grpc_port);
+	channel = rpc_channel_new(&(struct rpc_channel_options){ .target = target }, &error);
+	health = health_client_new(channel);
+	ck_assert_int_eq(health_client_watch(health, call, MSG(HealthCheckRequest), &reader), 0);
+	ck_assert_int_eq(health_check_response_reader_next(reader, &response), 0);
+	ck_assert_int_eq(response->status, HEALTH_CHECK_RESPONSE_SERVING_STATUS_NOT_SERVING);
+	touch("ready");
+	ck_assert_int_eq(health_check_response_reader_next(reader, &response), 0);
+	ck_assert_int_eq(response->status, HEALTH_CHECK_RESPONSE_SERVING_STATUS_SERVING);
+	await_status("/readyz", 200);
+	kill(process, SIGTERM);
+	ck_assert_int_eq(health_check_response_reader_next(reader, &response), 0);
+	ck_assert_int_eq(response->status, HEALTH_CHECK_RESPONSE_SERVING_STATUS_NOT_SERVING);
+	ck_assert_int_eq(end(), 0);
+	ck_assert(!access(strcat(strcpy(answer, root), "/stopped"), F_OK));
+	health_check_response_reader_free(reader);
+	health_client_free(health);
+	rpc_channel_free(channel);
+	rpc_call_free(call);
+}
+
+TEST(timers_turn_and_metrics_say_so)
+{
+	char answer[64 * 1024];
+
+	touch("ready");
+	start(NULL);
+	await_status("/readyz", 200);
+	do
+		ck_assert_int_eq(get("/metrics", answer, sizeof(answer)), 200);
+	while (!strstr(answer, "probe_turns_total 3"));
+	ck_assert_int_eq(get("/nothing", answer, sizeof(answer)), 404);
+	kill(process, SIGINT);
+	ck_assert_int_eq(end(), 0);
+}
+
+TEST_MAIN("service", setup, teardown)
