@@ -210,4 +210,17 @@ TEST_EACH(a_kill_in_the_middle_of_many_purchases_is_survived, killed)
 		app_free(busy.journeys[i].app);
 }
 
-TEST_MAIN("crashes", story_begin, story_end)
+/* Slow enough that an order can still be cancelled after a crash. */
+static void begin(void)
+{
+	story_begin();
+	carrier("{'interval_ms': 20000}");
+}
+
+static void end(void)
+{
+	carrier("{'interval_ms': 1000}");
+	story_end();
+}
+
+TEST_MAIN("crashes", begin, end)

@@ -158,34 +158,6 @@ TEST(an_unpaid_order_is_cancelled_and_its_stock_is_free)
 	ck_assert_int_eq(stripe_charges(order), 0);
 }
 
-TEST(a_paid_order_is_cancelled_refunded_and_put_back)
-{
-	const char *tea = product_new(1500, 10), *email;
-	cleanup(app_freep) struct app *amina = customer_new(&email);
-	const char *order, *number;
-	int64_t total;
-
-	carrier("{'interval_ms': 600000}"); /* it stays at the warehouse */
-	cart_add(amina, tea, 4);
-	order = order_place(amina, NULL);
-	expect(order_pay(amina, order, VISA), 200);
-	number = text_at(order_get(amina, order), "number");
-	total = cents_at(order_get(amina, order), "totals.total");
-	ck_assert_int_eq(stock_of(tea, "onHand"), 6);
-
-	expect(http_post(amina, text("/v1/orders/%s:cancel", order), "{}"), 200);
-	eventually(60, order_is(amina, order, "CANCELLED"));
-	ck_assert_str_eq(text_at(order_get(amina, order), "paymentState"), "REFUNDED");
-	ck_assert_int_eq(stripe_captured_cents(order), total);
-	ck_assert_int_eq(stripe_refunded_cents(order), total);
-	eventually(30, stock_of(tea, "onHand") == 10);
-	expect(http_post(amina, text("/v1/orders/%s:cancel", order), "{}"),
-	       200); /* again: nothing more */
-	ck_assert_int_eq(stripe_refunded_cents(order), total);
-	eventually(30, mail_count(email, number) >= 2); /* confirmed, then cancelled */
-	carrier("{'interval_ms': 1000}");
-}
-
 TEST(one_cart_has_one_open_order)
 {
 	const char *tea = product_new(1500, 10), *email = text("%s@example.com", unique("guest")),
