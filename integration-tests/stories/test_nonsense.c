@@ -84,8 +84,11 @@ static const struct row {
 	/* What would be wrong to do. */
 	{ "POST", "/v1/cart/items", "{'product': 'TEA', 'quantity': 99}", 400, NULL,
 	  "CART_STOCK_INSUFFICIENT" },
-	{ "POST", "/v1/webhooks/payments/stripe", "{'type': 'payment_intent.succeeded'}", 400 },
-	{ "POST", "/v1/webhooks/carriers/sandbox", "{'type': 'tracking.updated'}", 400 },
+	{ "POST", "/v1/webhooks/payments/stripe", "{'type': 'payment_intent.succeeded'}", 401, NULL,
+	  "WEBHOOK_SIGNATURE_INVALID" },
+	{ "POST", "/v1/webhooks/payments/nobody", "{}", 404, NULL, "WEBHOOK_PROVIDER_UNKNOWN" },
+	{ "POST", "/v1/webhooks/carriers/sandbox", "{'type': 'tracking.updated'}", 401, NULL,
+	  "CARRIER_SIGNATURE_INVALID" },
 };
 
 static char *with(const char *body, const char *tea)
