@@ -1,4 +1,6 @@
 /* Arenas: blocks in a chain, bytes handed out in a row, all freed at once. */
+#include <crpc/arena.h>
+#include <crpc/cleanup.h>
 #include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -7,8 +9,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unwind.h>
-#include <crpc/arena.h>
-#include <crpc/cleanup.h>
 
 #ifdef __has_feature
 #if __has_feature(address_sanitizer)
@@ -34,9 +34,9 @@ enum { REDZONE = 0 };
 #endif
 
 /*
- * Invariants: `blocks` is the block that is handed out from; `first` the one
- * that a reset keeps. `reserved`, the bytes of all
- * blocks, never exceeds `cap`, so that the cap bounds what the process really holds. Free bytes are poisoned under ASan.
+ * Invariants: `blocks` is the block that is handed out from; `first` the one that a reset keeps.
+ * `reserved`, the bytes of all blocks, never exceeds `cap`, so that the cap bounds what the process
+ * really holds. Free bytes are poisoned under ASan.
  */
 enum { ALIGNMENT = 16, BLOCK_MIN = 4096, BLOCK_MAX = 256 * 1024 };
 
@@ -78,9 +78,10 @@ static void block_free(struct block *block)
 }
 
 /* Called for each frame on the way out, after its cleanups have run. */
-static _Unwind_Reason_Code unwind_frame(int version, _Unwind_Action actions, _Unwind_Exception_Class class,
-                                        struct _Unwind_Exception *exception, struct _Unwind_Context *context,
-                                        void *data)
+static _Unwind_Reason_Code unwind_frame(int version, _Unwind_Action actions,
+					_Unwind_Exception_Class class,
+					struct _Unwind_Exception *exception,
+					struct _Unwind_Context *context, void *data)
 {
 	struct arena *arena = data;
 
@@ -93,13 +94,16 @@ static _Unwind_Reason_Code unwind_frame(int version, _Unwind_Action actions, _Un
 }
 
 /*
- * A plain longjmp() would pass over every cleanup() between here and the guard: a lock that stays locked, a cursor that stays
- * open, for each call that is too large. So the stack is unwound as pthread_exit() unwinds it.
+ * A plain longjmp() would pass over every cleanup() between here and the guard: a lock that stays
+ * locked, a cursor that stays open, for each call that is too large. So the stack is unwound as
+ * pthread_exit() unwinds it.
  */
 static _Noreturn void give_up(struct arena *arena, size_t size)
 {
 	if (!arena->guard) {
-		fprintf(stderr, "arena: %zu bytes more than the cap of %zu, outside of arena_run()\n", size, arena->cap);
+		fprintf(stderr,
+			"arena: %zu bytes more than the cap of %zu, outside of arena_run()\n", size,
+			arena->cap);
 		abort();
 	}
 	forget_stack_poison();
@@ -133,7 +137,8 @@ static void *bump(struct arena *arena, struct block *block, size_t size, size_t 
 	return bytes;
 }
 
-static __attribute__((noinline)) void *allocate_slowly(struct arena *arena, size_t size, size_t space)
+static __attribute__((noinline)) void *allocate_slowly(struct arena *arena, size_t size,
+						       size_t space)
 {
 	size_t left = arena->cap - arena->reserved;
 	size_t block_size = arena->blocks ? arena->blocks->size * 2 : BLOCK_MIN;
@@ -196,7 +201,8 @@ void *arena_resize_last(struct arena *arena, void *bytes, size_t size, size_t ne
 		block->used += new_space - space;
 		arena->used += new_space - space;
 		unpoison(bytes, new_size);
-		poison((uint8_t *)bytes + new_size, block->bytes + block->size - ((uint8_t *)bytes + new_size));
+		poison((uint8_t *)bytes + new_size,
+		       block->bytes + block->size - ((uint8_t *)bytes + new_size));
 		return bytes;
 	}
 	if (new_size <= size)

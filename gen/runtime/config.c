@@ -1,4 +1,6 @@
 /* Options from the environment. */
+#include <crpc/cleanup.h>
+#include <crpc/config.h>
 #include <ctype.h>
 #include <errno.h>
 #include <limits.h>
@@ -6,8 +8,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <crpc/cleanup.h>
-#include <crpc/config.h>
 
 extern char **environ;
 
@@ -19,18 +19,17 @@ struct unit {
 };
 
 static const struct unit time_units[] = {
-	{ "ms", 1 }, { "s", 1000 }, { "m", 60000 }, { "h", 3600000 }, { "d", 86400000 }, { NULL, 0 },
+	{ "ms", 1 },      { "s", 1000 },     { "m", 60000 },
+	{ "h", 3600000 }, { "d", 86400000 }, { NULL, 0 },
 };
 static const struct unit size_units[] = {
-	{ "", 1 }, { "B", 1 }, { "KiB", 1 << 10 }, { "MiB", 1 << 20 }, { "GiB", 1 << 30 }, { NULL, 0 },
+	{ "", 1 },          { "B", 1 },         { "KiB", 1 << 10 },
+	{ "MiB", 1 << 20 }, { "GiB", 1 << 30 }, { NULL, 0 },
 };
 static const char *const type_names[] = {
-	[OPTION_STRING] = "text",
-	[OPTION_SECRET] = "secret",
-	[OPTION_INTEGER] = "integer",
-	[OPTION_BOOLEAN] = "true or false",
-	[OPTION_DURATION] = "duration",
-	[OPTION_SIZE] = "size",
+	[OPTION_STRING] = "text",       [OPTION_SECRET] = "secret",
+	[OPTION_INTEGER] = "integer",   [OPTION_BOOLEAN] = "true or false",
+	[OPTION_DURATION] = "duration", [OPTION_SIZE] = "size",
 };
 
 static void file_close(FILE *file)
@@ -111,14 +110,15 @@ static bool in_range(const struct option *option, int64_t value)
 	return value >= option->min && value <= option->max;
 }
 
-static int refuse_range(const char *name, const struct option *option, const char *text, char **error)
+static int refuse_range(const char *name, const struct option *option, const char *text,
+			char **error)
 {
 	const char *unit = option->type == OPTION_DURATION ? " ms" : "";
 
 	if (!option->min && !option->max)
 		return refuse(error, "%s is \"%s\": it must not be below 0", name, text);
-	return refuse(error, "%s is \"%s\": it must be from %lld to %lld%s", name, text, (long long)option->min,
-	              (long long)option->max, unit);
+	return refuse(error, "%s is \"%s\": it must be from %lld to %lld%s", name, text,
+		      (long long)option->min, (long long)option->max, unit);
 }
 
 static int set(const struct option *option, const char *name, const char *text, char **error)
@@ -139,15 +139,19 @@ static int set(const struct option *option, const char *name, const char *text, 
 		return 0;
 	case OPTION_DURATION:
 		if (!parse_quantity(text, time_units, &value))
-			return refuse(error, "%s is \"%s\": it must be a duration such as 250ms, 30s, 15m, 12h or 30d", name,
-			              text);
+			return refuse(error,
+				      "%s is \"%s\": it must be a duration such as 250ms, 30s, "
+				      "15m, 12h or 30d",
+				      name, text);
 		if (!in_range(option, value))
 			return refuse_range(name, option, text, error);
 		*(int64_t *)option->value = value;
 		return 0;
 	case OPTION_SIZE:
 		if (!parse_quantity(text, size_units, &value))
-			return refuse(error, "%s is \"%s\": it must be a size such as 4KiB, 16MiB or 1GiB", name, text);
+			return refuse(error,
+				      "%s is \"%s\": it must be a size such as 4KiB, 16MiB or 1GiB",
+				      name, text);
 		if (!in_range(option, value))
 			return refuse_range(name, option, text, error);
 		*(size_t *)option->value = (size_t)value;
@@ -165,19 +169,22 @@ static int set(const struct option *option, const char *name, const char *text, 
 }
 
 /* A secret's file without its last newline, as `kubectl create secret` and editors write it. */
-static int read_secret(const char *name, const char *path, const struct option *option, char **error)
+static int read_secret(const char *name, const char *path, const struct option *option,
+		       char **error)
 {
 	char bytes[SECRET_FILE_MAX + 1];
 	cleanup(file_closep) FILE *file = fopen(path, "re");
 	size_t length;
 
 	if (!file)
-		return refuse(error, "%s names %s, which cannot be read: %s", name, path, strerror(errno));
+		return refuse(error, "%s names %s, which cannot be read: %s", name, path,
+			      strerror(errno));
 	length = fread(bytes, 1, sizeof(bytes), file);
 	if (ferror(file))
 		return refuse(error, "%s names %s, which cannot be read", name, path);
 	if (length > SECRET_FILE_MAX)
-		return refuse(error, "%s names %s, which is larger than %d bytes", name, path, SECRET_FILE_MAX);
+		return refuse(error, "%s names %s, which is larger than %d bytes", name, path,
+			      SECRET_FILE_MAX);
 	if (length && bytes[length - 1] == '\n')
 		length--;
 	*(const char **)option->value = keep(bytes, length);
@@ -196,7 +203,8 @@ static int read_option(const char *prefix, const struct option *option, char **e
 		snprintf(file_name, sizeof(file_name), "%s_FILE", name);
 		path = getenv(file_name);
 		if (path && text)
-			return refuse(error, "%s and %s are both set: only one of them can be", name, file_name);
+			return refuse(error, "%s and %s are both set: only one of them can be",
+				      name, file_name);
 		if (path)
 			return read_secret(file_name, path, option, error);
 	}
@@ -214,8 +222,8 @@ static bool is_known(const char *name, size_t length, const struct option *const
 			size_t own = strlen(option->name);
 
 			if (!strncmp(name, option->name, own) &&
-			    (length == own ||
-			     (option->type == OPTION_SECRET && length == own + 5 && !strncmp(name + own, "_FILE", 5))))
+			    (length == own || (option->type == OPTION_SECRET && length == own + 5 &&
+					       !strncmp(name + own, "_FILE", 5))))
 				return true;
 		}
 	}
@@ -233,7 +241,7 @@ static int refuse_unknown(const char *prefix, const struct option *const *tables
 			continue;
 		if (!is_known(name, strcspn(name, "="), tables))
 			return refuse(error, "%.*s is no option of this program: --help lists them",
-			              (int)strcspn(*variable, "="), *variable);
+				      (int)strcspn(*variable, "="), *variable);
 	}
 	return 0;
 }

@@ -1,6 +1,6 @@
 /* Where in a message something is, as errors name it. */
-#include <string.h>
 #include "message_private.h"
+#include <string.h>
 
 void field_path_print(const struct field_path *path, struct text *text)
 {
@@ -17,7 +17,8 @@ void field_path_print(const struct field_path *path, struct text *text)
 		text_add_char(text, '[');
 	else if (text->length)
 		text_add_char(text, '.');
-	text_add(text, path->name, path->length == PATH_TERMINATED ? strlen(path->name) : path->length);
+	text_add(text, path->name,
+		 path->length == PATH_TERMINATED ? strlen(path->name) : path->length);
 	if (path->is_key)
 		text_add_char(text, ']');
 }

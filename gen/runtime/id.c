@@ -1,10 +1,10 @@
 /* Ids: UUIDv7 and UUIDv8 (RFC 9562) in Crockford's base32. */
+#include <crpc/id.h>
 #include <pthread.h>
+#include <sodium.h>
 #include <stdint.h>
 #include <string.h>
 #include <time.h>
-#include <sodium.h>
-#include <crpc/id.h>
 
 enum { UUID_SIZE = 16 };
 
@@ -32,8 +32,9 @@ static void set_version(uint8_t uuid[UUID_SIZE], unsigned version)
 }
 
 /*
- * 48 bits of milliseconds, 12 bits that count within one (RFC 9562 6.2, method 1), 62 random ones. The counter begins at random in its lower half; when
- * it is used up, or the clock goes back, the last time counts on.
+ * 48 bits of milliseconds, 12 bits that count within one (RFC 9562 6.2, method 1), 62 random ones.
+ * The counter begins at random in its lower half; when it is used up, or the clock goes back, the
+ * last time counts on.
  */
 static void next_time(uint64_t *ret_ms, unsigned *ret_count)
 {

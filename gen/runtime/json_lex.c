@@ -1,9 +1,9 @@
 /* JSON as text, RFC 8259 and no more: no comments, no trailing commas, no bare words. */
-#include <stdio.h>
 #include "json_lex.h"
+#include <stdio.h>
 
-void json_error_set(struct rpc_json_error *error, const struct field_path *path, size_t offset, const char *format,
-                    va_list arguments)
+void json_error_set(struct rpc_json_error *error, const struct field_path *path, size_t offset,
+		    const char *format, va_list arguments)
 {
 	struct text field;
 
@@ -15,10 +15,26 @@ void json_error_set(struct rpc_json_error *error, const struct field_path *path,
 	vsnprintf(error->message, sizeof(error->message), format, arguments);
 }
 
+static const struct rpc_json_options default_options;
+
+struct json_parser json_parser(struct arena *arena, const struct rpc_json_options *options,
+			       const char *text, size_t length, struct rpc_json_error *error)
+{
+	return (struct json_parser){
+		.start = text,
+		.at = text,
+		.end = text + length,
+		.arena = arena,
+		.options = options ? options : &default_options,
+		.error = error,
+	};
+}
+
 bool json_broken(struct json_parser *parser, const char *what)
 {
 	parser->path = NULL;
-	return json_fail(parser, "The text is not JSON: %s at byte %zu.", what, (size_t)(parser->at - parser->start));
+	return json_fail(parser, "The text is not JSON: %s at byte %zu.", what,
+			 (size_t)(parser->at - parser->start));
 }
 
 bool json_fail(struct json_parser *parser, const char *format, ...)
@@ -26,7 +42,8 @@ bool json_fail(struct json_parser *parser, const char *format, ...)
 	va_list arguments;
 
 	va_start(arguments, format);
-	json_error_set(parser->error, parser->path, (size_t)(parser->at - parser->start), format, arguments);
+	json_error_set(parser->error, parser->path, (size_t)(parser->at - parser->start), format,
+		       arguments);
 	va_end(arguments);
 	return false;
 }
@@ -81,9 +98,9 @@ static bool add_unicode(struct json_parser *parser, struct text *string)
 	if (code_point >= 0xdc00 && code_point < 0xe000)
 		return json_broken(parser, "half of a surrogate pair stands alone");
 	if (code_point >= 0xd800 && code_point < 0xdc00) {
-		low = parser->end - parser->at >= 6 && parser->at[0] == '\\' && parser->at[1] == 'u' ?
-		              unicode_escape(parser->at + 2, parser->end) :
-		              -1;
+		low = parser->end - parser->at >= 6 && parser->at[0] == '\\' && parser->at[1] == 'u'
+			      ? unicode_escape(parser->at + 2, parser->end)
+			      : -1;
 		if (low < 0xdc00 || low >= 0xe000)
 			return json_broken(parser, "half of a surrogate pair stands alone");
 		parser->at += 6;
@@ -97,7 +114,8 @@ static bool add_unicode(struct json_parser *parser, struct text *string)
 static bool add_escape(struct json_parser *parser, struct text *string)
 {
 	static const char meaning[128] = {
-		['"'] = '"', ['\\'] = '\\', ['/'] = '/', ['b'] = '\b', ['f'] = '\f', ['n'] = '\n', ['r'] = '\r', ['t'] = '\t',
+		['"'] = '"',  ['\\'] = '\\', ['/'] = '/',  ['b'] = '\b',
+		['f'] = '\f', ['n'] = '\n',  ['r'] = '\r', ['t'] = '\t',
 	};
 	char c;
 
@@ -130,8 +148,10 @@ static bool string_with_escapes(struct json_parser *parser, const char *begin, s
 		if (*parser->at == '"')
 			break;
 		if (*parser->at != '\\')
-			return json_broken(parser, *parser->at & 0x80 ? "the string is not UTF-8" :
-			                                               "a control character stands in a string");
+			return json_broken(parser,
+					   *parser->at & 0x80
+						   ? "the string is not UTF-8"
+						   : "a control character stands in a string");
 		parser->at++;
 		if (!add_escape(parser, &string))
 			return false;
@@ -189,7 +209,8 @@ static int step(struct json_parser *parser, bool *begun, char open, char close)
 
 	if (first) {
 		if (c != open) {
-			json_broken(parser, open == '{' ? "an object is missing" : "an array is missing");
+			json_broken(parser,
+				    open == '{' ? "an object is missing" : "an array is missing");
 			return -1;
 		}
 		if (parser->depth == DEPTH_MAX) {
@@ -209,8 +230,8 @@ static int step(struct json_parser *parser, bool *begun, char open, char close)
 	if (first)
 		return 1;
 	if (c != ',') {
-		json_broken(parser, close == '}' ? "a comma or a closing brace is missing" :
-		                                   "a comma or a closing bracket is missing");
+		json_broken(parser, close == '}' ? "a comma or a closing brace is missing"
+						 : "a comma or a closing bracket is missing");
 		return -1;
 	}
 	parser->at++;

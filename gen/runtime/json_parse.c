@@ -1,6 +1,6 @@
 /* JSON to messages, driven by descriptors, in one pass and without a tree. */
-#include <errno.h>
 #include "json_value.h"
+#include <errno.h>
 
 static bool parse_message(struct json_parser *parser, ProtobufCMessage *message);
 
@@ -9,12 +9,13 @@ static bool parse_message(struct json_parser *parser, ProtobufCMessage *message)
 /* null means unset, but for the two types that have a null of their own. */
 static bool takes_null(const ProtobufCFieldDescriptor *field)
 {
-	return is_null_value(field) ||
-	       (field->type == PROTOBUF_C_TYPE_MESSAGE && message_kind(field->descriptor) == RPC_KIND_VALUE);
+	return is_null_value(field) || (field->type == PROTOBUF_C_TYPE_MESSAGE &&
+					message_kind(field->descriptor) == RPC_KIND_VALUE);
 }
 
-static enum json_result parse_value(struct json_parser *parser, const ProtobufCFieldDescriptor *field,
-                                    ProtobufCMessage *existing, union json_value *ret)
+static enum json_result parse_value(struct json_parser *parser,
+				    const ProtobufCFieldDescriptor *field,
+				    ProtobufCMessage *existing, union json_value *ret)
 {
 	if (json_peek(parser) == 'n') {
 		if (!takes_null(field)) {
@@ -32,7 +33,8 @@ static enum json_result parse_value(struct json_parser *parser, const ProtobufCF
 	return parse_message(parser, ret->message) ? JSON_SET : JSON_FAILED;
 }
 
-static bool parse_list(struct json_parser *parser, ProtobufCMessage *message, const ProtobufCFieldDescriptor *field)
+static bool parse_list(struct json_parser *parser, ProtobufCMessage *message,
+		       const ProtobufCFieldDescriptor *field)
 {
 	struct field_path step = { .outer = parser->path };
 	bool begun = false;
@@ -54,7 +56,8 @@ static bool parse_list(struct json_parser *parser, ProtobufCMessage *message, co
 	return r == 0;
 }
 
-static bool parse_map(struct json_parser *parser, ProtobufCMessage *message, const ProtobufCFieldDescriptor *field)
+static bool parse_map(struct json_parser *parser, ProtobufCMessage *message,
+		      const ProtobufCFieldDescriptor *field)
 {
 	const ProtobufCMessageDescriptor *type = field->descriptor;
 	const ProtobufCFieldDescriptor *fields = type->fields;
@@ -66,7 +69,10 @@ static bool parse_map(struct json_parser *parser, ProtobufCMessage *message, con
 	if (json_peek(parser) != '{')
 		return json_fail(parser, "Must be an object.");
 	while ((r = json_member(parser, &begun, &key)) > 0) {
-		struct field_path step = { .outer = parser->path, .name = key.bytes, .length = key.length, .is_key = true };
+		struct field_path step = { .outer = parser->path,
+					   .name = key.bytes,
+					   .length = key.length,
+					   .is_key = true };
 		union json_value name, value;
 		ProtobufCMessage *entry;
 		enum json_result result;
@@ -87,20 +93,22 @@ static bool parse_map(struct json_parser *parser, ProtobufCMessage *message, con
 	}
 	if (r)
 		return false;
-	if (map_deduplicate(parser->arena, *(ProtobufCMessage ***)rpc_field_value(message, field), *n) != *n)
+	if (map_deduplicate(parser->arena, *(ProtobufCMessage ***)rpc_field_value(message, field),
+			    *n) != *n)
 		return json_fail(parser, "Must not hold a key twice.");
 	return true;
 }
 
 /* What a member of an object says about its field. JSON_SKIPPED: nothing. */
 static enum json_result parse_field(struct json_parser *parser, ProtobufCMessage *message,
-                                    const ProtobufCFieldDescriptor *field)
+				    const ProtobufCFieldDescriptor *field)
 {
 	ProtobufCMessage *existing = NULL;
 	union json_value value;
 	enum json_result result;
 
-	if (json_peek(parser) == 'n' && (field->label == PROTOBUF_C_LABEL_REPEATED || !takes_null(field)))
+	if (json_peek(parser) == 'n' &&
+	    (field->label == PROTOBUF_C_LABEL_REPEATED || !takes_null(field)))
 		return json_literal(parser, "null") ? JSON_SKIPPED : JSON_FAILED;
 	if (field_is_map(field))
 		return parse_map(parser, message, field) ? JSON_SET : JSON_FAILED;
@@ -128,8 +136,9 @@ static bool is_seen(const struct seen *seen, unsigned index)
 	return seen->bits[index / 64] >> index % 64 & 1;
 }
 
-static bool note_seen(struct json_parser *parser, struct seen *seen, const ProtobufCMessageDescriptor *descriptor,
-                      const ProtobufCFieldDescriptor *field)
+static bool note_seen(struct json_parser *parser, struct seen *seen,
+		      const ProtobufCMessageDescriptor *descriptor,
+		      const ProtobufCFieldDescriptor *field)
 {
 	unsigned index = (unsigned)(field - descriptor->fields);
 
@@ -139,36 +148,42 @@ static bool note_seen(struct json_parser *parser, struct seen *seen, const Proto
 	return true;
 }
 
-static bool check_oneof(struct json_parser *parser, const struct seen *seen, const ProtobufCMessageDescriptor *descriptor,
-                        const ProtobufCFieldDescriptor *field)
+static bool check_oneof(struct json_parser *parser, const struct seen *seen,
+			const ProtobufCMessageDescriptor *descriptor,
+			const ProtobufCFieldDescriptor *field)
 {
 	for (unsigned i = 0; i < descriptor->n_fields; i++) {
 		const ProtobufCFieldDescriptor *other = &descriptor->fields[i];
 
-		if (other != field && (other->flags & PROTOBUF_C_FIELD_FLAG_ONEOF) && is_seen(seen, i) &&
-		    other->quantifier_offset == field->quantifier_offset)
-			return json_fail(parser, "Must not be given beside %s: only one of them can be.", other->name);
+		if (other != field && (other->flags & PROTOBUF_C_FIELD_FLAG_ONEOF) &&
+		    is_seen(seen, i) && other->quantifier_offset == field->quantifier_offset)
+			return json_fail(parser,
+					 "Must not be given beside %s: only one of them can be.",
+					 other->name);
 	}
 	return true;
 }
 
-static bool parse_member(struct json_parser *parser, ProtobufCMessage *message, const ProtobufCFieldDescriptor *field,
-                         struct seen *seen)
+static bool parse_member(struct json_parser *parser, ProtobufCMessage *message,
+			 const ProtobufCFieldDescriptor *field, struct seen *seen)
 {
 	const ProtobufCMessageDescriptor *descriptor = message->descriptor;
 	bool in_oneof = field->flags & PROTOBUF_C_FIELD_FLAG_ONEOF;
 
 	if (!note_seen(parser, seen, descriptor, field))
 		return false;
-	if (in_oneof && (json_peek(parser) != 'n' || takes_null(field)) && !check_oneof(parser, seen, descriptor, field))
+	if (in_oneof && (json_peek(parser) != 'n' || takes_null(field)) &&
+	    !check_oneof(parser, seen, descriptor, field))
 		return false;
 	switch (parse_field(parser, message, field)) {
 	case JSON_FAILED:
 		return false;
 	case JSON_SKIPPED:
-		/* A null does not take the oneof, so it is not seen, as far as the other members go. */
+		/* A null does not take the oneof, so it is not seen, as far as the other members
+		 * go. */
 		if (in_oneof)
-			seen->bits[(field - descriptor->fields) / 64] &= ~(1ull << (field - descriptor->fields) % 64);
+			seen->bits[(field - descriptor->fields) / 64] &=
+				~(1ull << (field - descriptor->fields) % 64);
 		return true;
 	case JSON_SET:
 		return true;
@@ -182,8 +197,8 @@ static bool is_key(const struct slice *key, const char *name)
 }
 
 /* Members of an object are mostly in the order of the fields. */
-static const ProtobufCFieldDescriptor *find_field(const ProtobufCMessageDescriptor *descriptor, const struct slice *key,
-                                                  unsigned *next)
+static const ProtobufCFieldDescriptor *find_field(const ProtobufCMessageDescriptor *descriptor,
+						  const struct slice *key, unsigned *next)
 {
 	const struct rpc_field_info *infos = rpc_message_info(descriptor)->fields;
 	const ProtobufCFieldDescriptor *field;
@@ -208,7 +223,8 @@ static bool parse_fields(struct json_parser *parser, ProtobufCMessage *message, 
 	if (json_peek(parser) != '{')
 		return json_fail(parser, "Must be an object.");
 	if (descriptor->n_fields > 64)
-		seen.bits = arena_alloc(parser->arena, (descriptor->n_fields + 63) / 64 * sizeof(*seen.bits));
+		seen.bits = arena_alloc(parser->arena,
+					(descriptor->n_fields + 63) / 64 * sizeof(*seen.bits));
 	while ((r = json_member(parser, &begun, &key)) > 0) {
 		const ProtobufCFieldDescriptor *field = find_field(descriptor, &key, &next);
 		struct field_path step = { .outer = parser->path, .length = PATH_TERMINATED };
@@ -218,13 +234,15 @@ static bool parse_fields(struct json_parser *parser, ProtobufCMessage *message, 
 			step.name = field->name;
 			if (!parse_member(parser, message, field, &seen))
 				return false;
-		} else if ((in_any && is_key(&key, "@type")) || parser->options->ignore_unknown_fields) {
+		} else if ((in_any && is_key(&key, "@type")) ||
+			   parser->options->ignore_unknown_fields) {
 			if (!json_skip(parser))
 				return false;
 		} else {
 			step.name = key.bytes;
 			step.length = key.length;
-			return json_fail(parser, "There is no such field in %.100s.", descriptor->short_name);
+			return json_fail(parser, "There is no such field in %.100s.",
+					 descriptor->short_name);
 		}
 		parser->path = step.outer;
 	}
@@ -233,7 +251,7 @@ static bool parse_fields(struct json_parser *parser, ProtobufCMessage *message, 
 
 /* --- google.protobuf.Any --------------------------------------------------------------------- */
 
-/* Looks ahead for the type, which may stand anywhere in the object. 1, 0: the object is empty, -1. */
+/* Looks ahead for the type, which may stand anywhere in it. 1; 0: the object is empty; -1. */
 static int find_type(struct json_parser parser, struct slice *ret)
 {
 	bool begun = false, empty = true;
@@ -257,7 +275,9 @@ static int find_type(struct json_parser parser, struct slice *ret)
 /* {"@type": ..., "value": ...} of types whose JSON is no object of fields. */
 static bool parse_any_value(struct json_parser *parser, ProtobufCMessage *message)
 {
-	struct field_path step = { .outer = parser->path, .name = "value", .length = PATH_TERMINATED };
+	struct field_path step = { .outer = parser->path,
+				   .name = "value",
+				   .length = PATH_TERMINATED };
 	bool begun = false, set = false;
 	struct slice key;
 	int r;
@@ -270,7 +290,9 @@ static bool parse_any_value(struct json_parser *parser, ProtobufCMessage *messag
 		}
 		if (!is_key(&key, "value")) {
 			if (!parser->options->ignore_unknown_fields)
-				return json_fail(parser, "Must hold \"@type\" and \"value\" and nothing else.");
+				return json_fail(
+					parser,
+					"Must hold \"@type\" and \"value\" and nothing else.");
 			if (!json_skip(parser))
 				return false;
 			continue;
@@ -307,12 +329,13 @@ static bool parse_any(struct json_parser *parser, ProtobufCMessage *any)
 	end = url.bytes + url.length;
 	name = memrchr(url.bytes, '/', url.length);
 	if (!name || name == url.bytes || name + 1 == end)
-		return json_fail(parser, "Its \"@type\" must be a type URL, such as type.googleapis.com/google.type.Money.");
+		return json_fail(parser, "Its \"@type\" must be a type URL, such as "
+					 "type.googleapis.com/google.type.Money.");
 	name++;
 	descriptor = rpc_type_find(parser->options->types, name, (size_t)(end - name));
 	if (!descriptor)
 		return json_fail(parser, "Its \"@type\" names a type that is not known here: %.*s.",
-		                 (int)(end - name > 100 ? 100 : end - name), name);
+				 (int)(end - name > 100 ? 100 : end - name), name);
 
 	message = rpc_message_new(parser->arena, descriptor);
 	kind = message_kind(descriptor);
@@ -408,26 +431,11 @@ static bool parse_message(struct json_parser *parser, ProtobufCMessage *message)
 
 /* --- entrances ------------------------------------------------------------------------------- */
 
-static const struct rpc_json_options default_options;
-
-static struct json_parser begin(struct arena *arena, const struct rpc_json_options *options, const char *text,
-                                size_t length, struct rpc_json_error *error)
-{
-	return (struct json_parser){
-		.start = text,
-		.at = text,
-		.end = text + length,
-		.arena = arena,
-		.options = options ? options : &default_options,
-		.error = error,
-	};
-}
-
 int rpc_json_parse(struct arena *arena, const struct rpc_json_options *options,
-                   const ProtobufCMessageDescriptor *descriptor, const char *text, size_t length,
-                   ProtobufCMessage **into, struct rpc_json_error *error)
+		   const ProtobufCMessageDescriptor *descriptor, const char *text, size_t length,
+		   ProtobufCMessage **into, struct rpc_json_error *error)
 {
-	struct json_parser parser = begin(arena, options, text, length, error);
+	struct json_parser parser = json_parser(arena, options, text, length, error);
 	ProtobufCMessage *message = *into ? *into : rpc_message_new(arena, descriptor);
 
 	if (!parse_message(&parser, message) || !json_end(&parser))
@@ -436,100 +444,15 @@ int rpc_json_parse(struct arena *arena, const struct rpc_json_options *options,
 	return 0;
 }
 
-int rpc_json_parse_field(struct arena *arena, const struct rpc_json_options *options, ProtobufCMessage *message,
-                         const ProtobufCFieldDescriptor *field, const char *text, size_t length,
-                         struct rpc_json_error *error)
+int rpc_json_parse_field(struct arena *arena, const struct rpc_json_options *options,
+			 ProtobufCMessage *message, const ProtobufCFieldDescriptor *field,
+			 const char *text, size_t length, struct rpc_json_error *error)
 {
-	struct json_parser parser = begin(arena, options, text, length, error);
+	struct json_parser parser = json_parser(arena, options, text, length, error);
 	struct field_path step = { .name = field->name, .length = PATH_TERMINATED };
 
 	parser.path = &step;
 	if (parse_field(&parser, message, field) == JSON_FAILED || !json_end(&parser))
 		return -EINVAL;
 	return 0;
-}
-
-/* --- one field from a text ------------------------------------------------------------------- */
-
-/* The last field of a path, the messages before it made; NULL with the error set. */
-static const ProtobufCFieldDescriptor *walk(struct json_parser *parser, ProtobufCMessage **message, const char *path,
-                                            size_t length)
-{
-	const char *at = path, *end = path + length;
-
-	for (int depth = 0; depth < DEPTH_MAX; depth++) {
-		const char *dot = memchr(at, '.', (size_t)(end - at));
-		const ProtobufCFieldDescriptor *field;
-		ProtobufCMessage **inner;
-
-		if (!dot)
-			dot = end;
-		field = rpc_field_by_json_name((*message)->descriptor, at, (size_t)(dot - at));
-		if (!field) {
-			json_fail(parser, "There is no such field in %.100s.", (*message)->descriptor->short_name);
-			return NULL;
-		}
-		if (dot == end)
-			return field;
-		if (field->type != PROTOBUF_C_TYPE_MESSAGE || field->label == PROTOBUF_C_LABEL_REPEATED ||
-		    message_kind(field->descriptor) != RPC_KIND_MESSAGE) {
-			json_fail(parser, "Its part %s has no fields that can be set in this way.", field->name);
-			return NULL;
-		}
-		inner = rpc_field_set(parser->arena, *message, field);
-		if (!*inner)
-			*inner = rpc_message_new(parser->arena, field->descriptor);
-		*message = *inner;
-		at = dot + 1;
-	}
-	json_fail(parser, "The path is too long.");
-	return NULL;
-}
-
-static bool set_from_text(struct json_parser *parser, ProtobufCMessage *message, const ProtobufCFieldDescriptor *field,
-                          const struct slice *text)
-{
-	union json_value value;
-	enum rpc_kind kind;
-
-	if (field->type != PROTOBUF_C_TYPE_MESSAGE) {
-		if (json_scalar_from_text(parser, field, text, &value) != JSON_SET)
-			return false;
-		json_store(parser, message, field, &value);
-		return true;
-	}
-	kind = message_kind(field->descriptor);
-	value.message = rpc_message_new(parser->arena, field->descriptor);
-	if (kind == RPC_KIND_WRAPPER) {
-		if (!set_from_text(parser, value.message, &value.message->descriptor->fields[0], text))
-			return false;
-	} else if (kind == RPC_KIND_TIMESTAMP || kind == RPC_KIND_DURATION || kind == RPC_KIND_FIELD_MASK) {
-		if (!json_text_message(parser, value.message, text))
-			return false;
-	} else {
-		return json_fail(parser, "A message cannot be given as a parameter: name one of its fields.");
-	}
-	json_store(parser, message, field, &value);
-	return true;
-}
-
-int rpc_json_set(struct arena *arena, ProtobufCMessage *message, const char *path, size_t path_length,
-                 const char *text, size_t text_length, struct rpc_json_error *error)
-{
-	struct json_parser parser = begin(arena, NULL, text, text_length, error);
-	struct field_path step = { .name = path, .length = path_length };
-	struct slice value = { text, text_length, false };
-	const ProtobufCFieldDescriptor *field;
-	size_t valid;
-
-	parser.path = &step;
-	field = walk(&parser, &message, path, path_length);
-	if (!field)
-		return -EINVAL;
-	valid = utf8_valid_prefix(text, text_length);
-	if (valid < text_length) {
-		json_fail(&parser, text[valid] ? "Must be UTF-8." : "Must not hold a NUL.");
-		return -EINVAL;
-	}
-	return set_from_text(&parser, message, field, &value) ? 0 : -EINVAL;
 }

@@ -1,7 +1,7 @@
 /* Messages to JSON, driven by descriptors, in one pass and without a tree. */
+#include "json_private.h"
 #include <errno.h>
 #include <math.h>
-#include "json_private.h"
 
 struct printer {
 	struct text text;
@@ -13,7 +13,8 @@ struct printer {
 
 static bool print_message(struct printer *printer, const ProtobufCMessage *message);
 
-static __attribute__((format(printf, 2, 3))) bool fail(struct printer *printer, const char *format, ...)
+static __attribute__((format(printf, 2, 3))) bool fail(struct printer *printer, const char *format,
+						       ...)
 {
 	va_list arguments;
 
@@ -39,7 +40,8 @@ static void print_floating(struct printer *printer, double value, bool is_float)
 		json_print_double(&printer->text, value);
 }
 
-static void print_enum(struct printer *printer, const ProtobufCFieldDescriptor *field, int32_t number)
+static void print_enum(struct printer *printer, const ProtobufCFieldDescriptor *field,
+		       int32_t number)
 {
 	const ProtobufCEnumValue *value;
 
@@ -54,7 +56,8 @@ static void print_enum(struct printer *printer, const ProtobufCFieldDescriptor *
 		text_add_integer(&printer->text, number);
 }
 
-static bool print_value(struct printer *printer, const ProtobufCFieldDescriptor *field, const void *value)
+static bool print_value(struct printer *printer, const ProtobufCFieldDescriptor *field,
+			const void *value)
 {
 	struct text *text = &printer->text;
 	const char *string;
@@ -115,7 +118,8 @@ static bool print_value(struct printer *printer, const ProtobufCFieldDescriptor 
 	return true;
 }
 
-static bool print_list(struct printer *printer, const ProtobufCMessage *message, const ProtobufCFieldDescriptor *field)
+static bool print_list(struct printer *printer, const ProtobufCMessage *message,
+		       const ProtobufCFieldDescriptor *field)
 {
 	struct field_path step = { .outer = printer->path };
 	const char *element = *(const char *const *)rpc_field_value(message, field);
@@ -134,21 +138,28 @@ static bool print_list(struct printer *printer, const ProtobufCMessage *message,
 	return true;
 }
 
-static bool print_map(struct printer *printer, const ProtobufCMessage *message, const ProtobufCFieldDescriptor *field)
+static bool print_map(struct printer *printer, const ProtobufCMessage *message,
+		      const ProtobufCFieldDescriptor *field)
 {
-	const ProtobufCFieldDescriptor *fields = ((const ProtobufCMessageDescriptor *)field->descriptor)->fields;
-	ProtobufCMessage *const *entries = *(ProtobufCMessage *const *const *)rpc_field_value(message, field);
+	const ProtobufCFieldDescriptor *fields =
+		((const ProtobufCMessageDescriptor *)field->descriptor)->fields;
+	ProtobufCMessage *const *entries =
+		*(ProtobufCMessage *const *const *)rpc_field_value(message, field);
 	size_t n = *rpc_field_count(message, field);
-	bool quoted = fields[0].type == PROTOBUF_C_TYPE_STRING || rpc_type_size(fields[0].type) == 8;
+	bool quoted =
+		fields[0].type == PROTOBUF_C_TYPE_STRING || rpc_type_size(fields[0].type) == 8;
 
 	text_add_char(&printer->text, '{');
 	for (size_t i = 0; i < n; i++) {
-		struct field_path step = { .outer = printer->path, .is_key = true, .length = PATH_TERMINATED };
+		struct field_path step = { .outer = printer->path,
+					   .is_key = true,
+					   .length = PATH_TERMINATED };
 
 		if (fields[0].type == PROTOBUF_C_TYPE_STRING)
 			step.name = *(const char **)rpc_field_value(entries[i], &fields[0]);
 		else
-			memcpy(&step.index, rpc_field_value(entries[i], &fields[0]), rpc_type_size(fields[0].type));
+			memcpy(&step.index, rpc_field_value(entries[i], &fields[0]),
+			       rpc_type_size(fields[0].type));
 
 		if (i)
 			text_add_char(&printer->text, ',');
@@ -169,7 +180,7 @@ static bool print_map(struct printer *printer, const ProtobufCMessage *message, 
 }
 
 static bool print_field_value(struct printer *printer, const ProtobufCMessage *message,
-                              const ProtobufCFieldDescriptor *field)
+			      const ProtobufCFieldDescriptor *field)
 {
 	if (field_is_map(field))
 		return print_map(printer, message, field);
@@ -182,7 +193,7 @@ static bool print_field_value(struct printer *printer, const ProtobufCMessage *m
 
 /* With always_print_fields: what has no presence of its own. */
 static bool is_printed(const struct printer *printer, const ProtobufCMessage *message,
-                       const ProtobufCFieldDescriptor *field)
+		       const ProtobufCFieldDescriptor *field)
 {
 	if (rpc_field_present(message, field))
 		return true;
@@ -204,7 +215,9 @@ static bool print_fields(struct printer *printer, const ProtobufCMessage *messag
 	printer->path = &step;
 	for (unsigned i = 0; i < descriptor->n_fields; i++) {
 		const ProtobufCFieldDescriptor *field = &descriptor->fields[i];
-		const char *name = printer->options->preserve_proto_field_names ? field->name : infos[i].json_name;
+		const char *name = printer->options->preserve_proto_field_names
+					   ? field->name
+					   : infos[i].json_name;
 
 		if (!is_printed(printer, message, field))
 			continue;
@@ -245,7 +258,9 @@ static bool print_any(struct printer *printer, const ProtobufCMessage *any)
 	name++;
 	descriptor = rpc_type_find(printer->options->types, name, strlen(name));
 	if (!descriptor)
-		return fail(printer, "The Any holds a message of the type %.100s, which is not known here.", name);
+		return fail(printer,
+			    "The Any holds a message of the type %.100s, which is not known here.",
+			    name);
 	message = rpc_unpack(printer->text.arena, descriptor, bytes->data, bytes->len, &error);
 	if (!message)
 		return fail(printer, "The Any cannot be read: %s", error);
@@ -273,7 +288,8 @@ static bool print_time(struct printer *printer, const ProtobufCMessage *message,
 		return json_print_timestamp(&printer->text, seconds, nanos) ||
 		       fail(printer, "The time is not within the years 1 to 9999.");
 	return json_print_duration(&printer->text, seconds, nanos) ||
-	       fail(printer, "The duration is longer than 10,000 years, or its seconds and nanos have different signs.");
+	       fail(printer, "The duration is longer than 10,000 years, or its seconds and nanos "
+			     "have different signs.");
 }
 
 static bool print_mask(struct printer *printer, const ProtobufCMessage *message)
@@ -287,7 +303,8 @@ static bool print_mask(struct printer *printer, const ProtobufCMessage *message)
 		if (i)
 			text_add_char(&printer->text, ',');
 		if (!json_print_mask_path(&printer->text, paths[i]))
-			return fail(printer, "The field mask holds a path that has no lowerCamelCase form.");
+			return fail(printer,
+				    "The field mask holds a path that has no lowerCamelCase form.");
 	}
 	text_add_char(&printer->text, '"');
 	return true;
@@ -303,7 +320,8 @@ static bool print_dynamic(struct printer *printer, const ProtobufCMessage *messa
 
 		if (field->id != which)
 			continue;
-		if (i == VALUE_NUMBER && !isfinite(*(const double *)rpc_field_value(message, field)))
+		if (i == VALUE_NUMBER &&
+		    !isfinite(*(const double *)rpc_field_value(message, field)))
 			return fail(printer, "The google.protobuf.Value is no finite number.");
 		if (i == VALUE_NULL)
 			text_add_literal(&printer->text, "null");
@@ -361,7 +379,8 @@ static bool print_message(struct printer *printer, const ProtobufCMessage *messa
 
 static const struct rpc_json_options default_options;
 
-static struct printer begin(struct arena *arena, const struct rpc_json_options *options, struct rpc_json_error *error)
+static struct printer begin(struct arena *arena, const struct rpc_json_options *options,
+			    struct rpc_json_error *error)
 {
 	return (struct printer){
 		.text = { .arena = arena },
@@ -379,7 +398,7 @@ static char *finish(struct printer *printer, size_t *length)
 }
 
 char *rpc_json_print(struct arena *arena, const struct rpc_json_options *options,
-                     const ProtobufCMessage *message, size_t *length, struct rpc_json_error *error)
+		     const ProtobufCMessage *message, size_t *length, struct rpc_json_error *error)
 {
 	struct printer printer = begin(arena, options, error);
 
@@ -387,8 +406,8 @@ char *rpc_json_print(struct arena *arena, const struct rpc_json_options *options
 }
 
 char *rpc_json_print_field(struct arena *arena, const struct rpc_json_options *options,
-                           const ProtobufCMessage *message, const ProtobufCFieldDescriptor *field,
-                           size_t *length, struct rpc_json_error *error)
+			   const ProtobufCMessage *message, const ProtobufCFieldDescriptor *field,
+			   size_t *length, struct rpc_json_error *error)
 {
 	struct printer printer = begin(arena, options, error);
 	struct field_path step = { .name = field->name, .length = PATH_TERMINATED };

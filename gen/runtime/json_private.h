@@ -1,25 +1,27 @@
 /* What reading and writing JSON share: paths for errors, and values that stand as text. */
 #pragma once
 
-#include <stdarg.h>
-#include <crpc/json.h>
 #include "message_private.h"
 #include "text.h"
+#include <crpc/json.h>
+#include <stdarg.h>
 
-void json_error_set(struct rpc_json_error *error, const struct field_path *path, size_t offset, const char *format,
-                    va_list arguments) __attribute__((format(printf, 4, 0)));
+void json_error_set(struct rpc_json_error *error, const struct field_path *path, size_t offset,
+		    const char *format, va_list arguments) __attribute__((format(printf, 4, 0)));
 
 /*
- * Values as text. Parsers take all of the text or return false and do not touch *ret. Printers return false when the value has
- * no JSON form.
+ * Values as text. Parsers take all of the text or return false and do not touch *ret. Printers
+ * return false when the value has no JSON form.
  */
 bool json_parse_integer(const char *text, size_t length, bool *negative, uint64_t *magnitude);
 bool json_parse_double(struct arena *arena, const char *text, size_t length, double *ret);
 bool json_parse_float(struct arena *arena, const char *text, size_t length, float *ret);
-bool json_parse_base64(struct arena *arena, const char *text, size_t length, ProtobufCBinaryData *ret);
+bool json_parse_base64(struct arena *arena, const char *text, size_t length,
+		       ProtobufCBinaryData *ret);
 bool json_parse_timestamp(const char *text, size_t length, int64_t *seconds, int32_t *nanos);
 bool json_parse_duration(const char *text, size_t length, int64_t *seconds, int32_t *nanos);
-/* One path of a FieldMask: "unitPrice.currencyCode" to "unit_price.currency_code"; NULL when there is an underscore. */
+/* One path of a FieldMask: "unitPrice.currencyCode" to "unit_price.currency_code"; NULL when there
+ * is an underscore. */
 char *json_parse_mask_path(struct arena *arena, const char *text, size_t length);
 
 /* The length of the JSON number that the text begins with; 0 when it begins with none. */

@@ -1,17 +1,18 @@
 /* Single values of fields from JSON and from query strings. */
-#include <inttypes.h>
 #include "json_value.h"
+#include <inttypes.h>
 
 static bool is_unsigned(ProtobufCType type)
 {
-	return type == PROTOBUF_C_TYPE_UINT32 || type == PROTOBUF_C_TYPE_FIXED32 || type == PROTOBUF_C_TYPE_UINT64 ||
-	       type == PROTOBUF_C_TYPE_FIXED64;
+	return type == PROTOBUF_C_TYPE_UINT32 || type == PROTOBUF_C_TYPE_FIXED32 ||
+	       type == PROTOBUF_C_TYPE_UINT64 || type == PROTOBUF_C_TYPE_FIXED64;
 }
 
 static bool is_integer(ProtobufCType type)
 {
-	return type != PROTOBUF_C_TYPE_FLOAT && type != PROTOBUF_C_TYPE_DOUBLE && type != PROTOBUF_C_TYPE_BOOL &&
-	       type != PROTOBUF_C_TYPE_ENUM && type != PROTOBUF_C_TYPE_STRING && type != PROTOBUF_C_TYPE_BYTES &&
+	return type != PROTOBUF_C_TYPE_FLOAT && type != PROTOBUF_C_TYPE_DOUBLE &&
+	       type != PROTOBUF_C_TYPE_BOOL && type != PROTOBUF_C_TYPE_ENUM &&
+	       type != PROTOBUF_C_TYPE_STRING && type != PROTOBUF_C_TYPE_BYTES &&
 	       type != PROTOBUF_C_TYPE_MESSAGE;
 }
 
@@ -36,7 +37,8 @@ static bool parse_plain_integer(const struct slice *text, uint64_t *ret)
 /* Integers may come as 1e3 and 2.0, too. */
 static bool parse_integer(const struct slice *text, bool without_sign, unsigned bits, uint64_t *ret)
 {
-	uint64_t magnitude, most = without_sign ? UINT64_MAX >> (64 - bits) : UINT64_MAX >> (65 - bits);
+	uint64_t magnitude,
+		most = without_sign ? UINT64_MAX >> (64 - bits) : UINT64_MAX >> (65 - bits);
 	bool negative = false;
 
 	if (!parse_plain_integer(text, &magnitude) &&
@@ -59,12 +61,14 @@ static bool fail_integer(struct json_parser *parser, ProtobufCType type)
 
 	if (is_unsigned(type))
 		return json_fail(parser, "Must be an integer from 0 to %" PRIu64 ".",
-		                 small ? (uint64_t)UINT32_MAX : UINT64_MAX);
+				 small ? (uint64_t)UINT32_MAX : UINT64_MAX);
 	return json_fail(parser, "Must be an integer from %" PRId64 " to %" PRId64 ".",
-	                 small ? (int64_t)INT32_MIN : INT64_MIN, small ? (int64_t)INT32_MAX : INT64_MAX);
+			 small ? (int64_t)INT32_MIN : INT64_MIN,
+			 small ? (int64_t)INT32_MAX : INT64_MAX);
 }
 
-static const ProtobufCEnumValue *find_enum_value(const ProtobufCEnumDescriptor *type, const struct slice *name)
+static const ProtobufCEnumValue *find_enum_value(const ProtobufCEnumDescriptor *type,
+						 const struct slice *name)
 {
 	unsigned low = 0, high = type->n_value_names;
 
@@ -107,8 +111,9 @@ static bool fail_enum(struct json_parser *parser, const ProtobufCEnumDescriptor 
 	return json_fail(parser, "Must be one of %s%s.", names, cut ? ", ..." : "");
 }
 
-static enum json_result parse_enum(struct json_parser *parser, const ProtobufCFieldDescriptor *field,
-                                   const struct slice *text, union json_value *ret)
+static enum json_result parse_enum(struct json_parser *parser,
+				   const ProtobufCFieldDescriptor *field, const struct slice *text,
+				   union json_value *ret)
 {
 	const ProtobufCEnumValue *value = find_enum_value(field->descriptor, text);
 	uint64_t number;
@@ -129,7 +134,8 @@ static enum json_result parse_enum(struct json_parser *parser, const ProtobufCFi
 
 static char *own_string(struct json_parser *parser, const struct slice *text)
 {
-	return text->owned ? (char *)text->bytes : arena_strndup(parser->arena, text->bytes, text->length);
+	return text->owned ? (char *)text->bytes
+			   : arena_strndup(parser->arena, text->bytes, text->length);
 }
 
 static bool is_word(const struct slice *text, const char *word)
@@ -137,8 +143,8 @@ static bool is_word(const struct slice *text, const char *word)
 	return text->length == strlen(word) && !memcmp(text->bytes, word, text->length);
 }
 
-static bool parse_text(struct json_parser *parser, const ProtobufCFieldDescriptor *field, const struct slice *text,
-                       union json_value *ret)
+static bool parse_text(struct json_parser *parser, const ProtobufCFieldDescriptor *field,
+		       const struct slice *text, union json_value *ret)
 {
 	uint64_t integer;
 
@@ -151,7 +157,8 @@ static bool parse_text(struct json_parser *parser, const ProtobufCFieldDescripto
 		       json_fail(parser, "Must be a number that a double can hold.");
 	case PROTOBUF_C_TYPE_BOOL:
 		ret->boolean = is_word(text, "true");
-		return ret->boolean || is_word(text, "false") || json_fail(parser, "Must be true or false.");
+		return ret->boolean || is_word(text, "false") ||
+		       json_fail(parser, "Must be true or false.");
 	case PROTOBUF_C_TYPE_STRING:
 		ret->string = own_string(parser, text);
 		return true;
@@ -159,7 +166,8 @@ static bool parse_text(struct json_parser *parser, const ProtobufCFieldDescripto
 		return json_parse_base64(parser->arena, text->bytes, text->length, &ret->bytes) ||
 		       json_fail(parser, "Must be base64.");
 	default:
-		if (!parse_integer(text, is_unsigned(field->type), rpc_type_size(field->type) == 4 ? 32 : 64, &integer))
+		if (!parse_integer(text, is_unsigned(field->type),
+				   rpc_type_size(field->type) == 4 ? 32 : 64, &integer))
 			return fail_integer(parser, field->type);
 		if (rpc_type_size(field->type) == 4)
 			ret->uint32 = (uint32_t)integer;
@@ -169,8 +177,9 @@ static bool parse_text(struct json_parser *parser, const ProtobufCFieldDescripto
 	}
 }
 
-enum json_result json_scalar_from_text(struct json_parser *parser, const ProtobufCFieldDescriptor *field,
-                                       const struct slice *text, union json_value *ret)
+enum json_result json_scalar_from_text(struct json_parser *parser,
+				       const ProtobufCFieldDescriptor *field,
+				       const struct slice *text, union json_value *ret)
 {
 	if (field->type == PROTOBUF_C_TYPE_ENUM)
 		return parse_enum(parser, field, text, ret);
@@ -193,9 +202,11 @@ static enum json_result fail_kind(struct json_parser *parser, const ProtobufCFie
 	return JSON_FAILED;
 }
 
-enum json_result json_scalar(struct json_parser *parser, const ProtobufCFieldDescriptor *field, union json_value *ret)
+enum json_result json_scalar(struct json_parser *parser, const ProtobufCFieldDescriptor *field,
+			     union json_value *ret)
 {
-	bool is_text = field->type == PROTOBUF_C_TYPE_STRING || field->type == PROTOBUF_C_TYPE_BYTES;
+	bool is_text =
+		field->type == PROTOBUF_C_TYPE_STRING || field->type == PROTOBUF_C_TYPE_BYTES;
 	struct slice text;
 	char c = json_peek(parser);
 
@@ -206,7 +217,8 @@ enum json_result json_scalar(struct json_parser *parser, const ProtobufCFieldDes
 		if (!json_quoted(parser, &text))
 			return JSON_FAILED;
 		/* An enum's number is a number, not a string. */
-		if (field->type == PROTOBUF_C_TYPE_ENUM && !find_enum_value(field->descriptor, &text) &&
+		if (field->type == PROTOBUF_C_TYPE_ENUM &&
+		    !find_enum_value(field->descriptor, &text) &&
 		    !parser->options->ignore_unknown_fields)
 			return fail_kind(parser, field);
 		break;
@@ -232,8 +244,8 @@ enum json_result json_scalar(struct json_parser *parser, const ProtobufCFieldDes
 	return json_scalar_from_text(parser, field, &text, ret);
 }
 
-void json_store(struct json_parser *parser, ProtobufCMessage *message, const ProtobufCFieldDescriptor *field,
-                const union json_value *value)
+void json_store(struct json_parser *parser, ProtobufCMessage *message,
+		const ProtobufCFieldDescriptor *field, const union json_value *value)
 {
 	void *slot = field_slot(parser->arena, message, field);
 
@@ -251,7 +263,8 @@ void json_store(struct json_parser *parser, ProtobufCMessage *message, const Pro
 	}
 }
 
-static bool set_mask(struct json_parser *parser, ProtobufCMessage *message, const struct slice *text)
+static bool set_mask(struct json_parser *parser, ProtobufCMessage *message,
+		     const struct slice *text)
 {
 	const char *at = text->bytes, *end = at + text->length, *comma;
 
@@ -264,14 +277,17 @@ static bool set_mask(struct json_parser *parser, ProtobufCMessage *message, cons
 			comma = end;
 		path = json_parse_mask_path(parser->arena, at, (size_t)(comma - at));
 		if (!path || !*path)
-			return json_fail(parser, "Must be names of fields, separated by commas, such as displayName,price.");
-		json_store(parser, message, &message->descriptor->fields[0], &(union json_value){ .string = path });
+			return json_fail(parser, "Must be names of fields, separated by commas, "
+						 "such as displayName,price.");
+		json_store(parser, message, &message->descriptor->fields[0],
+			   &(union json_value){ .string = path });
 		at = comma + 1;
 	}
 	return true;
 }
 
-bool json_text_message(struct json_parser *parser, ProtobufCMessage *message, const struct slice *text)
+bool json_text_message(struct json_parser *parser, ProtobufCMessage *message,
+		       const struct slice *text)
 {
 	enum rpc_kind kind = message_kind(message->descriptor);
 	const ProtobufCFieldDescriptor *fields = message->descriptor->fields;

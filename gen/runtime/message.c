@@ -1,9 +1,9 @@
 /* Messages by descriptor: making, copying, comparing, finding fields. */
-#include <pthread.h>
-#include <string.h>
-#include <sodium.h>
-#include <crpc/message.h>
 #include "message_private.h"
+#include <crpc/message.h>
+#include <pthread.h>
+#include <sodium.h>
+#include <string.h>
 
 const uint8_t rpc_type_sizes[] = {
 	[PROTOBUF_C_TYPE_INT32] = 4,
@@ -32,13 +32,14 @@ static void set_defaults(const ProtobufCMessageDescriptor *descriptor, ProtobufC
 	for (unsigned i = 0; i < descriptor->n_fields; i++) {
 		const ProtobufCFieldDescriptor *field = &descriptor->fields[i];
 
-		if (field->label == PROTOBUF_C_LABEL_REPEATED || (field->flags & PROTOBUF_C_FIELD_FLAG_ONEOF) ||
-		    !field->default_value)
+		if (field->label == PROTOBUF_C_LABEL_REPEATED ||
+		    (field->flags & PROTOBUF_C_FIELD_FLAG_ONEOF) || !field->default_value)
 			continue;
 		if (field->type == PROTOBUF_C_TYPE_STRING)
 			*(const void **)rpc_field_value(message, field) = field->default_value;
 		else
-			memcpy(rpc_field_value(message, field), field->default_value, rpc_type_size(field->type));
+			memcpy(rpc_field_value(message, field), field->default_value,
+			       rpc_type_size(field->type));
 	}
 }
 
@@ -129,7 +130,8 @@ void rpc_field_clear(ProtobufCMessage *message, const ProtobufCFieldDescriptor *
 		memset(value, 0, rpc_type_size(field->type));
 }
 
-void *rpc_field_set(struct arena *arena, ProtobufCMessage *message, const ProtobufCFieldDescriptor *field)
+void *rpc_field_set(struct arena *arena, ProtobufCMessage *message,
+		    const ProtobufCFieldDescriptor *field)
 {
 	void *value = rpc_field_value(message, field);
 
@@ -152,13 +154,14 @@ void *rpc_field_set(struct arena *arena, ProtobufCMessage *message, const Protob
 }
 
 const ProtobufCFieldDescriptor *rpc_field_by_json_name(const ProtobufCMessageDescriptor *descriptor,
-                                                       const char *name, size_t length)
+						       const char *name, size_t length)
 {
 	const struct rpc_message_info *info = rpc_message_info(descriptor);
 	unsigned low = 0, high = descriptor->n_fields;
 
 	while (low < high) {
-		unsigned middle = (low + high) / 2, index = info->fields_sorted_by_json_name[middle];
+		unsigned middle = (low + high) / 2,
+			 index = info->fields_sorted_by_json_name[middle];
 		const char *other = info->fields[index].json_name;
 		int order = strncmp(name, other, length);
 
@@ -174,13 +177,15 @@ const ProtobufCFieldDescriptor *rpc_field_by_json_name(const ProtobufCMessageDes
 	return field_by_name(descriptor, name, length);
 }
 
-const ProtobufCFieldDescriptor *field_by_name(const ProtobufCMessageDescriptor *descriptor, const char *name, size_t length)
+const ProtobufCFieldDescriptor *field_by_name(const ProtobufCMessageDescriptor *descriptor,
+					      const char *name, size_t length)
 {
 	unsigned low = 0, high = descriptor->n_fields;
 
 	while (low < high) {
 		unsigned middle = (low + high) / 2;
-		const ProtobufCFieldDescriptor *field = &descriptor->fields[descriptor->fields_sorted_by_name[middle]];
+		const ProtobufCFieldDescriptor *field =
+			&descriptor->fields[descriptor->fields_sorted_by_name[middle]];
 		int order = strncmp(name, field->name, length);
 
 		if (!order && field->name[length])
@@ -195,7 +200,8 @@ const ProtobufCFieldDescriptor *field_by_name(const ProtobufCMessageDescriptor *
 	return NULL;
 }
 
-const ProtobufCMessageDescriptor *rpc_type_find(const struct rpc_type_registry *types, const char *name, size_t length)
+const ProtobufCMessageDescriptor *rpc_type_find(const struct rpc_type_registry *types,
+						const char *name, size_t length)
 {
 	size_t low = 0, high = types ? types->n_types : 0;
 
@@ -228,7 +234,8 @@ static void copy_value(struct arena *arena, ProtobufCType type, void *to, const 
 		const ProtobufCBinaryData *bytes = from;
 
 		*(ProtobufCBinaryData *)to = (ProtobufCBinaryData){
-			bytes->len, bytes->len ? arena_memdup(arena, bytes->data, bytes->len) : NULL,
+			bytes->len,
+			bytes->len ? arena_memdup(arena, bytes->data, bytes->len) : NULL,
 		};
 	} else if (type == PROTOBUF_C_TYPE_MESSAGE) {
 		const ProtobufCMessage *message = *(ProtobufCMessage *const *)from;
@@ -240,19 +247,21 @@ static void copy_value(struct arena *arena, ProtobufCType type, void *to, const 
 }
 
 static void copy_field(struct arena *arena, ProtobufCMessage *to, const ProtobufCMessage *from,
-                       const ProtobufCFieldDescriptor *field)
+		       const ProtobufCFieldDescriptor *field)
 {
 	size_t n, size = rpc_type_size(field->type);
 	char *array;
 
 	if (field->label != PROTOBUF_C_LABEL_REPEATED) {
-		copy_value(arena, field->type, rpc_field_set(arena, to, field), rpc_field_value(from, field));
+		copy_value(arena, field->type, rpc_field_set(arena, to, field),
+			   rpc_field_value(from, field));
 		return;
 	}
 	n = *rpc_field_count(from, field);
 	array = rpc_array_room(arena, NULL, 0, n, size);
 	for (size_t i = 0; i < n; i++)
-		copy_value(arena, field->type, array + i * size, *(char **)rpc_field_value(from, field) + i * size);
+		copy_value(arena, field->type, array + i * size,
+			   *(char **)rpc_field_value(from, field) + i * size);
 	*(char **)rpc_field_value(to, field) = array;
 	*rpc_field_count(to, field) = n;
 }
@@ -267,11 +276,12 @@ ProtobufCMessage *rpc_message_copy(struct arena *arena, const ProtobufCMessage *
 			copy_field(arena, copy, message, &descriptor->fields[i]);
 	if (message->n_unknown_fields) {
 		copy->unknown_fields = rpc_array_room(arena, NULL, 0, message->n_unknown_fields,
-		                                      sizeof(*copy->unknown_fields));
+						      sizeof(*copy->unknown_fields));
 		for (unsigned i = 0; i < message->n_unknown_fields; i++) {
 			copy->unknown_fields[i] = message->unknown_fields[i];
 			copy->unknown_fields[i].data =
-				arena_memdup(arena, message->unknown_fields[i].data, message->unknown_fields[i].len);
+				arena_memdup(arena, message->unknown_fields[i].data,
+					     message->unknown_fields[i].len);
 		}
 		copy->n_unknown_fields = message->n_unknown_fields;
 	}
@@ -290,18 +300,20 @@ static bool equal_values(ProtobufCType type, const void *a, const void *b)
 	if (type == PROTOBUF_C_TYPE_BYTES) {
 		const ProtobufCBinaryData *one = a, *other = b;
 
-		return one->len == other->len && (!one->len || !memcmp(one->data, other->data, one->len));
+		return one->len == other->len &&
+		       (!one->len || !memcmp(one->data, other->data, one->len));
 	}
 	if (type == PROTOBUF_C_TYPE_MESSAGE) {
-		const ProtobufCMessage *one = *(ProtobufCMessage *const *)a, *other = *(ProtobufCMessage *const *)b;
+		const ProtobufCMessage *one = *(ProtobufCMessage *const *)a,
+				       *other = *(ProtobufCMessage *const *)b;
 
 		return one == other || (one && other && rpc_message_equal(one, other));
 	}
 	return !memcmp(a, b, rpc_type_size(type)); /* doubles bit by bit: NaN equals itself */
 }
 
-
-/* Keys differ within a map: each entry of one needs its equal in the other, whose search begins where the last was found. */
+/* Keys differ within a map: each entry of one needs its equal in the other, whose search begins
+ * where the last was found. */
 static bool equal_maps(ProtobufCMessage *const *a, ProtobufCMessage *const *b, size_t n)
 {
 	size_t at = 0;
@@ -320,7 +332,8 @@ static bool equal_maps(ProtobufCMessage *const *a, ProtobufCMessage *const *b, s
 	return true;
 }
 
-static bool equal_fields(const ProtobufCMessage *a, const ProtobufCMessage *b, const ProtobufCFieldDescriptor *field)
+static bool equal_fields(const ProtobufCMessage *a, const ProtobufCMessage *b,
+			 const ProtobufCFieldDescriptor *field)
 {
 	const char *one = rpc_field_value(a, field), *other = rpc_field_value(b, field);
 	size_t n, size = rpc_type_size(field->type);
@@ -337,7 +350,8 @@ static bool equal_fields(const ProtobufCMessage *a, const ProtobufCMessage *b, c
 	one = *(const char *const *)one;
 	other = *(const char *const *)other;
 	if (field_is_map(field))
-		return equal_maps((ProtobufCMessage *const *)one, (ProtobufCMessage *const *)other, n);
+		return equal_maps((ProtobufCMessage *const *)one, (ProtobufCMessage *const *)other,
+				  n);
 	for (size_t i = 0; i < n; i++)
 		if (!equal_values(field->type, one + i * size, other + i * size))
 			return false;
@@ -351,10 +365,11 @@ bool rpc_message_equal(const ProtobufCMessage *a, const ProtobufCMessage *b)
 	if (descriptor != b->descriptor || a->n_unknown_fields != b->n_unknown_fields)
 		return false;
 	for (unsigned i = 0; i < a->n_unknown_fields; i++) {
-		const ProtobufCMessageUnknownField *one = &a->unknown_fields[i], *other = &b->unknown_fields[i];
+		const ProtobufCMessageUnknownField *one = &a->unknown_fields[i],
+						   *other = &b->unknown_fields[i];
 
-		if (one->tag != other->tag || one->wire_type != other->wire_type || one->len != other->len ||
-		    memcmp(one->data, other->data, one->len))
+		if (one->tag != other->tag || one->wire_type != other->wire_type ||
+		    one->len != other->len || memcmp(one->data, other->data, one->len))
 			return false;
 	}
 	for (unsigned i = 0; i < descriptor->n_fields; i++)
@@ -380,13 +395,15 @@ static uint64_t key_hash(ProtobufCType type, const void *key)
 	uint64_t hash;
 
 	if (string)
-		crypto_shorthash((unsigned char *)&hash, (const unsigned char *)string, strlen(string), hash_key);
+		crypto_shorthash((unsigned char *)&hash, (const unsigned char *)string,
+				 strlen(string), hash_key);
 	else
 		crypto_shorthash((unsigned char *)&hash, key, rpc_type_size(type), hash_key);
 	return hash;
 }
 
-static bool equal_keys(const ProtobufCFieldDescriptor *key, const ProtobufCMessage *a, const ProtobufCMessage *b)
+static bool equal_keys(const ProtobufCFieldDescriptor *key, const ProtobufCMessage *a,
+		       const ProtobufCMessage *b)
 {
 	return equal_values(key->type, rpc_field_value(a, key), rpc_field_value(b, key));
 }
@@ -419,7 +436,8 @@ size_t map_deduplicate(struct arena *arena, ProtobufCMessage **entries, size_t n
 	for (size_t i = 0; i < n; i++) {
 		size_t slot = key_hash(key->type, rpc_field_value(entries[i], key)) & (slots - 1);
 
-		for (size_t step = 1; table[slot] && !equal_keys(key, entries[i], entries[table[slot] - 1]); step++)
+		for (size_t step = 1;
+		     table[slot] && !equal_keys(key, entries[i], entries[table[slot] - 1]); step++)
 			slot = (slot + step) & (slots - 1);
 		if (!table[slot])
 			table[slot] = (uint32_t)++kept;

@@ -1,23 +1,26 @@
 /* Messages by descriptor, for the runtime's own files. */
 #pragma once
 
-#include <crpc/message.h>
 #include "text.h"
+#include <crpc/message.h>
 
 enum { DEPTH_MAX = 100 };
 
-static inline uint32_t *oneof_case(const ProtobufCMessage *message, const ProtobufCFieldDescriptor *field)
+static inline uint32_t *oneof_case(const ProtobufCMessage *message,
+				   const ProtobufCFieldDescriptor *field)
 {
 	return (uint32_t *)((char *)message + field->quantifier_offset);
 }
 
-static inline protobuf_c_boolean *has_flag(const ProtobufCMessage *message, const ProtobufCFieldDescriptor *field)
+static inline protobuf_c_boolean *has_flag(const ProtobufCMessage *message,
+					   const ProtobufCFieldDescriptor *field)
 {
 	return (protobuf_c_boolean *)((char *)message + field->quantifier_offset);
 }
 
 /* rpc_field_set() where most fields need none of it. */
-static inline void *field_slot(struct arena *arena, ProtobufCMessage *message, const ProtobufCFieldDescriptor *field)
+static inline void *field_slot(struct arena *arena, ProtobufCMessage *message,
+			       const ProtobufCFieldDescriptor *field)
 {
 	if (field->label == PROTOBUF_C_LABEL_NONE && !(field->flags & PROTOBUF_C_FIELD_FLAG_ONEOF))
 		return rpc_field_value(message, field);
@@ -61,7 +64,9 @@ struct field_path {
 void field_path_print(const struct field_path *path, struct text *text);
 
 /* The field of exactly this name as the .proto spells it, or NULL. */
-const ProtobufCFieldDescriptor *field_by_name(const ProtobufCMessageDescriptor *descriptor, const char *name, size_t length);
+const ProtobufCFieldDescriptor *field_by_name(const ProtobufCMessageDescriptor *descriptor,
+					      const char *name, size_t length);
 
-/* Takes out entries whose key comes again: the last stays, at the first one's place. Returns how many are left. */
+/* Takes out entries whose key comes again: the last stays, at the first one's place. Returns how
+ * many are left. */
 size_t map_deduplicate(struct arena *arena, ProtobufCMessage **entries, size_t n);

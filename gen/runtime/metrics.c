@@ -1,14 +1,14 @@
 /* Metrics: a sorted list of atomics, and Prometheus' text of it. */
+#include <crpc/metrics.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <crpc/metrics.h>
 
 /*
- * The list is sorted by name and labels, since Prometheus wants the lines of a name together, and only ever grows, so that
- * changing a metric needs no lock. The lock orders makers and printers.
+ * The list is sorted by name and labels, since Prometheus wants the lines of a name together, and
+ * only ever grows, so that changing a metric needs no lock. The lock orders makers and printers.
  */
 enum kind { COUNTER, GAUGE, HISTOGRAM };
 enum { METRICS_MAX = 4096 }; /* labels are bounded by rule; this bounds a mistake */
@@ -22,7 +22,7 @@ struct metric {
 	struct metric *next;
 	char *name, *labels, *help;
 	enum kind kind;
-	_Atomic double value;                     /* a histogram's sum */
+	_Atomic double value;                  /* a histogram's sum */
 	_Atomic uint64_t counts[N_BOUNDS + 1]; /* of a histogram: not cumulative */
 };
 
@@ -38,7 +38,8 @@ static int compare(const struct metric *metric, const char *name, const char *la
 	return order ? order : strcmp(metric->labels, labels);
 }
 
-static struct metric *metric_new(enum kind kind, const char *name, const char *labels, const char *help)
+static struct metric *metric_new(enum kind kind, const char *name, const char *labels,
+				 const char *help)
 {
 	struct metric *metric = calloc(1, sizeof(*metric));
 
@@ -57,7 +58,8 @@ static struct metric *metric_new(enum kind kind, const char *name, const char *l
 	return NULL;
 }
 
-static struct metric *find_or_make(enum kind kind, const char *name, const char *labels, const char *help)
+static struct metric *find_or_make(enum kind kind, const char *name, const char *labels,
+				   const char *help)
 {
 	struct metric **at, *metric;
 
@@ -101,8 +103,8 @@ void metric_add(struct metric *metric, double value)
 {
 	double old = atomic_load_explicit(&metric->value, memory_order_relaxed);
 
-	while (!atomic_compare_exchange_weak_explicit(&metric->value, &old, old + value, memory_order_relaxed,
-	                                              memory_order_relaxed))
+	while (!atomic_compare_exchange_weak_explicit(&metric->value, &old, old + value,
+						      memory_order_relaxed, memory_order_relaxed))
 		;
 }
 
@@ -128,18 +130,18 @@ static void print_histogram(FILE *page, const struct metric *metric)
 
 	for (size_t i = 0; i < N_BOUNDS; i++) {
 		count += metric->counts[i];
-		fprintf(page, "%s_bucket{%s%sle=\"%g\"} %llu\n", metric->name, metric->labels, comma, bounds[i],
-		        (unsigned long long)count);
+		fprintf(page, "%s_bucket{%s%sle=\"%g\"} %llu\n", metric->name, metric->labels,
+			comma, bounds[i], (unsigned long long)count);
 	}
 	count += metric->counts[N_BOUNDS];
 	fprintf(page, "%s_bucket{%s%sle=\"+Inf\"} %llu\n", metric->name, metric->labels, comma,
-	        (unsigned long long)count);
+		(unsigned long long)count);
 	if (*metric->labels)
-		fprintf(page, "%s_sum{%s} %.9g\n%s_count{%s} %llu\n", metric->name, metric->labels, metric->value,
-		        metric->name, metric->labels, (unsigned long long)count);
+		fprintf(page, "%s_sum{%s} %.9g\n%s_count{%s} %llu\n", metric->name, metric->labels,
+			metric->value, metric->name, metric->labels, (unsigned long long)count);
 	else
-		fprintf(page, "%s_sum %.9g\n%s_count %llu\n", metric->name, metric->value, metric->name,
-		        (unsigned long long)count);
+		fprintf(page, "%s_sum %.9g\n%s_count %llu\n", metric->name, metric->value,
+			metric->name, (unsigned long long)count);
 }
 
 char *metrics_print(size_t *length)
@@ -155,7 +157,8 @@ char *metrics_print(size_t *length)
 	for (const struct metric *metric = metrics; metric; metric = metric->next) {
 		if (strcmp(family, metric->name)) {
 			family = metric->name;
-			fprintf(page, "# HELP %s %s\n# TYPE %s %s\n", family, metric->help, family, types[metric->kind]);
+			fprintf(page, "# HELP %s %s\n# TYPE %s %s\n", family, metric->help, family,
+				types[metric->kind]);
 		}
 		if (metric->kind == HISTOGRAM)
 			print_histogram(page, metric);

@@ -1,9 +1,9 @@
 /* Arenas: what they hold, where they stop, what is released on the way out. */
+#include <crpc/arena.h>
+#include <crpc/cleanup.h>
 #include <errno.h>
 #include <stdint.h>
 #include <string.h>
-#include <crpc/arena.h>
-#include <crpc/cleanup.h>
 #include <test.h>
 
 static struct arena *arena;

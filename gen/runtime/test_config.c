@@ -1,11 +1,11 @@
 /* Options: what the environment may hold. */
+#include <crpc/config.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
-#include <crpc/config.h>
 #include <test.h>
+#include <unistd.h>
 
 static const char *text, *secret;
 static int64_t number, wait_ms;
@@ -66,7 +66,12 @@ TEST_EACH(numbers_and_durations_are_read, numbers)
 static const struct {
 	const char *value;
 	size_t expected;
-} sizes[] = { { "0", 0 }, { "7", 7 }, { "8B", 8 }, { "1KiB", 1024 }, { "16MiB", 16 << 20 }, { "2GiB", (size_t)2 << 30 } };
+} sizes[] = { { "0", 0 },
+	      { "7", 7 },
+	      { "8B", 8 },
+	      { "1KiB", 1024 },
+	      { "16MiB", 16 << 20 },
+	      { "2GiB", (size_t)2 << 30 } };
 
 TEST_EACH(sizes_are_read, sizes)
 {
@@ -82,16 +87,22 @@ static const struct {
 	{ "T_NUMBER", "x", "T_NUMBER is \"x\": it must be an integer" },
 	{ "T_NUMBER", "", "T_NUMBER is \"\": it must be an integer" },
 	{ "T_NUMBER", "5x", "T_NUMBER is \"5x\": it must be an integer" },
-	{ "T_NUMBER", "99999999999999999999", "T_NUMBER is \"99999999999999999999\": it must be an integer" },
-	{ "T_WAIT", "5", "T_WAIT is \"5\": it must be a duration such as 250ms, 30s, 15m, 12h or 30d" },
-	{ "T_WAIT", "-5s", "T_WAIT is \"-5s\": it must be a duration such as 250ms, 30s, 15m, 12h or 30d" },
+	{ "T_NUMBER", "99999999999999999999",
+	  "T_NUMBER is \"99999999999999999999\": it must be an integer" },
+	{ "T_WAIT", "5",
+	  "T_WAIT is \"5\": it must be a duration such as 250ms, 30s, 15m, 12h or 30d" },
+	{ "T_WAIT", "-5s",
+	  "T_WAIT is \"-5s\": it must be a duration such as 250ms, 30s, 15m, 12h or 30d" },
 	{ "T_WAIT", "2h", "T_WAIT is \"2h\": it must be from 1000 to 3600000 ms" },
-	{ "T_WAIT", "999999999999999999d", "T_WAIT is \"999999999999999999d\": it must be a duration such as 250ms, 30s, 15m, 12h or 30d" },
+	{ "T_WAIT", "999999999999999999d",
+	  "T_WAIT is \"999999999999999999d\": it must be a duration such as 250ms, 30s, 15m, 12h "
+	  "or 30d" },
 	{ "T_BYTES", "4KB", "T_BYTES is \"4KB\": it must be a size such as 4KiB, 16MiB or 1GiB" },
 	{ "T_FLAG", "yes", "T_FLAG is \"yes\": it must be true or false" },
 	{ "T_TYPO", "1", "T_TYPO is no option of this program: --help lists them" },
 	{ "T_TEXT_FILE", "/x", "T_TEXT_FILE is no option of this program: --help lists them" },
-	{ "T_SECRET_FILE", "/no/such/file", "T_SECRET_FILE names /no/such/file, which cannot be read: No such file or directory" },
+	{ "T_SECRET_FILE", "/no/such/file",
+	  "T_SECRET_FILE names /no/such/file, which cannot be read: No such file or directory" },
 };
 
 TEST_EACH(a_bad_value_ends_the_start_with_a_line, refused)
@@ -110,7 +121,9 @@ TEST(peers_and_other_programs_variables_are_left_alone)
 
 TEST(a_required_option_must_be_set)
 {
-	static const struct option required[] = { { "URI", OPTION_STRING, &text, NULL, "the URI of the database" }, { 0 } };
+	static const struct option required[] = {
+		{ "URI", OPTION_STRING, &text, NULL, "the URI of the database" }, { 0 }
+	};
 	static const struct option *const more[] = { options, required, NULL };
 
 	ck_assert_int_eq(options_read("T_", more, &error), -EINVAL);

@@ -1,10 +1,10 @@
 /* Events: what goes out comes in, and nothing else does. */
-#include <errno.h>
-#include <string.h>
+#include "test_events.ev.h"
 #include <crpc/event.h>
 #include <crpc/id.h>
+#include <errno.h>
+#include <string.h>
 #include <test.h>
-#include "test_events.ev.h"
 
 struct test_listener {
 	crpc_test_v1_ThingMade made;
@@ -18,8 +18,8 @@ static void setup(void)
 	memset(&listener, 0, sizeof(listener));
 }
 
-static int thing_made(struct test_listener *self, struct rpc_call *call, const crpc_test_v1_ThingMade *event,
-                      const struct rpc_event *meta)
+static int thing_made(struct test_listener *self, struct rpc_call *call,
+		      const crpc_test_v1_ThingMade *event, const struct rpc_event *meta)
 {
 	self->made = *event;
 	return self->result;
@@ -63,9 +63,11 @@ TEST(an_event_arrives_as_it_was_sent)
 TEST(the_result_is_the_handlers)
 {
 	listener.result = -EIO;
-	ck_assert_int_eq(rpc_event_dispatch(&test_events, &ops, &listener, test_call(), made()), -EIO);
+	ck_assert_int_eq(rpc_event_dispatch(&test_events, &ops, &listener, test_call(), made()),
+			 -EIO);
 	listener.result = RPC_FAILED_PRECONDITION;
-	ck_assert_int_eq(rpc_event_dispatch(&test_events, &ops, &listener, test_call(), made()), RPC_FAILED_PRECONDITION);
+	ck_assert_int_eq(rpc_event_dispatch(&test_events, &ops, &listener, test_call(), made()),
+			 RPC_FAILED_PRECONDITION);
 }
 
 TEST(what_nobody_handles_is_told)
@@ -75,24 +77,39 @@ TEST(what_nobody_handles_is_told)
 
 	memset(&lost, 0, sizeof(lost));
 	event = test_event_thing_lost(test_call(), &lost);
-	ck_assert_int_eq(rpc_event_dispatch(&test_events, &ops, &listener, test_call(), event), -ENOENT);
+	ck_assert_int_eq(rpc_event_dispatch(&test_events, &ops, &listener, test_call(), event),
+			 -ENOENT);
 	event->type = "crpc.test.v1.Unheard";
-	ck_assert_int_eq(rpc_event_dispatch(&test_events, &ops, &listener, test_call(), event), -ENOENT);
+	ck_assert_int_eq(rpc_event_dispatch(&test_events, &ops, &listener, test_call(), event),
+			 -ENOENT);
 }
 
 static const struct {
 	const char *bytes;
 	size_t size;
 } refused[] = {
-	{ "\x0a\x05tea", 5 },                                           /* cut */
-	{ "\x0a\x10" "0123456789abcdef", 18 },                          /* the name is longer than its bound */
-	{ "\x0a\x01\xff", 3 },                                          /* not UTF-8 */
-	{ "\x12\x01" "a" "\x12\x02\xc3\x28", 7 },                       /* nor is a label */
-	{ "\x12\x01" "a" "\x12\x01" "b" "\x12\x01" "c" "\x12\x01" "d", 12 }, /* four labels */
-	{ "\x22\x03\x0a\x01\xff", 5 },                                  /* within a message */
-	{ "\x1a\x02\x0a\x00\x1a\x03\x0a\x01\xff", 9 },                  /* within the second of a list */
-	{ "\x32\x01\xff", 3 },                                          /* within a oneof */
-	{ "\x3a\x03\x0a\x01\xff", 5 },                                  /* within its message */
+	{ "\x0a\x05tea", 5 }, /* cut */
+	{ "\x0a\x10"
+	  "0123456789abcdef",
+	  18 },                /* the name is longer than its bound */
+	{ "\x0a\x01\xff", 3 }, /* not UTF-8 */
+	{ "\x12\x01"
+	  "a"
+	  "\x12\x02\xc3\x28",
+	  7 }, /* nor is a label */
+	{ "\x12\x01"
+	  "a"
+	  "\x12\x01"
+	  "b"
+	  "\x12\x01"
+	  "c"
+	  "\x12\x01"
+	  "d",
+	  12 },                                        /* four labels */
+	{ "\x22\x03\x0a\x01\xff", 5 },                 /* within a message */
+	{ "\x1a\x02\x0a\x00\x1a\x03\x0a\x01\xff", 9 }, /* within the second of a list */
+	{ "\x32\x01\xff", 3 },                         /* within a oneof */
+	{ "\x3a\x03\x0a\x01\xff", 5 },                 /* within its message */
 	{ "\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff", 11 },
 };
 
@@ -102,7 +119,8 @@ TEST_EACH(payloads_beyond_their_bounds_are_refused, refused)
 
 	event->payload.data = rpc_memdup(test_call(), row->bytes, row->size);
 	event->payload.len = row->size;
-	ck_assert_int_eq(rpc_event_dispatch(&test_events, &ops, &listener, test_call(), event), -EBADMSG);
+	ck_assert_int_eq(rpc_event_dispatch(&test_events, &ops, &listener, test_call(), event),
+			 -EBADMSG);
 }
 
 TEST(unknown_fields_of_later_versions_are_passed_over)
@@ -150,7 +168,8 @@ TEST(derived_ids_depend_on_scope_and_key_alone)
 	ck_assert_str_eq(id, rpc_id_derive(test_call(), "users/ann CreateOrder", "key"));
 	ck_assert_str_ne(id, rpc_id_derive(test_call(), "users/bob CreateOrder", "key"));
 	ck_assert_str_ne(id, rpc_id_derive(test_call(), "users/ann CreateOrder", "key2"));
-	ck_assert_str_ne(rpc_id_derive(test_call(), "a", "bc"), rpc_id_derive(test_call(), "ab", "c"));
+	ck_assert_str_ne(rpc_id_derive(test_call(), "a", "bc"),
+			 rpc_id_derive(test_call(), "ab", "c"));
 	/* Kept in databases: it must never change. */
 	ck_assert_str_eq(id, "3fyaaxn2tjh5xvbnrpypedcw8h");
 }

@@ -1,13 +1,13 @@
 /* Log lines and the metrics' page. */
+#include "struct.msg.h"
+#include <crpc/call.h>
+#include <crpc/json.h>
+#include <crpc/metrics.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <crpc/call.h>
-#include <crpc/json.h>
-#include <crpc/metrics.h>
 #include <test.h>
-#include "struct.msg.h"
 
 static char last[8192];
 
@@ -22,7 +22,8 @@ static const char *member(const char *name)
 	struct arena *arena = rpc_arena(test_call());
 	ProtobufCMessage *message = NULL;
 	struct rpc_json_error error;
-	int r = rpc_json_parse(arena, NULL, &Struct_descriptor, last, strlen(last), &message, &error);
+	int r = rpc_json_parse(arena, NULL, &Struct_descriptor, last, strlen(last), &message,
+			       &error);
 	const Struct *line = (const Struct *)message;
 
 	ck_assert_msg(r == 0, "%s: %s", last, error.message);
@@ -30,7 +31,8 @@ static const char *member(const char *name)
 		const Value *value = line->fields[i]->value;
 
 		if (!strcmp(line->fields[i]->key, name))
-			return value->kind_case == VALUE_KIND_STRING_VALUE ? value->string_value : "true";
+			return value->kind_case == VALUE_KIND_STRING_VALUE ? value->string_value
+									   : "true";
 	}
 	return NULL;
 }
@@ -44,7 +46,8 @@ static void setup(void)
 TEST(a_line_is_json_with_its_pairs)
 {
 	log_set_service("probe");
-	log_warning(NULL, "something \"odd\" happened", { "order", "orders/7" }, { "line", "a\nb\x01\xff" });
+	log_warning(NULL, "something \"odd\" happened", { "order", "orders/7" },
+		    { "line", "a\nb\x01\xff" });
 	ck_assert_str_eq(member("message"), "something \"odd\" happened");
 	ck_assert_str_eq(member("level"), "warning");
 	ck_assert_str_eq(member("service"), "probe");
@@ -55,7 +58,8 @@ TEST(a_line_is_json_with_its_pairs)
 
 TEST(a_line_carries_the_trace_of_its_call)
 {
-	rpc_call_set_traceparent(test_call(), "00-0123456789abcdef0123456789abcdef-0123456789abcdef-01");
+	rpc_call_set_traceparent(test_call(),
+				 "00-0123456789abcdef0123456789abcdef-0123456789abcdef-01");
 	log_info(test_call(), "work done");
 	ck_assert_str_eq(member("trace_id"), "0123456789abcdef0123456789abcdef");
 	ck_assert_uint_eq(strlen(member("span_id")), 16);
@@ -100,16 +104,17 @@ TEST(the_page_lists_metrics_by_name)
 
 	page = metrics_print(&length);
 	ck_assert_uint_eq(strlen(page), length);
-	ck_assert_ptr_nonnull(strstr(page, "# HELP t_calls_total Calls.\n# TYPE t_calls_total counter\n"
-	                                   "t_calls_total{method=\"Get\"} 2.5\nt_calls_total{method=\"List\"} 2\n"));
+	ck_assert_ptr_nonnull(strstr(
+		page, "# HELP t_calls_total Calls.\n# TYPE t_calls_total counter\n"
+		      "t_calls_total{method=\"Get\"} 2.5\nt_calls_total{method=\"List\"} 2\n"));
 	ck_assert_ptr_nonnull(strstr(page, "# TYPE t_queue gauge\nt_queue 7\n"));
 	ck_assert_ptr_nonnull(strstr(page, "t_seconds_bucket{method=\"Get\",le=\"0.001\"} 1\n"
-	                                   "t_seconds_bucket{method=\"Get\",le=\"0.0025\"} 1\n"
-	                                   "t_seconds_bucket{method=\"Get\",le=\"0.005\"} 2\n"));
+					   "t_seconds_bucket{method=\"Get\",le=\"0.0025\"} 1\n"
+					   "t_seconds_bucket{method=\"Get\",le=\"0.005\"} 2\n"));
 	ck_assert_ptr_nonnull(strstr(page, "t_seconds_bucket{method=\"Get\",le=\"30\"} 2\n"
-	                                   "t_seconds_bucket{method=\"Get\",le=\"+Inf\"} 3\n"
-	                                   "t_seconds_sum{method=\"Get\"} 100.0035\n"
-	                                   "t_seconds_count{method=\"Get\"} 3\n"));
+					   "t_seconds_bucket{method=\"Get\",le=\"+Inf\"} 3\n"
+					   "t_seconds_sum{method=\"Get\"} 100.0035\n"
+					   "t_seconds_count{method=\"Get\"} 3\n"));
 	free(page);
 }
 

@@ -1,9 +1,9 @@
 /* The wire format: what is read, what is refused. */
-#include <string.h>
-#include <crpc/message.h>
-#include <test.h>
 #include "message_private.h"
 #include "test_types.msg.h"
+#include <crpc/message.h>
+#include <string.h>
+#include <test.h>
 
 static struct arena *arena;
 
@@ -45,12 +45,14 @@ static Shapes *filled(void)
 	shapes->n_doubles = 2;
 	shapes->doubles = doubles;
 	shapes->scalar = (Scalars *)rpc_message_copy(
-		arena, &MSG(Scalars, .int32_field = -1, .int64_field = INT64_MIN, .uint32_field = UINT32_MAX,
-	                    .uint64_field = UINT64_MAX, .sint32_field = INT32_MIN, .sint64_field = -2,
-	                    .fixed32_field = 7, .fixed64_field = 8, .sfixed32_field = -9, .sfixed64_field = -10,
-	                    .float_field = 1.5f, .double_field = 0.1, .bool_field = true, .string_field = "text",
-	                    .bytes_field = { 3, (uint8_t *)"a\0b" }, .color = COLOR_INFRARED)
-	                 ->base);
+		arena, &MSG(Scalars, .int32_field = -1, .int64_field = INT64_MIN,
+			    .uint32_field = UINT32_MAX, .uint64_field = UINT64_MAX,
+			    .sint32_field = INT32_MIN, .sint64_field = -2, .fixed32_field = 7,
+			    .fixed64_field = 8, .sfixed32_field = -9, .sfixed64_field = -10,
+			    .float_field = 1.5f, .double_field = 0.1, .bool_field = true,
+			    .string_field = "text", .bytes_field = { 3, (uint8_t *)"a\0b" },
+			    .color = COLOR_INFRARED)
+				->base);
 	shapes->choice_case = SHAPES_CHOICE_MESSAGE;
 	shapes->message = shapes->scalar;
 	return shapes;
@@ -75,7 +77,8 @@ TEST(libprotobuf_c_reads_the_same)
 	Shapes *shapes = filled(), *theirs;
 	ProtobufCBinaryData bytes = rpc_pack(arena, &shapes->base);
 
-	theirs = (Shapes *)protobuf_c_message_unpack(&Shapes_descriptor, arena_allocator(arena), bytes.len, bytes.data);
+	theirs = (Shapes *)protobuf_c_message_unpack(&Shapes_descriptor, arena_allocator(arena),
+						     bytes.len, bytes.data);
 	ck_assert(rpc_message_equal(&shapes->base, &theirs->base));
 }
 
@@ -103,15 +106,23 @@ static const struct {
 	{ "\x72\x03te\x00", 5, "The field string_field of crpc.test.v1.Scalars holds a NUL." },
 	{ "\x72\x01\xff", 3, "The field string_field of crpc.test.v1.Scalars is not UTF-8." },
 	{ "\x72\x02\xc0\xaf", 4, "The field string_field of crpc.test.v1.Scalars is not UTF-8." },
-	{ "\x72\x03\xed\xa0\x80", 5, "The field string_field of crpc.test.v1.Scalars is not UTF-8." },
-	{ "\x72\x04\xf4\x90\x80\x80", 6, "The field string_field of crpc.test.v1.Scalars is not UTF-8." },
+	{ "\x72\x03\xed\xa0\x80", 5,
+	  "The field string_field of crpc.test.v1.Scalars is not UTF-8." },
+	{ "\x72\x04\xf4\x90\x80\x80", 6,
+	  "The field string_field of crpc.test.v1.Scalars is not UTF-8." },
 	{ "\x72\x02\xe2\x82", 4, "The field string_field of crpc.test.v1.Scalars is not UTF-8." },
-	{ "\x00\x00", 2, "The bytes are not a protobuf message: a field has an impossible number or wire type." },
-	{ "\x0e\x00", 2, "The bytes are not a protobuf message: a field has an impossible number or wire type." },
-	{ "\x0f\x00", 2, "The bytes are not a protobuf message: a field has an impossible number or wire type." },
-	{ "\x80\x80\x80\x80\x80\x01\x00", 7, "The bytes are not a protobuf message: a field has an impossible number or wire type." },
-	{ "\x08\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01", 12, "The field int32_field of crpc.test.v1.Scalars is cut or overlong." },
-	{ "\x72\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01", 11, "The message ends in the middle of a field." },
+	{ "\x00\x00", 2,
+	  "The bytes are not a protobuf message: a field has an impossible number or wire type." },
+	{ "\x0e\x00", 2,
+	  "The bytes are not a protobuf message: a field has an impossible number or wire type." },
+	{ "\x0f\x00", 2,
+	  "The bytes are not a protobuf message: a field has an impossible number or wire type." },
+	{ "\x80\x80\x80\x80\x80\x01\x00", 7,
+	  "The bytes are not a protobuf message: a field has an impossible number or wire type." },
+	{ "\x08\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01", 12,
+	  "The field int32_field of crpc.test.v1.Scalars is cut or overlong." },
+	{ "\x72\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01", 11,
+	  "The message ends in the middle of a field." },
 	{ "\xa4\x06", 2, "The message ends a group that it has not begun." },
 	{ "\xa3\x06\x08\x01", 4, "The message ends in the middle of a field." },
 	{ "\xa3\x06\xac\x06", 4, "The message ends a group that it has not begun." },
@@ -163,7 +174,7 @@ TEST(nesting_is_limited_to_100)
 TEST(unknown_fields_survive)
 {
 	TinyLater *later = MSG(TinyLater, .number = 1, .word = "new", .wide = 5, .narrow = 6,
-	                       .scalars = MSG(Scalars, .string_field = "deep"));
+			       .scalars = MSG(Scalars, .string_field = "deep"));
 	ProtobufCBinaryData bytes = rpc_pack(arena, &later->base);
 	Tiny *tiny = unpack(&Tiny_descriptor, bytes.data, bytes.len);
 	TinyLater *back;
@@ -211,7 +222,8 @@ TEST(a_field_of_another_wire_type_is_unknown)
 TEST(numbers_come_packed_or_not_and_mixed)
 {
 	/* numbers: 1, [2, 3], 4; loose_numbers packed */
-	Shapes *shapes = unpack(&Shapes_descriptor, "\x18\x01\x1a\x02\x02\x03\x18\x04\x22\x02\x05\x06", 12);
+	Shapes *shapes =
+		unpack(&Shapes_descriptor, "\x18\x01\x1a\x02\x02\x03\x18\x04\x22\x02\x05\x06", 12);
 
 	ck_assert_uint_eq(shapes->n_numbers, 4);
 	for (int32_t i = 0; i < 4; i++)
@@ -246,11 +258,18 @@ TEST(merging_has_a_limit)
 TEST(of_a_oneof_the_last_member_stays)
 {
 	/* text "a", number 5, message { int32: 1 } */
-	Shapes *shapes = unpack(&Shapes_descriptor, "\x6a\x01" "a" "\x70\x05\x7a\x02\x08\x01", 9);
+	Shapes *shapes = unpack(&Shapes_descriptor,
+				"\x6a\x01"
+				"a"
+				"\x70\x05\x7a\x02\x08\x01",
+				9);
 
 	ck_assert_int_eq(shapes->choice_case, SHAPES_CHOICE_MESSAGE);
 	ck_assert_int_eq(shapes->message->int32_field, 1);
-	shapes = unpack(&Shapes_descriptor, "\x7a\x02\x08\x01\x6a\x01" "a", 7);
+	shapes = unpack(&Shapes_descriptor,
+			"\x7a\x02\x08\x01\x6a\x01"
+			"a",
+			7);
 	ck_assert_int_eq(shapes->choice_case, SHAPES_CHOICE_TEXT);
 	ck_assert_str_eq(shapes->text, "a");
 }
@@ -259,8 +278,19 @@ TEST(of_equal_keys_the_last_counts)
 {
 	/* labels: a=1, b=2, a=3 */
 	Shapes *shapes = unpack(&Shapes_descriptor,
-	                        "\x42\x06\x0a\x01" "a" "\x12\x01" "1" "\x42\x06\x0a\x01" "b" "\x12\x01" "2"
-	                        "\x42\x06\x0a\x01" "a" "\x12\x01" "3", 24);
+				"\x42\x06\x0a\x01"
+				"a"
+				"\x12\x01"
+				"1"
+				"\x42\x06\x0a\x01"
+				"b"
+				"\x12\x01"
+				"2"
+				"\x42\x06\x0a\x01"
+				"a"
+				"\x12\x01"
+				"3",
+				24);
 
 	ck_assert_uint_eq(shapes->n_labels, 2);
 	ck_assert_str_eq(shapes->labels[0]->key, "a");
@@ -277,9 +307,10 @@ TEST(large_maps_find_equal_keys_too)
 	shapes->labels = arena_alloc(arena, 1000 * sizeof(*shapes->labels));
 	for (shapes->n_labels = 0; shapes->n_labels < 1000; shapes->n_labels++)
 		shapes->labels[shapes->n_labels] = (ShapesLabelsEntry *)rpc_message_copy(
-			arena, &MSG(ShapesLabelsEntry, .key = arena_printf(arena, "%zu", shapes->n_labels % 700),
-		                    .value = arena_printf(arena, "%zu", shapes->n_labels))
-		                 ->base);
+			arena, &MSG(ShapesLabelsEntry,
+				    .key = arena_printf(arena, "%zu", shapes->n_labels % 700),
+				    .value = arena_printf(arena, "%zu", shapes->n_labels))
+					->base);
 	bytes = rpc_pack(arena, &shapes->base);
 	back = unpack(&Shapes_descriptor, bytes.data, bytes.len);
 	ck_assert_uint_eq(back->n_labels, 700);
@@ -315,9 +346,12 @@ TEST(two_bytes_an_element_run_into_the_cap)
 
 TEST(fields_are_found_by_both_spellings)
 {
-	ck_assert_str_eq(rpc_field_by_json_name(&Shapes_descriptor, "wrappedNumber", 13)->name, "wrapped_number");
-	ck_assert_str_eq(rpc_field_by_json_name(&Shapes_descriptor, "wrapped_number", 14)->name, "wrapped_number");
-	ck_assert_str_eq(rpc_field_by_json_name(&Shapes_descriptor, "Spelled-Out", 11)->name, "spelled");
+	ck_assert_str_eq(rpc_field_by_json_name(&Shapes_descriptor, "wrappedNumber", 13)->name,
+			 "wrapped_number");
+	ck_assert_str_eq(rpc_field_by_json_name(&Shapes_descriptor, "wrapped_number", 14)->name,
+			 "wrapped_number");
+	ck_assert_str_eq(rpc_field_by_json_name(&Shapes_descriptor, "Spelled-Out", 11)->name,
+			 "spelled");
 	ck_assert_ptr_null(rpc_field_by_json_name(&Shapes_descriptor, "wrapped", 7));
 	ck_assert_ptr_null(rpc_field_by_json_name(&Shapes_descriptor, "wrappedNumberX", 14));
 	ck_assert_ptr_null(rpc_field_by_json_name(&Shapes_descriptor, "", 0));
@@ -338,7 +372,8 @@ TEST(maps_are_equal_in_any_order)
 
 TEST(appending_moves_the_array_only_at_powers_of_two)
 {
-	const ProtobufCFieldDescriptor *field = rpc_field_by_json_name(&Shapes_descriptor, "numbers", 7);
+	const ProtobufCFieldDescriptor *field =
+		rpc_field_by_json_name(&Shapes_descriptor, "numbers", 7);
 	Shapes *shapes = (Shapes *)rpc_message_new(arena, &Shapes_descriptor);
 
 	for (int32_t i = 0; i < 1000; i++) {

@@ -37,6 +37,15 @@ void text_add_unsigned(struct text *text, uint64_t value)
 	text_add(text, digits + first, sizeof(digits) - first);
 }
 
+void text_add_digits(struct text *text, uint32_t value, int count)
+{
+	char digits[10];
+
+	for (int i = count; i-- > 0; value /= 10)
+		digits[i] = (char)('0' + value % 10);
+	text_add(text, digits, (size_t)count);
+}
+
 void text_add_integer(struct text *text, int64_t value)
 {
 	if (value < 0) {
@@ -71,7 +80,8 @@ size_t utf8_put(char *to, uint32_t code_point)
 	return 4;
 }
 
-/* The length of the character that `bytes` begin with, 0 when they are not UTF-8 (RFC 3629's table). */
+/* The length of the character that `bytes` begin with, 0 when they are not UTF-8 (RFC 3629's
+ * table). */
 static size_t utf8_character(const uint8_t *bytes, size_t size)
 {
 	uint8_t first = bytes[0];
@@ -85,15 +95,16 @@ static size_t utf8_character(const uint8_t *bytes, size_t size)
 	if (size < 3 || (bytes[1] & 0xc0) != 0x80 || (bytes[2] & 0xc0) != 0x80)
 		return 0;
 	if (first < 0xf0)
-		return (first == 0xe0 && bytes[1] < 0xa0) || (first == 0xed && bytes[1] > 0x9f) ? 0 : 3;
+		return (first == 0xe0 && bytes[1] < 0xa0) || (first == 0xed && bytes[1] > 0x9f) ? 0
+												: 3;
 	if (size < 4 || (bytes[3] & 0xc0) != 0x80)
 		return 0;
 	return (first == 0xf0 && bytes[1] < 0x90) || (first == 0xf4 && bytes[1] > 0x8f) ? 0 : 4;
 }
 
 /*
- * Most text is plain ASCII, so that many bytes are looked at at once: 16 where the processor has SSE2, as all x86-64 have, else
- * eight. A short text is covered by two words that overlap.
+ * Most text is plain ASCII, so that many bytes are looked at at once: 16 where the processor has
+ * SSE2, as all x86-64 have, else eight. A short text is covered by two words that overlap.
  */
 #define EACH_BYTE(byte) (0x0101010101010101ull * (byte))
 
@@ -142,7 +153,8 @@ static inline bool words_are_plain(uint64_t a, uint64_t b)
 	return !((special_bits(a) | special_bits(b)) & EACH_BYTE(0x80));
 }
 
-/* The length of the ASCII, or of the plain bytes, that `bytes` begin with; may stop short of it within the last 15. */
+/* The length of the ASCII, or of the plain bytes, that `bytes` begin with; may stop short of it
+ * within the last 15. */
 #ifdef __SSE2__
 static inline size_t ascii_prefix(const uint8_t *bytes, size_t size)
 {
@@ -203,7 +215,8 @@ size_t utf8_valid_prefix(const char *text, size_t size)
 
 	if (size >= 8 && size <= 16 && words_are_ascii(load_8(bytes), load_8(bytes + size - 8)))
 		return size;
-	if (size >= 4 && size < 8 && words_are_ascii(load_4(bytes) | load_4(bytes + size - 4) << 32, EACH_BYTE(1)))
+	if (size >= 4 && size < 8 &&
+	    words_are_ascii(load_4(bytes) | load_4(bytes + size - 4) << 32, EACH_BYTE(1)))
 		return size;
 	for (;;) {
 		size_t length;
@@ -247,7 +260,8 @@ static inline size_t plain_length(const char *text, size_t size)
 
 	if (size >= 8 && size <= 16 && words_are_plain(load_8(bytes), load_8(bytes + size - 8)))
 		return size;
-	if (size >= 4 && size < 8 && words_are_plain(load_4(bytes) | load_4(bytes + size - 4) << 32, EACH_BYTE(' ')))
+	if (size >= 4 && size < 8 &&
+	    words_are_plain(load_4(bytes) | load_4(bytes + size - 4) << 32, EACH_BYTE(' ')))
 		return size;
 	return json_plain_prefix(text, size);
 }
@@ -259,7 +273,9 @@ static void escape(struct text *text, uint8_t byte)
 	static const char short_forms[0x20] = {
 		['\b'] = 'b', ['\t'] = 't', ['\n'] = 'n', ['\f'] = 'f', ['\r'] = 'r',
 	};
-	char short_form = byte < 0x20 ? short_forms[byte] : byte == '"' || byte == '\\' ? (char)byte : 0;
+	char short_form = byte < 0x20                   ? short_forms[byte]
+			  : byte == '"' || byte == '\\' ? (char)byte
+							: 0;
 
 	if (short_form)
 		text_add(text, (char[]){ '\\', short_form }, 2);

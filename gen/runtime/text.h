@@ -1,13 +1,14 @@
-/* Text: buffers that grow in an arena or are cut at their end, UTF-8, JSON strings. Internal to the runtime. */
+/* Text: buffers that grow in an arena or are cut at their end, UTF-8, JSON strings. Internal to the
+ * runtime. */
 #pragma once
 
+#include <crpc/arena.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
-#include <crpc/arena.h>
 
-/* With an arena the buffer grows in it; without, what does not fit is left out and `cut` says so. */
+/* With an arena the buffer grows; without, what does not fit is left out and `cut` says so. */
 struct text {
 	char *data;
 	size_t length, capacity;
@@ -15,7 +16,8 @@ struct text {
 	bool cut;
 };
 
-/* Room for `size` more bytes: where to write them, or NULL when the buffer is cut. The caller adds to `length`. */
+/* Room for `size` more bytes: where to write them, or NULL when the buffer is cut. The caller adds
+ * to `length`. */
 char *text_room_slow(struct text *text, size_t size);
 static inline char *text_room(struct text *text, size_t size)
 {
@@ -45,11 +47,13 @@ static inline void text_add_char(struct text *text, char character)
 #define text_add_literal(text, literal) text_add((text), (literal), sizeof(literal) - 1)
 void text_add_integer(struct text *text, int64_t value);
 void text_add_unsigned(struct text *text, uint64_t value);
+void text_add_digits(struct text *text, uint32_t value, int count); /* zeros before */
 
 /* A JSON string in its quotes. What is not UTF-8 becomes U+FFFD. */
 void text_add_json_string(struct text *text, const char *string, size_t length);
 
-/* The length of the valid UTF-8 without controls, quotes and backslashes that `bytes` begin with: what a JSON string holds as it is. */
+/* The length of the valid UTF-8 without controls, quotes and backslashes that `bytes` begin with:
+ * what a JSON string holds as it is. */
 size_t json_plain_prefix(const char *bytes, size_t size);
 
 /* The length of the valid UTF-8 without NUL that `bytes` begin with; `size` when all is well. */

@@ -1,12 +1,18 @@
-/* Requests against their schema: what the proto says of a field is checked here, before the handler. */
-#include <math.h>
-#include <string.h>
-#include <crpc/call.h>
+/* Requests against their schema: what the proto says of a field is checked here, before the
+ * handler. */
 #include "json_private.h"
 #include "message_private.h"
 #include "validate_private.h"
+#include <crpc/call.h>
+#include <math.h>
+#include <string.h>
 
-enum { DEFAULT_MAX_LEN = 1024, DEFAULT_MAX_ITEMS = 1000, VIOLATIONS_MAX = 20, PATH_MAX_LENGTH = 512 };
+enum {
+	DEFAULT_MAX_LEN = 1024,
+	DEFAULT_MAX_ITEMS = 1000,
+	VIOLATIONS_MAX = 20,
+	PATH_MAX_LENGTH = 512
+};
 
 /* Where an update's mask says which fields of the resource count. */
 struct update {
@@ -22,9 +28,11 @@ struct validator {
 	unsigned violations;
 };
 
-static const struct rpc_rules default_rules = { .max_len = DEFAULT_MAX_LEN, .max_items = DEFAULT_MAX_ITEMS };
+static const struct rpc_rules default_rules = { .max_len = DEFAULT_MAX_LEN,
+						.max_items = DEFAULT_MAX_ITEMS };
 
-static void check_message(struct validator *validator, ProtobufCMessage *message, const struct rpc_rules *rules);
+static void check_message(struct validator *validator, ProtobufCMessage *message,
+			  const struct rpc_rules *rules);
 
 static bool is_done(const struct validator *validator)
 {
@@ -51,7 +59,8 @@ static void print_path(const struct validator *validator, char ret[PATH_MAX_LENG
 
 static void check_number(struct validator *validator, double value, const struct rpc_rules *rules)
 {
-	bool below = rules->has_min && !(value >= rules->min), above = rules->has_max && !(value <= rules->max);
+	bool below = rules->has_min && !(value >= rules->min),
+	     above = rules->has_max && !(value <= rules->max);
 
 	if (!below && !above)
 		return;
@@ -73,7 +82,8 @@ static size_t count_characters(const char *text)
 }
 
 /* `size` is in bytes: no string has more characters than bytes. */
-static bool check_length(struct validator *validator, size_t length, const struct rpc_rules *rules, const char *unit)
+static bool check_length(struct validator *validator, size_t length, const struct rpc_rules *rules,
+			 const char *unit)
 {
 	bool above = rules->max_len && length > rules->max_len;
 
@@ -86,19 +96,22 @@ static bool check_length(struct validator *validator, size_t length, const struc
 	return false;
 }
 
-static void check_string(struct validator *validator, const char **value, const struct rpc_rules *rules)
+static void check_string(struct validator *validator, const char **value,
+			 const struct rpc_rules *rules)
 {
 	size_t bytes = *value ? strlen(*value) : 0;
 	const char *must;
 
 	if (!*value)
 		return;
-	if (bytes < rules->min_len || (rules->max_len && bytes > rules->max_len) || rules->min_len > 1) {
+	if (bytes < rules->min_len || (rules->max_len && bytes > rules->max_len) ||
+	    rules->min_len > 1) {
 		if (!check_length(validator, count_characters(*value), rules, "characters"))
 			return;
 	}
 	if (rules->resource) {
-		const char *name = resource_normalise(rpc_arena(validator->call), *value, rules->resource);
+		const char *name =
+			resource_normalise(rpc_arena(validator->call), *value, rules->resource);
 
 		if (name)
 			*value = name;
@@ -111,8 +124,8 @@ static void check_string(struct validator *validator, const char **value, const 
 		violate(validator, "%s", must);
 }
 
-static void check_value(struct validator *validator, const ProtobufCFieldDescriptor *field, void *value,
-                        const struct rpc_rules *rules)
+static void check_value(struct validator *validator, const ProtobufCFieldDescriptor *field,
+			void *value, const struct rpc_rules *rules)
 {
 	switch (field->type) {
 	case PROTOBUF_C_TYPE_INT32:
@@ -142,7 +155,7 @@ static void check_value(struct validator *validator, const ProtobufCFieldDescrip
 	case PROTOBUF_C_TYPE_ENUM:
 		if (!protobuf_c_enum_descriptor_get_value(field->descriptor, *(int32_t *)value))
 			violate(validator, "Must be a value of %s.",
-			        ((const ProtobufCEnumDescriptor *)field->descriptor)->short_name);
+				((const ProtobufCEnumDescriptor *)field->descriptor)->short_name);
 		break;
 	case PROTOBUF_C_TYPE_STRING:
 		check_string(validator, value, rules);
@@ -166,8 +179,8 @@ static bool mask_covers(const struct update *update, const char *path)
 	for (size_t i = 0; i < update->n_paths; i++) {
 		size_t length = strlen(update->paths[i]);
 
-		if (!strcmp(update->paths[i], "*") ||
-		    (!strncmp(update->paths[i], path, length) && (!path[length] || path[length] == '.')))
+		if (!strcmp(update->paths[i], "*") || (!strncmp(update->paths[i], path, length) &&
+						       (!path[length] || path[length] == '.')))
 			return true;
 	}
 	return false;
@@ -193,12 +206,14 @@ static bool is_asked_for(const struct validator *validator)
 
 static const ProtobufCFieldDescriptor *find_mask(const ProtobufCMessageDescriptor *descriptor)
 {
-	const ProtobufCFieldDescriptor *mask = field_by_name(descriptor, "update_mask", strlen("update_mask"));
+	const ProtobufCFieldDescriptor *mask =
+		field_by_name(descriptor, "update_mask", strlen("update_mask"));
 
-	return mask && mask->type == PROTOBUF_C_TYPE_MESSAGE && mask->label != PROTOBUF_C_LABEL_REPEATED &&
-	                       message_kind(mask->descriptor) == RPC_KIND_FIELD_MASK ?
-	               mask :
-	               NULL;
+	return mask && mask->type == PROTOBUF_C_TYPE_MESSAGE &&
+			       mask->label != PROTOBUF_C_LABEL_REPEATED &&
+			       message_kind(mask->descriptor) == RPC_KIND_FIELD_MASK
+		       ? mask
+		       : NULL;
 }
 
 /* The first field that is one message of the schema's own. */
@@ -207,7 +222,8 @@ static const ProtobufCFieldDescriptor *find_resource(const ProtobufCMessageDescr
 	for (unsigned i = 0; i < descriptor->n_fields; i++) {
 		const ProtobufCFieldDescriptor *field = &descriptor->fields[i];
 
-		if (field->type == PROTOBUF_C_TYPE_MESSAGE && field->label != PROTOBUF_C_LABEL_REPEATED &&
+		if (field->type == PROTOBUF_C_TYPE_MESSAGE &&
+		    field->label != PROTOBUF_C_LABEL_REPEATED &&
 		    message_kind(field->descriptor) == RPC_KIND_MESSAGE)
 			return field;
 	}
@@ -227,7 +243,8 @@ static bool path_exists(const ProtobufCMessageDescriptor *descriptor, const char
 		path += length + 1;
 		if (field_is_map(field))
 			return *path != '\0'; /* a key */
-		if (field->type != PROTOBUF_C_TYPE_MESSAGE || field->label == PROTOBUF_C_LABEL_REPEATED)
+		if (field->type != PROTOBUF_C_TYPE_MESSAGE ||
+		    field->label == PROTOBUF_C_LABEL_REPEATED)
 			return false;
 		descriptor = field->descriptor;
 	}
@@ -252,9 +269,12 @@ static void check_update(struct validator *validator, const ProtobufCMessage *re
 	step.name = field->name;
 	validator->path = &step;
 	for (size_t i = 0; i < update->n_paths && !is_done(validator); i++)
-		if (strcmp(update->paths[i], "*") && !path_exists(resource->descriptor, update->paths[i]))
+		if (strcmp(update->paths[i], "*") &&
+		    !path_exists(resource->descriptor, update->paths[i]))
 			violate(validator, "Must name fields of %s: there is no %.100s.",
-			        ((const ProtobufCMessageDescriptor *)resource->descriptor)->short_name, update->paths[i]);
+				((const ProtobufCMessageDescriptor *)resource->descriptor)
+					->short_name,
+				update->paths[i]);
 	validator->path = NULL;
 }
 
@@ -268,13 +288,14 @@ static bool is_number(const ProtobufCFieldDescriptor *field)
 }
 
 /*
- * A REQUIRED field that is not set. A number without presence cannot tell 0 from unset: 0 is taken where the rules say by a
- * minimum that it may be. false is as good as true.
+ * A REQUIRED field that is not set. A number without presence cannot tell 0 from unset: 0 is taken
+ * where the rules say by a minimum that it may be. false is as good as true.
  */
 static void check_missing(struct validator *validator, const ProtobufCFieldDescriptor *field,
-                          const struct rpc_rules *rules)
+			  const struct rpc_rules *rules)
 {
-	bool has_presence = field->label != PROTOBUF_C_LABEL_NONE || (field->flags & PROTOBUF_C_FIELD_FLAG_ONEOF);
+	bool has_presence = field->label != PROTOBUF_C_LABEL_NONE ||
+			    (field->flags & PROTOBUF_C_FIELD_FLAG_ONEOF);
 
 	if ((!has_presence && field->type == PROTOBUF_C_TYPE_BOOL) || !is_asked_for(validator))
 		return;
@@ -289,7 +310,9 @@ static void check_map(struct validator *validator, ProtobufCMessage **entries, s
 	const ProtobufCFieldDescriptor *fields = entries[0]->descriptor->fields;
 	/* What the map's rules say of values, the generator writes to the entry's value. */
 	const struct rpc_rules *rules = rpc_message_info(entries[0]->descriptor)->fields[1].rules;
-	struct field_path step = { .outer = validator->path, .is_key = true, .length = PATH_TERMINATED };
+	struct field_path step = { .outer = validator->path,
+				   .is_key = true,
+				   .length = PATH_TERMINATED };
 
 	validator->path = &step;
 	for (size_t i = 0; i < n && !is_done(validator); i++) {
@@ -298,16 +321,17 @@ static void check_map(struct validator *validator, ProtobufCMessage **entries, s
 		else
 			step.index = i;
 		if (fields[0].type == PROTOBUF_C_TYPE_STRING)
-			check_value(validator, &fields[0], rpc_field_value(entries[i], &fields[0]), &default_rules);
+			check_value(validator, &fields[0], rpc_field_value(entries[i], &fields[0]),
+				    &default_rules);
 		if (rpc_field_present(entries[i], &fields[1]))
 			check_value(validator, &fields[1], rpc_field_value(entries[i], &fields[1]),
-			            rules ? rules : &default_rules);
+				    rules ? rules : &default_rules);
 	}
 	validator->path = step.outer;
 }
 
-static void check_repeated(struct validator *validator, ProtobufCMessage *message, const ProtobufCFieldDescriptor *field,
-                           const struct rpc_rules *rules)
+static void check_repeated(struct validator *validator, ProtobufCMessage *message,
+			   const ProtobufCFieldDescriptor *field, const struct rpc_rules *rules)
 {
 	size_t n = *rpc_field_count(message, field), size = rpc_type_size(field->type);
 	char *elements = *(char **)rpc_field_value(message, field);
@@ -379,7 +403,9 @@ static void check_money(struct validator *validator, const ProtobufCMessage *mes
 	const char *currency = *(const char **)rpc_field_value(message, &fields[0]);
 	int64_t units = *(int64_t *)rpc_field_value(message, &fields[1]);
 	int32_t nanos = *(int32_t *)rpc_field_value(message, &fields[2]);
-	struct field_path step = { .outer = validator->path, .name = "currency_code", .length = PATH_TERMINATED };
+	struct field_path step = { .outer = validator->path,
+				   .name = "currency_code",
+				   .length = PATH_TERMINATED };
 	const char *must = format_check(RPC_FORMAT_CURRENCY, currency ? currency : "");
 
 	validator->path = &step;
@@ -393,7 +419,8 @@ static void check_money(struct validator *validator, const ProtobufCMessage *mes
 	validator->path = step.outer;
 }
 
-static void check_time(struct validator *validator, const ProtobufCMessage *message, bool is_timestamp)
+static void check_time(struct validator *validator, const ProtobufCMessage *message,
+		       bool is_timestamp)
 {
 	const ProtobufCFieldDescriptor *fields = message->descriptor->fields;
 	int64_t seconds = *(int64_t *)rpc_field_value(message, &fields[0]);
@@ -402,10 +429,12 @@ static void check_time(struct validator *validator, const ProtobufCMessage *mess
 	if (is_timestamp && !timestamp_is_valid(seconds, nanos))
 		violate(validator, "Must be a time from the year 1 to 9999.");
 	else if (!is_timestamp && !duration_is_valid(seconds, nanos))
-		violate(validator, "Must be a duration of at most 10,000 years, seconds and nanos of one sign.");
+		violate(validator, "Must be a duration of at most 10,000 years, seconds and nanos "
+				   "of one sign.");
 }
 
-static void check_message(struct validator *validator, ProtobufCMessage *message, const struct rpc_rules *rules)
+static void check_message(struct validator *validator, ProtobufCMessage *message,
+			  const struct rpc_rules *rules)
 {
 	const ProtobufCFieldDescriptor *first = message->descriptor->fields;
 

@@ -1,6 +1,6 @@
 /* What strings of each format look like, and resource names. */
-#include <string.h>
 #include "validate_private.h"
+#include <string.h>
 
 static bool is_letter(char c)
 {
@@ -48,7 +48,8 @@ static bool is_host_label(const char *label, size_t length)
 	return true;
 }
 
-/* A name with at least two labels, the last not all digits: an address that mail from elsewhere reaches. */
+/* A name with at least two labels, the last not all digits: an address that mail from elsewhere
+ * reaches. */
 static bool is_mail_domain(const char *domain)
 {
 	size_t labels = 0;
@@ -132,7 +133,7 @@ static bool is_uri(const char *text)
 		return false;
 	for (const char *c = host; *c; c++) {
 		if (*c == '%' && (!is_one_of(c[1], "0123456789abcdefABCDEF") ||
-		                  !is_one_of(c[2], "0123456789abcdefABCDEF")))
+				  !is_one_of(c[2], "0123456789abcdefABCDEF")))
 			return false;
 		if (!is_alphanumeric(*c) && !is_one_of(*c, "-._~:/?#[]@!$&'()*+,;=%"))
 			return false;
@@ -173,9 +174,11 @@ const char *format_check(enum rpc_format format, const char *text)
 	case RPC_FORMAT_EMAIL:
 		return is_email(text) ? NULL : "Must be an e-mail address.";
 	case RPC_FORMAT_CURRENCY:
-		return all_capitals(text, 3) ? NULL : "Must be a currency code of ISO 4217, such as EUR.";
+		return all_capitals(text, 3) ? NULL
+					     : "Must be a currency code of ISO 4217, such as EUR.";
 	case RPC_FORMAT_COUNTRY:
-		return all_capitals(text, 2) ? NULL : "Must be a country code of ISO 3166-1, such as DE.";
+		return all_capitals(text, 2) ? NULL
+					     : "Must be a country code of ISO 3166-1, such as DE.";
 	case RPC_FORMAT_PHONE:
 		return is_phone(text) ? NULL : "Must be a phone number such as +491701234567.";
 	case RPC_FORMAT_LANGUAGE:
@@ -183,7 +186,9 @@ const char *format_check(enum rpc_format format, const char *text)
 	case RPC_FORMAT_URI:
 		return is_uri(text) ? NULL : "Must be an http or https URI.";
 	case RPC_FORMAT_ID:
-		return is_id_of(text, strlen(text)) ? NULL : "Must be an id: 1 to 128 of A-Z a-z 0-9 - . _ ~";
+		return is_id_of(text, strlen(text))
+			       ? NULL
+			       : "Must be an id: 1 to 128 of A-Z a-z 0-9 - . _ ~";
 	case RPC_FORMAT_ANY:
 		return NULL;
 	}
@@ -216,7 +221,8 @@ const char *resource_normalise(struct arena *arena, const char *name, const char
 	if (matches(name, pattern))
 		return name;
 	/* A bare id stands for the name when the pattern ends in its only variable. */
-	if (variable && !strchr(variable, '/') && !strchr(name, '/') && is_id_of(name, strlen(name)))
+	if (variable && !strchr(variable, '/') && !strchr(name, '/') &&
+	    is_id_of(name, strlen(name)))
 		return arena_printf(arena, "%.*s%s", (int)(variable - pattern), pattern, name);
 	return NULL;
 }

@@ -1,17 +1,21 @@
-/* The wire format: bytes from outside to messages, checked on the way. Packing is libprotobuf-c's. */
-#include <string.h>
-#include <crpc/message.h>
+/* The wire format: bytes from outside to messages, checked on the way. */
 #include "message_private.h"
 #include "text.h"
+#include <crpc/message.h>
+#include <string.h>
 
 /*
- * One pass that decodes and checks. libprotobuf-c's unpack would need a pass before it that refuses what it cannot take (depth,
- * NUL, UTF-8), reads each message twice more to count, and leaves map entries as they came.
+ * One pass that decodes and checks. libprotobuf-c's unpack would need a pass before it that refuses
+ * what it cannot take (depth, NUL, UTF-8), reads each message twice more to count, and leaves map
+ * entries as they came.
  *
- * As the specification says: a field that comes with another wire type than its own is unknown; a message that comes twice is
- * merged; repeated numbers come packed or not; unknown fields are kept.
+ * As the specification says: a field that comes with another wire type than its own is unknown; a
+ * message that comes twice is merged; repeated numbers come packed or not; unknown fields are kept.
  */
-enum { UNKNOWN_FIELDS_MAX = 10000, MERGES_MAX = 100 }; /* each merge looks at the whole of its maps again */
+enum {
+	UNKNOWN_FIELDS_MAX = 10000,
+	MERGES_MAX = 100
+}; /* each merge looks at the whole of its maps again */
 enum wire { WIRE_VARINT, WIRE_64, WIRE_BYTES, WIRE_GROUP, WIRE_GROUP_END, WIRE_32 };
 
 struct decoder {
@@ -20,18 +24,18 @@ struct decoder {
 	unsigned unknown_fields, merges;
 };
 
-static bool decode_message(struct decoder *decoder, ProtobufCMessage *message, const uint8_t *at, const uint8_t *end,
-                           int depth);
+static bool decode_message(struct decoder *decoder, ProtobufCMessage *message, const uint8_t *at,
+			   const uint8_t *end, int depth);
 
 static const uint8_t wire_types[] = {
-	[PROTOBUF_C_TYPE_INT32] = WIRE_VARINT,   [PROTOBUF_C_TYPE_SINT32] = WIRE_VARINT,
-	[PROTOBUF_C_TYPE_SFIXED32] = WIRE_32,    [PROTOBUF_C_TYPE_INT64] = WIRE_VARINT,
-	[PROTOBUF_C_TYPE_SINT64] = WIRE_VARINT,  [PROTOBUF_C_TYPE_SFIXED64] = WIRE_64,
-	[PROTOBUF_C_TYPE_UINT32] = WIRE_VARINT,  [PROTOBUF_C_TYPE_FIXED32] = WIRE_32,
-	[PROTOBUF_C_TYPE_UINT64] = WIRE_VARINT,  [PROTOBUF_C_TYPE_FIXED64] = WIRE_64,
-	[PROTOBUF_C_TYPE_FLOAT] = WIRE_32,       [PROTOBUF_C_TYPE_DOUBLE] = WIRE_64,
-	[PROTOBUF_C_TYPE_BOOL] = WIRE_VARINT,    [PROTOBUF_C_TYPE_ENUM] = WIRE_VARINT,
-	[PROTOBUF_C_TYPE_STRING] = WIRE_BYTES,   [PROTOBUF_C_TYPE_BYTES] = WIRE_BYTES,
+	[PROTOBUF_C_TYPE_INT32] = WIRE_VARINT,  [PROTOBUF_C_TYPE_SINT32] = WIRE_VARINT,
+	[PROTOBUF_C_TYPE_SFIXED32] = WIRE_32,   [PROTOBUF_C_TYPE_INT64] = WIRE_VARINT,
+	[PROTOBUF_C_TYPE_SINT64] = WIRE_VARINT, [PROTOBUF_C_TYPE_SFIXED64] = WIRE_64,
+	[PROTOBUF_C_TYPE_UINT32] = WIRE_VARINT, [PROTOBUF_C_TYPE_FIXED32] = WIRE_32,
+	[PROTOBUF_C_TYPE_UINT64] = WIRE_VARINT, [PROTOBUF_C_TYPE_FIXED64] = WIRE_64,
+	[PROTOBUF_C_TYPE_FLOAT] = WIRE_32,      [PROTOBUF_C_TYPE_DOUBLE] = WIRE_64,
+	[PROTOBUF_C_TYPE_BOOL] = WIRE_VARINT,   [PROTOBUF_C_TYPE_ENUM] = WIRE_VARINT,
+	[PROTOBUF_C_TYPE_STRING] = WIRE_BYTES,  [PROTOBUF_C_TYPE_BYTES] = WIRE_BYTES,
 	[PROTOBUF_C_TYPE_MESSAGE] = WIRE_BYTES,
 };
 
@@ -44,9 +48,10 @@ static bool refuse(struct decoder *decoder, const char *error)
 }
 
 static bool refuse_field(struct decoder *decoder, const ProtobufCMessageDescriptor *descriptor,
-                         const ProtobufCFieldDescriptor *field, const char *what)
+			 const ProtobufCFieldDescriptor *field, const char *what)
 {
-	decoder->error = arena_printf(decoder->arena, "The field %s of %s %s.", field->name, descriptor->name, what);
+	decoder->error = arena_printf(decoder->arena, "The field %s of %s %s.", field->name,
+				      descriptor->name, what);
 	return false;
 }
 
@@ -76,7 +81,8 @@ static inline const uint8_t *read_varint(const uint8_t *at, const uint8_t *end, 
 	return read_long_varint(at, end, ret);
 }
 
-/* As wire_types says; the value's bytes are there. Types are those of descriptors, so memcpy() fits. */
+/* As wire_types says; the value's bytes are there. Types are those of descriptors, so memcpy()
+ * fits. */
 static void store_varint(ProtobufCType type, void *to, uint64_t value)
 {
 	uint32_t low = (uint32_t)value;
@@ -101,8 +107,8 @@ static void store_varint(ProtobufCType type, void *to, uint64_t value)
 	}
 }
 
-static const ProtobufCFieldDescriptor *find_field(const ProtobufCMessageDescriptor *descriptor, uint32_t number,
-                                                  unsigned *hint)
+static const ProtobufCFieldDescriptor *find_field(const ProtobufCMessageDescriptor *descriptor,
+						  uint32_t number, unsigned *hint)
 {
 	unsigned low = 0, high = descriptor->n_fields;
 
@@ -131,8 +137,9 @@ static bool is_packable(const ProtobufCFieldDescriptor *field)
 	return field->label == PROTOBUF_C_LABEL_REPEATED && wire_types[field->type] != WIRE_BYTES;
 }
 
-static bool decode_packed(struct decoder *decoder, ProtobufCMessage *message, const ProtobufCFieldDescriptor *field,
-                          const uint8_t *at, const uint8_t *end)
+static bool decode_packed(struct decoder *decoder, ProtobufCMessage *message,
+			  const ProtobufCFieldDescriptor *field, const uint8_t *at,
+			  const uint8_t *end)
 {
 	size_t *n = rpc_field_count(message, field), size = rpc_type_size(field->type), more = 0;
 	void **array = rpc_field_value(message, field);
@@ -157,7 +164,8 @@ static bool decode_packed(struct decoder *decoder, ProtobufCMessage *message, co
 
 			at = read_varint(at, end, &value);
 			if (!at)
-				return refuse_field(decoder, message->descriptor, field, "is cut or overlong");
+				return refuse_field(decoder, message->descriptor, field,
+						    "is cut or overlong");
 			store_varint(field->type, to, value);
 		}
 	}
@@ -165,19 +173,22 @@ static bool decode_packed(struct decoder *decoder, ProtobufCMessage *message, co
 	return true;
 }
 
-static bool decode_string(struct decoder *decoder, ProtobufCMessage *message, const ProtobufCFieldDescriptor *field,
-                          const uint8_t *at, size_t size)
+static bool decode_string(struct decoder *decoder, ProtobufCMessage *message,
+			  const ProtobufCFieldDescriptor *field, const uint8_t *at, size_t size)
 {
 	size_t valid = utf8_valid_prefix((const char *)at, size);
 
 	if (valid < size)
-		return refuse_field(decoder, message->descriptor, field, at[valid] ? "is not UTF-8" : "holds a NUL");
-	*(char **)field_slot(decoder->arena, message, field) = arena_strndup(decoder->arena, (const char *)at, size);
+		return refuse_field(decoder, message->descriptor, field,
+				    at[valid] ? "is not UTF-8" : "holds a NUL");
+	*(char **)field_slot(decoder->arena, message, field) =
+		arena_strndup(decoder->arena, (const char *)at, size);
 	return true;
 }
 
-static bool decode_submessage(struct decoder *decoder, ProtobufCMessage *message, const ProtobufCFieldDescriptor *field,
-                              const uint8_t *at, size_t size, int depth)
+static bool decode_submessage(struct decoder *decoder, ProtobufCMessage *message,
+			      const ProtobufCFieldDescriptor *field, const uint8_t *at, size_t size,
+			      int depth)
 {
 	ProtobufCMessage **value;
 
@@ -192,8 +203,8 @@ static bool decode_submessage(struct decoder *decoder, ProtobufCMessage *message
 }
 
 static const uint8_t *decode_bytes(struct decoder *decoder, ProtobufCMessage *message,
-                                   const ProtobufCFieldDescriptor *field, const uint8_t *at, const uint8_t *end,
-                                   int depth)
+				   const ProtobufCFieldDescriptor *field, const uint8_t *at,
+				   const uint8_t *end, int depth)
 {
 	ProtobufCBinaryData data = { 0 };
 	bool ok = true;
@@ -219,8 +230,8 @@ static const uint8_t *decode_bytes(struct decoder *decoder, ProtobufCMessage *me
 }
 
 static const uint8_t *decode_field(struct decoder *decoder, ProtobufCMessage *message,
-                                   const ProtobufCFieldDescriptor *field, const uint8_t *at, const uint8_t *end,
-                                   unsigned wire, int depth)
+				   const ProtobufCFieldDescriptor *field, const uint8_t *at,
+				   const uint8_t *end, unsigned wire, int depth)
 {
 	size_t size = wire == WIRE_64 ? 8 : 4;
 	uint64_t value;
@@ -244,8 +255,8 @@ static const uint8_t *decode_field(struct decoder *decoder, ProtobufCMessage *me
 	return at + size;
 }
 
-static const uint8_t *read_tag(struct decoder *decoder, const uint8_t *at, const uint8_t *end, uint32_t *number,
-                               unsigned *wire)
+static const uint8_t *read_tag(struct decoder *decoder, const uint8_t *at, const uint8_t *end,
+			       uint32_t *number, unsigned *wire)
 {
 	uint64_t tag;
 
@@ -257,14 +268,16 @@ static const uint8_t *read_tag(struct decoder *decoder, const uint8_t *at, const
 	*number = (uint32_t)(tag >> 3);
 	*wire = tag & 7;
 	if (tag > UINT32_MAX || !*number || *wire > WIRE_32) {
-		refuse(decoder, "The bytes are not a protobuf message: a field has an impossible number or wire type.");
+		refuse(decoder, "The bytes are not a protobuf message: a field has an impossible "
+				"number or wire type.");
 		return NULL;
 	}
 	return at;
 }
 
 /* The byte after an unknown field's value; a group is passed over with what it holds. */
-static const uint8_t *skip(struct decoder *decoder, const uint8_t *at, const uint8_t *end, uint32_t number, unsigned wire)
+static const uint8_t *skip(struct decoder *decoder, const uint8_t *at, const uint8_t *end,
+			   uint32_t number, unsigned wire)
 {
 	uint32_t open[DEPTH_MAX];
 	int depth = 0;
@@ -301,8 +314,9 @@ static const uint8_t *skip(struct decoder *decoder, const uint8_t *at, const uin
 	}
 }
 
-static const uint8_t *keep_unknown(struct decoder *decoder, ProtobufCMessage *message, const uint8_t *at,
-                                   const uint8_t *end, uint32_t number, unsigned wire)
+static const uint8_t *keep_unknown(struct decoder *decoder, ProtobufCMessage *message,
+				   const uint8_t *at, const uint8_t *end, uint32_t number,
+				   unsigned wire)
 {
 	const uint8_t *after = skip(decoder, at, end, number, wire);
 	ProtobufCMessageUnknownField *field;
@@ -313,8 +327,9 @@ static const uint8_t *keep_unknown(struct decoder *decoder, ProtobufCMessage *me
 		refuse(decoder, "The message has more than 10000 unknown fields.");
 		return NULL;
 	}
-	message->unknown_fields = rpc_array_room(decoder->arena, message->unknown_fields, message->n_unknown_fields, 1,
-	                                         sizeof(*message->unknown_fields));
+	message->unknown_fields =
+		rpc_array_room(decoder->arena, message->unknown_fields, message->n_unknown_fields,
+			       1, sizeof(*message->unknown_fields));
 	field = &message->unknown_fields[message->n_unknown_fields++];
 	*field = (ProtobufCMessageUnknownField){
 		.tag = number,
@@ -350,8 +365,8 @@ static void finish_maps(struct decoder *decoder, ProtobufCMessage *message)
 	}
 }
 
-static bool decode_message(struct decoder *decoder, ProtobufCMessage *message, const uint8_t *at, const uint8_t *end,
-                           int depth)
+static bool decode_message(struct decoder *decoder, ProtobufCMessage *message, const uint8_t *at,
+			   const uint8_t *end, int depth)
 {
 	const ProtobufCMessageDescriptor *descriptor = message->descriptor;
 	unsigned hint = 0, wire;
@@ -365,7 +380,8 @@ static bool decode_message(struct decoder *decoder, ProtobufCMessage *message, c
 		if (!at)
 			return false;
 		field = find_field(descriptor, number, &hint);
-		if (field && (wire == wire_types[field->type] || (wire == WIRE_BYTES && is_packable(field)))) {
+		if (field && (wire == wire_types[field->type] ||
+			      (wire == WIRE_BYTES && is_packable(field)))) {
 			at = decode_field(decoder, message, field, at, end, wire, depth);
 			has_map |= field_is_map(field);
 		} else {
@@ -380,7 +396,7 @@ static bool decode_message(struct decoder *decoder, ProtobufCMessage *message, c
 }
 
 ProtobufCMessage *rpc_unpack(struct arena *arena, const ProtobufCMessageDescriptor *descriptor,
-                             const uint8_t *bytes, size_t size, const char **error)
+			     const uint8_t *bytes, size_t size, const char **error)
 {
 	ProtobufCMessage *message = rpc_message_new(arena, descriptor);
 	struct decoder decoder = { .arena = arena };

@@ -1,10 +1,10 @@
 /* Tests: runs what TEST() has registered. */
+#include "test.h"
 #include <pthread.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include "test.h"
 
 /* The linker's: where the section `tests` begins and ends. */
 extern const struct test_entry __start_tests[], __stop_tests[];
@@ -84,13 +84,15 @@ static void finish(void)
 		ck_abort_msg("this error was not logged: %s", missing);
 }
 
-/* A sanitizer reports at the end of the process that failed; one process shows it once and runs faster. */
+/* A sanitizer reports at the end of the process that failed; one process shows it once and runs
+ * faster. */
 static bool must_not_fork(void)
 {
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
 	return true;
 #elif defined(__has_feature)
-#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer) || __has_feature(memory_sanitizer)
+#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer) ||                         \
+	__has_feature(memory_sanitizer)
 	return true;
 #endif
 #endif

@@ -2,9 +2,9 @@
 #pragma once
 
 #include <check.h>
-#include <stddef.h>
 #include <crpc/call.h>
 #include <crpc/log.h>
+#include <stddef.h>
 
 /*
  *     TEST(adding_a_product_twice_adds_up) {
@@ -13,7 +13,8 @@
  *     TEST_MAIN("cart", setup, teardown)      setup and teardown run around each test; NULL: none
  *
  * A test fails when an error was logged in it that it did not announce with test_expect_log().
- * Each test runs in a process of its own; not so under sanitizers, in a debugger, or with CK_FORK=no.
+ * Each test runs in a process of its own; not so under sanitizers, in a debugger, or with
+ * CK_FORK=no.
  */
 #define TEST(name) TEST_REGISTER_(name, 1)
 
@@ -45,8 +46,10 @@ struct test_entry {
 #define TEST_REGISTER_(name, n_rows)                                                               \
 	static void test_##name(int _i);                                                           \
 	static const TTest test_##name##_test = { #name, test_##name, __FILE__, __LINE__ };        \
-	__attribute__((used, retain, section("tests"))) static const struct test_entry             \
-		test_##name##_entry = { &test_##name##_test, (n_rows) };                           \
+	__attribute__((used, retain,                                                               \
+		       section("tests"))) static const struct test_entry test_##name##_entry = {   \
+		&test_##name##_test, (n_rows)                                                      \
+	};                                                                                         \
 	static void test_##name(int _i)
 
 int test_main(const char *suite, void (*setup)(void), void (*teardown)(void));

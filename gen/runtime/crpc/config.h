@@ -24,9 +24,10 @@ struct option {
 };
 
 /*
- * Reads the tables (NULL-terminated list of tables, each ended by an option without a name) from the environment. 0, or -EINVAL
- * with *error a line that names the variable, what it holds and what it may hold; an unknown variable that begins with the
- * prefix is an error too, unless it is PEER_*. Strings live as long as the process.
+ * Reads the tables (NULL-terminated list of tables, each ended by an option without a name) from
+ * the environment. 0, or -EINVAL with *error a line that names the variable, what it holds and what
+ * it may hold; an unknown variable that begins with the prefix is an error too, unless it is
+ * PEER_*. Strings live as long as the process.
  */
 int options_read(const char *prefix, const struct option *const *tables, char **error);
 void options_print(const char *prefix, const struct option *const *tables); /* --help */

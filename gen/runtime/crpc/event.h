@@ -1,17 +1,17 @@
 /* Events: CloudEvents 1.0 in binary mode, payloads of bounded nanopb messages. */
 #pragma once
 
-#include <pb.h>
 #include <crpc/call.h>
+#include <pb.h>
 
 /* Generated of each message that is an event. */
 struct rpc_event_type {
 	const char *type;    /* CloudEvents `type`: "souk.orders.v1.OrderPaid" */
 	const char *subject; /* on the bus: "souk.orders.v1.order.paid" */
 	const pb_msgdesc_t *fields;
-	size_t size;           /* of the nanopb struct */
-	size_t encoded_size;   /* at most */
-	size_t about_offset;   /* of the char[] that holds CloudEvents' `subject` */
+	size_t size;         /* of the nanopb struct */
+	size_t encoded_size; /* at most */
+	size_t about_offset; /* of the char[] that holds CloudEvents' `subject` */
 };
 
 /* One event on its way. Strings and payload belong to the call that made it. */
@@ -25,22 +25,25 @@ struct rpc_event {
 };
 
 /* Encodes. The generated `orders_event_order_paid(call, &paid)` calls this with its types. */
-struct rpc_event *rpc_event_new(struct rpc_call *call, const struct rpc_event_type *type, const void *message);
+struct rpc_event *rpc_event_new(struct rpc_call *call, const struct rpc_event_type *type,
+				const void *message);
 
-/* Sets a bounded string of a nanopb struct; cut at a character when too long (ids never are: rules bound them). */
+/* Sets a bounded string of a nanopb struct; cut at a character when too long (ids never are: rules
+ * bound them). */
 #define event_text(field, text) event_text_((field), sizeof(field), (text))
 void event_text_(char *field, size_t size, const char *text);
 
 /*
- * Consuming looks like serving: the generated `struct orders_events_ops` has a member for each event of the domain, a NULL member
- * is not subscribed to, and `orders_events_dispatch` decodes and calls. Results of a handler:
- *   0         the effect is stored: acknowledge
- *   positive  refused (rpc_fail): tried again later, five times if it cannot be helped, then the dead-letter subject
+ * Consuming looks like serving: the generated `struct orders_events_ops` has a member for each
+ * event of the domain, a NULL member is not subscribed to, and `orders_events_dispatch` decodes and
+ * calls. Results of a handler: 0         the effect is stored: acknowledge positive  refused
+ * (rpc_fail): tried again later, five times if it cannot be helped, then the dead-letter subject
  *   negative  something we depend on failed: tried again until it works
  */
 struct rpc_event_handler {
 	const struct rpc_event_type *type;
-	int (*invoke)(const void *ops, void *self, struct rpc_call *call, const void *message, const struct rpc_event *event);
+	int (*invoke)(const void *ops, void *self, struct rpc_call *call, const void *message,
+		      const struct rpc_event *event);
 	size_t member; /* offset in the ops table, to see whether it is NULL */
 };
 
@@ -51,7 +54,7 @@ struct rpc_event_domain {
 	size_t n_handlers;
 };
 
-/* Decodes the payload, bounds and UTF-8 checked, and calls the member: its result; -ENOENT for an unknown type, -EBADMSG for a payload
- * that cannot be decoded. */
-int rpc_event_dispatch(const struct rpc_event_domain *domain, const void *ops, void *self, struct rpc_call *call,
-                       const struct rpc_event *event);
+/* Decodes the payload, bounds and UTF-8 checked, and calls the member: its result; -ENOENT for an
+ * unknown type, -EBADMSG for a payload that cannot be decoded. */
+int rpc_event_dispatch(const struct rpc_event_domain *domain, const void *ops, void *self,
+		       struct rpc_call *call, const struct rpc_event *event);

@@ -1,11 +1,12 @@
-/* What the harnesses share: an arena for each input, and a property that aborts when it does not hold. */
+/* What the harnesses share: an arena for each input, and a property that aborts when it does not
+ * hold. */
 #pragma once
 
+#include "test_types.msg.h"
+#include <crpc/crpc.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <crpc/crpc.h>
-#include "test_types.msg.h"
 
 enum { FUZZ_ARENA = 8 << 20 };
 
@@ -21,14 +22,16 @@ int fuzz_one(void *data);
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size);
 
 static const ProtobufCMessageDescriptor *const fuzz_types[] = {
-	&Shapes_descriptor, &Ruled_descriptor, &ThingRequest_descriptor, &Scalars_descriptor, &Value_descriptor, &Any_descriptor,
-	&Struct_descriptor,
+	&Shapes_descriptor, &Ruled_descriptor, &ThingRequest_descriptor, &Scalars_descriptor,
+	&Value_descriptor,  &Any_descriptor,   &Struct_descriptor,
 };
 static const ProtobufCMessageDescriptor *const fuzz_known[] = {
-	&Scalars_descriptor, &Shapes_descriptor, &Any_descriptor,        &Duration_descriptor, &FieldMask_descriptor,
-	&Int64Value_descriptor, &Struct_descriptor, &Timestamp_descriptor, &Value_descriptor,
+	&Scalars_descriptor,  &Shapes_descriptor,    &Any_descriptor,
+	&Duration_descriptor, &FieldMask_descriptor, &Int64Value_descriptor,
+	&Struct_descriptor,   &Timestamp_descriptor, &Value_descriptor,
 };
-static const struct rpc_type_registry fuzz_registry = { fuzz_known, sizeof(fuzz_known) / sizeof(*fuzz_known) };
+static const struct rpc_type_registry fuzz_registry = { fuzz_known,
+							sizeof(fuzz_known) / sizeof(*fuzz_known) };
 
 #define fuzz_require(condition, ...)                                                               \
 	do {                                                                                       \

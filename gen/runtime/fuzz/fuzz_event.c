@@ -2,10 +2,11 @@
 #include "fuzz.h"
 #include "test_events.ev.h"
 
-static int thing_made(struct test_listener *self, struct rpc_call *call, const crpc_test_v1_ThingMade *event,
-                      const struct rpc_event *meta)
+static int thing_made(struct test_listener *self, struct rpc_call *call,
+		      const crpc_test_v1_ThingMade *event, const struct rpc_event *meta)
 {
-	fuzz_require(test_event_thing_made(call, event)->payload.len <= crpc_test_v1_ThingMade_size, "larger than its bound");
+	fuzz_require(test_event_thing_made(call, event)->payload.len <= crpc_test_v1_ThingMade_size,
+		     "larger than its bound");
 	return 0;
 }
 

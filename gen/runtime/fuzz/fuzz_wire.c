@@ -1,4 +1,5 @@
-/* Wire bytes: what is read is packed and read again as the same; validation takes whatever was read. */
+/* Wire bytes: what is read is packed and read again as the same; validation takes whatever was
+ * read. */
 #include "fuzz.h"
 
 static int validate(void *data, struct rpc_call *call)
@@ -10,7 +11,9 @@ int fuzz_one(void *data)
 {
 	struct fuzz_input *input = data;
 	const char *error = "";
-	ProtobufCMessage *message = rpc_unpack(input->arena, input->descriptor, input->bytes, input->size, &error), *again;
+	ProtobufCMessage *message = rpc_unpack(input->arena, input->descriptor, input->bytes,
+					       input->size, &error),
+			 *again;
 	ProtobufCBinaryData packed;
 	struct rpc_call *call;
 
