@@ -26,7 +26,7 @@ static struct {
 	const char *uri;
 } options;
 
-enum { SELECTION_MS = 3000, CONNECT_MS = 2000, SOCKET_MS = 10000, POOL_MAX = 32, RETRY_MS = 1000, WHY_MAX = 1024 };
+enum { SELECTION_MS = 2000, CONNECT_MS = 2000, SOCKET_MS = 10000, POOL_MAX = 32, RETRY_MS = 1000, WHY_MAX = 1024 };
 
 const char *const mongo_outbox_partial = MONGO_JSON({"outbox.id": {"$gt": ""}});
 static const struct mongo_index outbox_index = { .keys = "outbox.id", .name = "outbox" };
@@ -68,12 +68,21 @@ static void set_defaults(mongoc_uri_t *uri)
 	mongoc_write_concern_destroy(concern);
 }
 
+/* The driver tells of each failed attempt to connect, which ready() says once; what it warns of is ours to fix. */
+static void hear_driver(mongoc_log_level_t level, const char *domain, const char *message, void *data)
+{
+	(void)data;
+	if (level <= MONGOC_LOG_LEVEL_WARNING)
+		log_warning(NULL, "the database driver warns", { "domain", domain }, { "warning", message });
+}
+
 /* `database` wins over the URI's; NULL: the URI's, or the service's. */
 static int open_pool(const char *text, const char *database, const char *service, char **error)
 {
 	mongoc_uri_t *uri;
 	bson_error_t failure;
 
+	mongoc_log_set_handler(hear_driver, NULL);
 	mongoc_init();
 	uri = mongoc_uri_new_with_error(text, &failure);
 	if (!uri) {
@@ -325,6 +334,9 @@ int mongo_failed(struct rpc_call *call, const struct mongo_collection *collectio
 {
 	switch (error->domain) {
 	case MONGOC_ERROR_SERVER_SELECTION:
+		/* The next ones need not wait as long to learn it. */
+		atomic_store(&mongo.up, false);
+		return unavailable(call);
 	case MONGOC_ERROR_STREAM:
 	case MONGOC_ERROR_CLIENT: /* authentication, too many waiting */
 	case MONGOC_ERROR_WRITE_CONCERN: /* applied, but not yet where it is safe: the caller must ask again */
