@@ -1,11 +1,9 @@
 /* The catalogue's handlers with their documents, against the real server. */
-#include <common/mongo.h>
-#include <common/secrets.h>
-#include <stdlib.h>
+#include <stores.h>
 #include <string.h>
+#include <test.h>
 #include "catalog_store.h"
 #include "errors.msg.h"
-#include "test.h"
 
 static struct catalog_service catalog = { .currencies = "EUR,USD" };
 static struct catalog_client *client;
@@ -21,11 +19,7 @@ static void as(const char *scope)
 
 static void setup(void)
 {
-	char *error = NULL;
-
-	secret_set("a secret of tests, long enough for its purpose");
-	if (mongo_open(getenv("SOUK_TEST_MONGODB_URI"), "catalog_handlers", &error) || mongo_drop_database(&error))
-		ck_abort_msg("%s", error);
+	stores_mongo("catalog");
 	client = catalog_client_local(&catalog_service, &catalog);
 	as("catalog.manage");
 }
@@ -34,7 +28,7 @@ static void teardown(void)
 {
 	client = catalog_client_free(client);
 	call = rpc_call_free(call);
-	mongo_close();
+	stores_close();
 }
 
 static Money *euro(int64_t units, int32_t nanos)

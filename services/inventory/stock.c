@@ -1,0 +1,275 @@
+/*
+ * Changes of one SKU.
+ *
+ * What always holds in a document of the collection `stock`:
+ *
+ *   1. on_hand = available + reserved + damaged + safety; nothing is below 0.
+ *   2. reserved is the sum of `claims`.
+ *   3. An order stands once in `claims` and `ended` together.
+ *   4. `version` counts changes. One that moves a quantity has a movement of that version, in `movements` or already in its collection,
+ *      and an event; one that does not (extending a claim, a tombstone) has neither, and yet counts, so that it is in the condition of the next.
+ *
+ * A claim's life, each arrow one update:
+ *
+ *        reserve_line()             commit_line()
+ *     ─────────────────▶ RESERVED ────────────────▶ COMMITTED ──▶ (24 h) gone
+ *                            │  release_line()
+ *                            ├──────────────────▶ RELEASED
+ *                            │  expire_claim()
+ *                            └──────────────────▶ EXPIRED
+ *
+ * The whole new state of the quantities is computed from the record that was read and written under its version: the movement and the
+ * event say exactly what was before and after. Writers of one SKU within a process go one after the other (stripes), which saves them
+ * collisions; between processes the version decides, so nothing depends on the lock.
+ */
+#include "stock.h"
+#include <common/answers.h>
+#include <common/clock.h>
+#include <common/names.h>
+#include <pthread.h>
+#include <string.h>
+#include "inventory_events.ev.h"
+
+enum { STRIPES = 64 };
+static pthread_mutex_t stripes[STRIPES] = { [0 ... STRIPES - 1] = PTHREAD_MUTEX_INITIALIZER };
+
+static pthread_mutex_t *stripe_of(const char *sku)
+{
+	uint32_t hash = 2166136261u;
+
+	for (; *sku; sku++)
+		hash = (hash ^ (uint8_t)*sku) * 16777619u;
+	return &stripes[hash % STRIPES];
+}
+
+StockItemState stock_state(const StockItem *item)
+{
+	if (item->available <= 0)
+		return STOCK_ITEM_STATE_OUT_OF_STOCK;
+	return item->available <= item->low_stock_threshold ? STOCK_ITEM_STATE_LOW_STOCK : STOCK_ITEM_STATE_IN_STOCK;
+}
+
+StockRecordClaim *stock_find_claim(const StockRecord *record, const char *order)
+{
+	for (size_t i = 0; i < record->n_claims; i++)
+		if (!strcmp(record->claims[i]->order, order))
+			return record->claims[i];
+	return NULL;
+}
+
+StockRecordClaim *stock_find_ended(const StockRecord *record, const char *order)
+{
+	for (size_t i = 0; i < record->n_ended; i++)
+		if (!strcmp(record->ended[i]->order, order))
+			return record->ended[i];
+	return NULL;
+}
+
+bool stock_is_done(const StockRecord *record, const char *key)
+{
+	for (size_t i = 0; i < record->n_done; i++)
+		if (!strcmp(record->done[i]->key, key))
+			return true;
+	return false;
+}
+
+static int apply(struct rpc_call *call, StockItem *item, const struct stock_change *change)
+{
+	item->on_hand += change->on_hand;
+	item->available += change->available;
+	item->reserved += change->reserved;
+	item->committed += change->committed;
+	item->damaged += change->damaged;
+	item->safety += change->safety;
+	item->incoming += change->incoming;
+	if (change->has_threshold)
+		item->low_stock_threshold = change->low_stock_threshold;
+	item->state = stock_state(item);
+	item->update_time = clock_now(call);
+	/* The decisions keep the invariant; were one wrong, nothing is written. */
+	if (item->on_hand != item->available + item->reserved + item->damaged + item->safety || item->available < 0 ||
+	    item->reserved < 0 || item->committed < 0 || item->damaged < 0 || item->safety < 0 || item->incoming < 0)
+		return -ERANGE;
+	return 0;
+}
+
+/* --- what is told of it --- */
+
+static void fill_levels(souk_inventory_v1_StockLevels *to, const StockItem *item)
+{
+	to->on_hand = item->on_hand;
+	to->available = item->available;
+	to->reserved = item->reserved;
+	to->committed = item->committed;
+	to->low_stock_threshold = item->low_stock_threshold;
+}
+
+/* All events begin alike. */
+#define FILL(event, record)                                                                        \
+	do {                                                                                       \
+		event_text((event)->stock_item, (record)->stock_item->name);                       \
+		event_text((event)->sku, (record)->id);                                            \
+		(event)->version = (record)->version;                                              \
+		(event)->has_levels = true;                                                        \
+		fill_levels(&(event)->levels, (record)->stock_item);                               \
+	} while (0)
+
+static struct rpc_event *main_event(struct rpc_call *call, const StockRecord *record, const struct stock_change *change)
+{
+	souk_inventory_v1_StockReserved reserved = { .quantity = change->reserved };
+	souk_inventory_v1_StockReleased released = { .quantity = -change->reserved };
+	souk_inventory_v1_StockSold sold = { .quantity = change->committed };
+	souk_inventory_v1_StockAdjusted adjusted = { .on_hand_change = change->on_hand,
+		                                     .available_change = change->available };
+
+	switch (change->kind) {
+	case STOCK_MOVEMENT_KIND_RESERVED:
+		FILL(&reserved, record);
+		event_text(reserved.order, change->cause);
+		return inventory_event_stock_reserved(call, &reserved);
+	case STOCK_MOVEMENT_KIND_RELEASED:
+	case STOCK_MOVEMENT_KIND_EXPIRED:
+		FILL(&released, record);
+		event_text(released.order, change->cause);
+		released.expired = change->kind == STOCK_MOVEMENT_KIND_EXPIRED;
+		return inventory_event_stock_released(call, &released);
+	case STOCK_MOVEMENT_KIND_SOLD:
+		FILL(&sold, record);
+		event_text(sold.order, change->cause);
+		return inventory_event_stock_sold(call, &sold);
+	default:
+		FILL(&adjusted, record);
+		event_text(adjusted.kind, document_enum(&StockMovementKind_descriptor, change->kind));
+		return inventory_event_stock_adjusted(call, &adjusted);
+	}
+}
+
+/* When a threshold is crossed, one event more says so. */
+static struct rpc_event *threshold_event(struct rpc_call *call, const StockRecord *record, StockItemState before)
+{
+	souk_inventory_v1_StockLow low = { 0 };
+	souk_inventory_v1_StockOut out = { 0 };
+	souk_inventory_v1_StockRestocked restocked = { 0 };
+	StockItemState now = record->stock_item->state;
+
+	if (now == before)
+		return NULL;
+	if (now == STOCK_ITEM_STATE_OUT_OF_STOCK) {
+		FILL(&out, record);
+		return inventory_event_stock_out(call, &out);
+	}
+	if (before == STOCK_ITEM_STATE_OUT_OF_STOCK) {
+		FILL(&restocked, record);
+		return inventory_event_stock_restocked(call, &restocked);
+	}
+	if (now == STOCK_ITEM_STATE_LOW_STOCK) {
+		FILL(&low, record);
+		return inventory_event_stock_low(call, &low);
+	}
+	return NULL;
+}
+
+static MovementRecord *movement(struct rpc_call *call, const StockRecord *record, const struct stock_change *change)
+{
+	const StockItem *item = record->stock_item;
+	const char *version = rpc_printf(call, "%lld", (long long)record->version);
+	StockMovement *made;
+
+	made = rpc_new(call, StockMovement, .name = name_join(call, item->name, "movements", version), .kind = change->kind,
+	               .on_hand_change = change->on_hand, .available_change = change->available,
+	               .reserved_change = change->reserved, .committed_change = change->committed,
+	               .on_hand = item->on_hand, .available = item->available, .cause = change->cause ? change->cause : "",
+	               .actor = change->actor ? change->actor : "services/inventory", .version = record->version,
+	               .create_time = clock_now(call));
+	return rpc_new(call, MovementRecord, .id = rpc_printf(call, "%s/%s", record->id, version), .sku = record->id,
+	               .movement = made, .schema_version = 1);
+}
+
+static Timestamp *first_expiry(const StockRecord *record, const struct stock_change *change)
+{
+	Timestamp *first = change->open ? change->open->expire_time : NULL;
+
+	for (size_t i = 0; i < record->n_claims; i++) {
+		StockRecordClaim *claim = record->claims[i];
+		Timestamp *time = claim == change->extend ? change->expire_time : claim->expire_time;
+
+		if (claim != change->close && (!first || clock_ms(time) < clock_ms(first)))
+			first = time;
+	}
+	return first;
+}
+
+static int write_change(struct rpc_call *call, StockRecord *record, const struct stock_change *change)
+{
+	StockItemState before = record->stock_item->state;
+	const struct stored_answer *answer = NULL;
+	struct stock_write with = { .change = change, .first_expiry = first_expiry(record, change) };
+	int r;
+
+	r = apply(call, record->stock_item, change);
+	if (r)
+		return r;
+	record->version++;
+	if (change->kind) {
+		with.movement = movement(call, record, change);
+		with.events[0] = main_event(call, record, change);
+		with.events[1] = threshold_event(call, record, before);
+	}
+	if (change->answer)
+		answer = answers_store(call, change->answer, inventory_view(call, record));
+	with.answer = answer;
+	return stock_write(call, record, &with);
+}
+
+struct attempts {
+	const char *sku;
+	stock_decide *decide;
+	void *data;
+	StockRecord *record;
+};
+
+static int change_once(struct rpc_call *call, struct attempts *attempts)
+{
+	struct stock_change change = { 0 };
+	StockRecord *record;
+	int r;
+
+	r = stock_read(call, attempts->sku, &record);
+	if (r == MONGO_NOT_FOUND)
+		return rpc_fail(call, STOCK_ITEM_NOT_FOUND, { "sku", attempts->sku });
+	if (!r)
+		r = attempts->decide(call, record, attempts->data, &change);
+	if (!r)
+		r = write_change(call, record, &change);
+	if (!r || r == STOCK_UNCHANGED)
+		attempts->record = record;
+	return r;
+}
+
+static int change_until_written(void *data, struct rpc_call *call)
+{
+	struct attempts *attempts = data;
+	int r;
+
+	for (int attempt = 0; !(r = mongo_attempt(call, &attempt, attempts->sku));) {
+		r = change_once(call, attempts);
+		if (r != MONGO_NOT_MATCHED)
+			break;
+	}
+	return r;
+}
+
+int stock_change(struct rpc_call *call, const char *sku, stock_decide *decide, void *data, StockRecord **ret)
+{
+	struct attempts attempts = { sku, decide, data, NULL };
+	pthread_mutex_t *stripe = stripe_of(sku);
+	int r;
+
+	pthread_mutex_lock(stripe);
+	/* In a guard of its own: a call that runs out of memory must not leave with the lock. */
+	r = rpc_call_run(call, change_until_written, &attempts);
+	pthread_mutex_unlock(stripe);
+	if (attempts.record)
+		*ret = attempts.record;
+	return r;
+}
