@@ -1,0 +1,210 @@
+/* What orders hear: how payments went, and where parcels are. */
+#include <common/money.h>
+#include <common/names.h>
+#include <string.h>
+#include "errors.msg.h"
+#include "saga.h"
+
+static struct orders_service *service_of(void *listener)
+{
+	return listener;
+}
+
+static int find(struct rpc_call *call, const char *order, OrderRecord **ret)
+{
+	int r = order_read(call, name_id(order), ret);
+
+	return r == MONGO_NOT_FOUND ? rpc_fail(call, ORDER_NOT_FOUND, { "order", order }) : r;
+}
+
+/*
+ * An event of a payment is only a reason to look: the saga asks payments how the step that is running stands. If it was finished already,
+ * by the caller of PayOrder or by the sweeper, nothing is left to do.
+ */
+static int look(void *listener, struct rpc_call *call, const char *order)
+{
+	OrderRecord *record;
+	int r;
+
+	r = find(call, order, &record);
+	if (r)
+		return r;
+	r = saga_drive(service_of(listener), call, &record);
+	/* What could not be done now is noted in the order for the sweeper: the event has had its effect. */
+	return r < 0 ? r : 0;
+}
+
+static int payment_authorized(struct payments_listener *self, struct rpc_call *call,
+                              const souk_payments_v1_PaymentAuthorized *event, const struct rpc_event *meta)
+{
+	return look(self, call, event->order);
+}
+
+static int payment_captured(struct payments_listener *self, struct rpc_call *call,
+                            const souk_payments_v1_PaymentCaptured *event, const struct rpc_event *meta)
+{
+	return look(self, call, event->order);
+}
+
+static int payment_failed(struct payments_listener *self, struct rpc_call *call,
+                          const souk_payments_v1_PaymentFailed *event, const struct rpc_event *meta)
+{
+	return look(self, call, event->order);
+}
+
+static int payment_voided(struct payments_listener *self, struct rpc_call *call,
+                          const souk_payments_v1_PaymentVoided *event, const struct rpc_event *meta)
+{
+	return look(self, call, event->order);
+}
+
+static int refund_failed(struct payments_listener *self, struct rpc_call *call, const souk_payments_v1_RefundFailed *event,
+                         const struct rpc_event *meta)
+{
+	return look(self, call, event->order);
+}
+
+/* Staff give money back too: the sum that payments knows of is the truth, and only grows. */
+static bool take_refunded(struct rpc_call *call, OrderRecord *draft, const souk_type_v1_EventMoney *refunded)
+{
+	const Money sum = { Money_BASE, .currency_code = refunded->currency_code, .units = refunded->units,
+		            .nanos = refunded->nanos };
+	OrderTotals *totals = draft->order->totals;
+
+	if (strcmp(refunded->currency_code, draft->order->currency_code) ||
+	    amounts_minor(&sum) <= amounts_minor(totals->refunded))
+		return false;
+	totals->refunded = money_new(call, draft->order->currency_code, amounts_minor(&sum));
+	draft->order->payment_state = amounts_minor(&sum) >= amounts_minor(totals->paid)
+	                                      ? ORDER_PAYMENT_STATE_REFUNDED
+	                                      : ORDER_PAYMENT_STATE_PARTIALLY_REFUNDED;
+	history_add(call, draft->order, 0, "refunded");
+	return true;
+}
+
+static int payment_refunded(struct payments_listener *self, struct rpc_call *call,
+                            const souk_payments_v1_PaymentRefunded *event, const struct rpc_event *meta)
+{
+	OrderRecord *record, *draft;
+	int r;
+
+	for (int attempt = 0; !(r = mongo_attempt(call, &attempt, event->order));) {
+		r = find(call, event->order, &record);
+		if (r)
+			return r;
+		draft = order_draft(call, record);
+		if (!take_refunded(call, draft, &event->refunded))
+			return look(self, call, event->order);
+		r = saga_save(service_of(self), call, &record, &(const struct saga_move){ .draft = draft });
+		if (r != MONGO_NOT_MATCHED)
+			return r ? r : look(self, call, event->order);
+	}
+	return r;
+}
+
+const struct payments_events_ops orders_payments = {
+	.payment_authorized = payment_authorized,
+	.payment_captured = payment_captured,
+	.payment_failed = payment_failed,
+	.payment_voided = payment_voided,
+	.payment_refunded = payment_refunded,
+	.refund_failed = refund_failed,
+};
+
+/*
+ * Parcels
+ */
+
+static const OrderShipment *shipment_named(const Order *order, const char *name)
+{
+	order_each_shipments(shipment, order)
+		if (!strcmp(shipment->name, name))
+			return shipment;
+	return NULL;
+}
+
+static int take_shipment(struct orders_service *self, struct rpc_call *call, const char *order,
+                         const struct shipment_news *news)
+{
+	OrderRecord *record, *draft;
+	int r;
+
+	for (int attempt = 0; !(r = mongo_attempt(call, &attempt, order));) {
+		struct rpc_event *events[3] = { 0 };
+		bool shipped;
+		size_t n = 0;
+
+		r = find(call, order, &record);
+		if (r)
+			return r;
+		draft = order_draft(call, record);
+		if (!shipments_take(call, draft, news, &shipped))
+			return 0;
+		if (shipped)
+			events[n++] = announce_shipped(call, draft, shipment_named(draft->order, news->shipment));
+		if (draft->order->state == ORDER_STATE_CONFIRMED &&
+		    draft->order->fulfilment_state == ORDER_FULFILMENT_STATE_DELIVERED) {
+			history_add(call, draft->order, ORDER_STATE_COMPLETED, "");
+			events[n++] = announce_completed(call, draft);
+		} else if (draft->order->fulfilment_state != record->order->fulfilment_state) {
+			history_add(call, draft->order, 0, "");
+		}
+		r = saga_save(self, call, &record,
+		              &(const struct saga_move){ .draft = draft, .events = n ? events : NULL });
+		if (r != MONGO_NOT_MATCHED)
+			return r;
+	}
+	return r;
+}
+
+static const struct shipment_news_line *lines_of(struct rpc_call *call, const souk_shipping_v1_ShipmentEventLine *from,
+                                                 size_t n)
+{
+	struct shipment_news_line *lines = rpc_alloc(call, (n + 1) * sizeof(*lines));
+
+	for (size_t i = 0; i < n; i++)
+		lines[i] = (struct shipment_news_line){ from[i].line, from[i].quantity };
+	return lines;
+}
+
+static int shipment_created(struct shipping_listener *self, struct rpc_call *call,
+                            const souk_shipping_v1_ShipmentCreated *event, const struct rpc_event *meta)
+{
+	return take_shipment(service_of(self), call, event->order,
+	                     &(const struct shipment_news){ .shipment = event->shipment, .state = event->state,
+	                                                    .carrier = event->carrier, .tracking_number = "",
+	                                                    .tracking_uri = "", .version = event->version,
+	                                                    .lines = lines_of(call, event->lines, event->lines_count),
+	                                                    .n_lines = event->lines_count });
+}
+
+static int shipment_updated(struct shipping_listener *self, struct rpc_call *call,
+                            const souk_shipping_v1_ShipmentUpdated *event, const struct rpc_event *meta)
+{
+	return take_shipment(service_of(self), call, event->order,
+	                     &(const struct shipment_news){ .shipment = event->shipment, .state = event->state,
+	                                                    .carrier = event->carrier,
+	                                                    .tracking_number = event->tracking_number,
+	                                                    .tracking_uri = event->tracking_uri,
+	                                                    .version = event->version,
+	                                                    .lines = lines_of(call, event->lines, event->lines_count),
+	                                                    .n_lines = event->lines_count });
+}
+
+static int shipment_delivered(struct shipping_listener *self, struct rpc_call *call,
+                              const souk_shipping_v1_ShipmentDelivered *event, const struct rpc_event *meta)
+{
+	return take_shipment(service_of(self), call, event->order,
+	                     &(const struct shipment_news){ .shipment = event->shipment, .state = "DELIVERED",
+	                                                    .carrier = event->carrier,
+	                                                    .tracking_number = event->tracking_number, .tracking_uri = "",
+	                                                    .version = event->version,
+	                                                    .lines = lines_of(call, event->lines, event->lines_count),
+	                                                    .n_lines = event->lines_count });
+}
+
+const struct shipping_events_ops orders_shipping = {
+	.shipment_created = shipment_created,
+	.shipment_updated = shipment_updated,
+	.shipment_delivered = shipment_delivered,
+};

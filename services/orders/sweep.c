@@ -1,0 +1,63 @@
+/* The sweeper: finishes what a crash or an outage left, and what time brings: expiry, another look at the provider. */
+#include <common/clock.h>
+#include <common/lease.h>
+#include "saga.h"
+
+enum { BATCH = 20, ANSWERS_EVERY_MS = 60000, DRIVE_MS = 60000 };
+
+struct job {
+	struct orders_service *self;
+	const char *id;
+};
+
+static int drive(void *data, struct rpc_call *call)
+{
+	const struct job *job = data;
+	OrderRecord *record;
+	int r;
+
+	r = order_read(call, job->id, &record);
+	return r ? r : saga_drive(job->self, call, &record);
+}
+
+/* A call of its own for each order, so that none uses up the memory or the time of the others. */
+static int finish(struct orders_service *self, struct rpc_call *turn, OrderRecord *found)
+{
+	cleanup(rpc_call_freep) struct rpc_call *call = NULL;
+	int r;
+
+	/* Taking the look upon us is what keeps other replicas, and a handler's repeat, off it. */
+	r = order_lease(turn, found, rpc_now_ms(turn) + self->lease);
+	if (r)
+		return r == MONGO_NOT_MATCHED ? 0 : r;
+	call = rpc_call_new("orders.sweep", DRIVE_MS);
+	rpc_call_set_caller(call, rpc_caller(turn));
+	r = rpc_call_run(call, drive, &(struct job){ self, found->id });
+	/* What could not be done now is noted in the order; what is wrong with us is not. */
+	return r < 0 ? r : 0;
+}
+
+int orders_sweep(void *data, struct rpc_call *call)
+{
+	struct orders_service *self = data;
+	OrderRecord **due;
+	size_t n;
+	int r, failed = 0;
+
+	if (lease_take(call, "answers", ANSWERS_EVERY_MS)) {
+		r = order_sweep_answers(call);
+		if (r)
+			return r;
+	}
+	r = order_find_due(call, BATCH, &due, &n);
+	if (r)
+		return r < 0 ? r : 0;
+	for (size_t i = 0; i < n && !rpc_cancelled(call); i++) {
+		r = finish(self, call, due[i]);
+		if (r < 0)
+			failed = r;
+		else if (r)
+			return 0;
+	}
+	return failed ? failed : n == BATCH;
+}
