@@ -142,16 +142,17 @@ int local_stream_open(struct rpc_client *client, const struct rpc_method *method
 		      struct rpc_call *call, const ProtobufCMessage *request,
 		      struct rpc_stream **ret)
 {
-	struct rpc_stream *stream = calloc(1, sizeof(*stream));
 	struct local_stream *local = arena_alloc(call->arena, sizeof(*local));
+	struct rpc_stream *stream;
 
-	if (!stream)
-		abort();
 	local->client = client;
 	local->method = method;
 	local->request = request ? rpc_message_copy(call->arena, request) : NULL;
 	local->requests.last = &local->requests.first;
 	local->responses.last = &local->responses.first;
+	stream = malloc(sizeof(*stream));
+	if (!stream)
+		abort();
 	*stream = (struct rpc_stream){ .call = call, .local = local };
 	*ret = stream;
 	return 0;

@@ -109,14 +109,15 @@ void server_post(struct rpc_server *server, struct server_method *method)
 	sc->method = method;
 	sc->arrived.run = serve_arrived;
 	atomic_store_explicit(&sc->references, 1, memory_order_relaxed);
+	if (!method)
+		grpc_call_details_init(&sc->details);
+	else if (method->how == SERVE_THREAD)
+		queue = sc->queue = grpc_completion_queue_create_for_pluck(NULL);
 	core_before(&sc->arrived);
 	if (!method) {
-		grpc_call_details_init(&sc->details);
 		error = grpc_server_request_call(server->core, &sc->core, &sc->details,
 						 &sc->metadata, queue, queue, &sc->arrived);
 	} else {
-		if (method->how == SERVE_THREAD)
-			queue = sc->queue = grpc_completion_queue_create_for_pluck(NULL);
 		error = grpc_server_request_registered_call(
 			server->core, method->registered, &sc->core, &sc->deadline, &sc->metadata,
 			reads_first ? &sc->payload : NULL, queue, server->queue, &sc->arrived);
@@ -313,7 +314,7 @@ static bool pool_enter(struct server_call *sc)
 	} else if (server->n_waiting < server->options.queue) {
 		*server->last_waiting = sc;
 		server->last_waiting = &sc->next;
-		server->n_waiting++;
+		metric_set(server->queued, ++server->n_waiting);
 	} else {
 		shed = true;
 	}
@@ -335,7 +336,7 @@ static struct server_call *pool_next(struct rpc_server *server)
 		sc->next = NULL;
 		if (!server->waiting)
 			server->last_waiting = &server->waiting;
-		server->n_waiting--;
+		metric_set(server->queued, --server->n_waiting);
 	} else {
 		server->running--;
 		pthread_cond_broadcast(&server->changed);

@@ -43,13 +43,32 @@ static grpc_arg integer(const char *key, int64_t value)
 			   { .integer = value > INT32_MAX ? INT32_MAX : (int)value } };
 }
 
-static grpc_server *core_server_new(const struct rpc_server_options *options)
+/* What no method takes is not read at all. */
+static int64_t largest_message(const struct rpc_server *server)
 {
+	size_t largest = 0;
+
+	for (size_t i = 0; i < server->n_methods; i++) {
+		size_t bytes = server->methods[i]->served.method->max_request_bytes;
+
+		if (!bytes)
+			return (int64_t)server->options.max_message_bytes;
+		if (bytes > largest)
+			largest = bytes;
+	}
+	return (int64_t)(largest < server->options.max_message_bytes
+				 ? largest
+				 : server->options.max_message_bytes);
+}
+
+static grpc_server *core_server_new(const struct rpc_server *server)
+{
+	const struct rpc_server_options *options = &server->options;
 	grpc_arg list[16];
 	grpc_channel_args args = { 0, list };
 
 	list[args.num_args++] =
-		integer(GRPC_ARG_MAX_RECEIVE_MESSAGE_LENGTH, (int64_t)options->max_message_bytes);
+		integer(GRPC_ARG_MAX_RECEIVE_MESSAGE_LENGTH, largest_message(server));
 	list[args.num_args++] = integer(GRPC_ARG_MAX_METADATA_SIZE, METADATA_MAX);
 	/* More than can run and wait, so that what is too much is refused with a reason and not
 	 * held back. */
@@ -102,13 +121,12 @@ struct rpc_server *rpc_server_new(const struct rpc_server_options *options, char
 	pthread_cond_init(&server->changed, &monotonic);
 	pthread_condattr_destroy(&monotonic);
 	server->in_flight = metric_gauge("rpc_server_in_flight", NULL, "Handlers that run now.");
+	server->queued = metric_gauge("rpc_server_queued", NULL, "Calls that wait for a thread.");
 	server->shed = metric_counter("rpc_server_shed_total", NULL,
 				      "Calls refused because too many were waiting.");
 
 	core_ref();
-	server->core = core_server_new(&server->options);
 	server->queue = grpc_completion_queue_create_for_next(NULL);
-	grpc_server_register_completion_queue(server->core, server->queue, NULL);
 	server->health = health_new(server);
 	health_serve(server->health);
 	reflection_serve(server);
@@ -138,11 +156,6 @@ void server_add(struct rpc_server *server, const struct rpc_service *service, co
 		entry->how = how                                                    ? how(method)
 			     : method->client_streaming || method->server_streaming ? SERVE_THREAD
 										    : SERVE_POOL;
-		entry->registered = grpc_server_register_method(
-			server->core, method->path, NULL,
-			method->client_streaming ? GRPC_SRM_PAYLOAD_NONE
-						 : GRPC_SRM_PAYLOAD_READ_INITIAL_BYTE_BUFFER,
-			0);
 		server->methods[server->n_methods++] = entry;
 	}
 }
@@ -177,6 +190,24 @@ static int start_threads(struct rpc_server *server)
 	return 0;
 }
 
+static void core_register(struct rpc_server *server)
+{
+	if (server->core) /* the start is tried again */
+		return;
+	server->core = core_server_new(server);
+	grpc_server_register_completion_queue(server->core, server->queue, NULL);
+	for (size_t i = 0; i < server->n_methods; i++) {
+		struct server_method *method = server->methods[i];
+
+		method->registered = grpc_server_register_method(
+			server->core, method->served.method->path, NULL,
+			method->served.method->client_streaming
+				? GRPC_SRM_PAYLOAD_NONE
+				: GRPC_SRM_PAYLOAD_READ_INITIAL_BYTE_BUFFER,
+			0);
+	}
+}
+
 int rpc_server_start(struct rpc_server *server, char **error)
 {
 	const struct rpc_server_options *options = &server->options;
@@ -184,6 +215,7 @@ int rpc_server_start(struct rpc_server *server, char **error)
 
 	if (!credentials)
 		return -EINVAL;
+	core_register(server);
 	server->port = grpc_server_add_http2_port(server->core, options->listen, credentials);
 	grpc_server_credentials_release(credentials);
 	if (server->port <= 0) {
@@ -223,17 +255,20 @@ static bool idle(const struct rpc_server *server)
 	return server->stopped && !server->running && !server->streams;
 }
 
-/* Waits until idle or the time: whether it is. */
+/* Waits until idle or the time: whether it is. INT64_MAX: for ever. */
 static bool wait_idle(struct rpc_server *server, int64_t until_ms)
 {
 	struct timespec until = { until_ms / 1000, (until_ms % 1000) * 1000000 };
 	bool done;
+	int r = 0;
 
 	pthread_mutex_lock(&server->lock);
-	while (!idle(server) &&
-	       pthread_cond_timedwait(&server->changed, &server->lock, &until) != ETIMEDOUT)
-		;
-	done = idle(server);
+	while (!(done = idle(server)) && r != ETIMEDOUT) {
+		if (until_ms == INT64_MAX)
+			pthread_cond_wait(&server->changed, &server->lock);
+		else
+			r = pthread_cond_timedwait(&server->changed, &server->lock, &until);
+	}
 	pthread_mutex_unlock(&server->lock);
 	return done;
 }
@@ -261,7 +296,7 @@ struct rpc_server *rpc_server_free(struct rpc_server *server)
 		return NULL;
 	if (server->started) {
 		rpc_server_drain(server, 0);
-		wait_idle(server, INT32_MAX);
+		wait_idle(server, INT64_MAX);
 	}
 	grpc_completion_queue_shutdown(server->queue);
 	if (!server->n_threads) {
@@ -269,7 +304,8 @@ struct rpc_server *rpc_server_free(struct rpc_server *server)
 	}
 	for (int i = 0; i < server->n_threads; i++)
 		pthread_join(server->threads[i], NULL);
-	grpc_server_destroy(server->core);
+	if (server->core)
+		grpc_server_destroy(server->core);
 	grpc_completion_queue_destroy(server->queue);
 	server_free_calls(server);
 	health_free(server->health);

@@ -16,60 +16,60 @@ static struct rpc_stream *stream_new(struct rpc_call *call, const struct rpc_met
 	if (!stream->operation)
 		abort();
 	stream->queue = grpc_completion_queue_create_for_pluck(NULL);
+	stream->ended = true; /* until it has begun */
 	return stream;
-}
-
-/* The tag of the status: it is asked for at once, so that the call's end is known whatever else
- * goes on. */
-static bool ask_status(struct rpc_stream *stream, struct client_batch *batch)
-{
-	operation_add_status(stream->operation, batch);
-	return operation_start(stream->operation, batch, &stream->finished);
-}
-
-static void queue_end(grpc_completion_queue *queue)
-{
-	grpc_completion_queue_shutdown(queue);
-	grpc_completion_queue_destroy(queue);
 }
 
 int rpc_client_open(struct rpc_client *client, const struct rpc_method *method,
 		    struct rpc_call *call, const ProtobufCMessage *request, struct rpc_stream **ret)
 {
-	struct rpc_stream *stream;
+	/* A full arena unwinds through here. */
+	cleanup(rpc_stream_freep) struct rpc_stream *stream = NULL;
 	struct client_batch batch;
+	bool began;
 	int r;
 
 	if (!client->channel)
 		return local_stream_open(client, method, call, request, ret);
 	stream = stream_new(call, method);
 	r = operation_begin(stream->operation, &batch, client, method, call, stream->queue);
-	if (r) {
-		queue_end(stream->queue);
-		free(stream->operation);
-		free(stream);
+	if (r)
 		return r;
-	}
 	stream->core = stream->operation->core;
 	if (request) {
 		operation_add_request(stream->operation, &batch, request);
 		stream->half_closed = true;
 	}
-	/* Its failure is told by the status. */
-	if (operation_start(stream->operation, &batch, &stream->sending)) {
-		ask_status(stream, &batch);
-		core_wait(stream->queue, &stream->sending);
+	began = operation_start(stream->operation, &batch, &stream->sending);
+	/* Asked for at once, so that the call's end is known whatever else goes on. */
+	operation_add_status(stream->operation, &batch);
+	if (operation_start(stream->operation, &batch, &stream->finished)) {
+		stream->ended = false;
+		client_set_operation(call, stream->operation);
 	}
-	*ret = stream;
+	if (began)
+		core_wait(stream->queue, &stream->sending); /* its failure is told by the status */
+	if (!began || stream->ended)
+		return rpc_fail_code(call, RPC_INTERNAL, "The call to %s could not be started.",
+				     method->path + 1);
+	*ret = ptr_steal(stream);
 	return 0;
+}
+
+/* Waits for the status. */
+static void end(struct rpc_stream *stream)
+{
+	core_wait(stream->queue, &stream->finished);
+	client_set_operation(stream->call, NULL);
+	stream->ended = true;
 }
 
 int client_stream_end(struct rpc_stream *stream)
 {
 	if (stream->ended)
 		return stream->code;
-	core_wait(stream->queue, &stream->finished);
-	stream->ended = true;
+	end(stream);
+	stream->code = RPC_RESOURCE_EXHAUSTED; /* stays when the arena is too full for the result */
 	stream->code = operation_result(stream->operation, NULL);
 	return stream->code;
 }
@@ -78,9 +78,10 @@ void client_stream_free(struct rpc_stream *stream)
 {
 	if (!stream->ended) {
 		grpc_call_cancel(stream->core, NULL);
-		core_wait(stream->queue, &stream->finished);
+		end(stream);
 	}
 	operation_close(stream->operation);
 	free(stream->operation);
-	queue_end(stream->queue);
+	grpc_completion_queue_shutdown(stream->queue);
+	grpc_completion_queue_destroy(stream->queue);
 }

@@ -3,8 +3,10 @@
 #include "test/probe.h"
 #include "test/waiter.h"
 #include <health.rpc.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 static const char SERVICE[] = "crpc.test.v1.ProbeService";
 
@@ -105,6 +107,32 @@ TEST(watching_takes_no_thread_and_ends_when_the_watcher_goes)
 				 HEALTH_CHECK_RESPONSE_SERVING_STATUS_NOT_SERVING);
 		health_check_response_reader_free(readers[i]);
 	}
+}
+
+TEST(a_channel_that_checks_health_does_not_call_who_does_not_serve)
+{
+	char target[64], *error = NULL;
+	struct probe_client *client;
+	struct rpc_channel *channel;
+	ProbeResponse *response;
+	int r;
+
+	snprintf(target, sizeof(target), "ipv4:127.0.0.1:%d", rpc_server_port(probe.server));
+	rpc_server_set_serving(probe.server, "", false);
+	channel = rpc_channel_new(
+		&(struct rpc_channel_options){ .target = target, .health_check = true }, &error);
+	client = probe_client_new(channel);
+	ck_assert_int_eq(probe_client_probe(client, call, MSG(ProbeRequest), &response),
+			 RPC_UNAVAILABLE);
+	ck_assert_int_eq(probe.service.calls, 0);
+	rpc_server_set_serving(probe.server, "", true);
+	do {
+		nanosleep(&(struct timespec){ .tv_nsec = 10 * 1000000 }, NULL);
+		r = probe_client_probe(client, call, MSG(ProbeRequest), &response);
+	} while (r == RPC_UNAVAILABLE);
+	ck_assert_int_eq(r, 0);
+	probe_client_free(client);
+	rpc_channel_free(channel);
 }
 
 /*

@@ -69,8 +69,9 @@ int rpc_stream_close_send(struct rpc_stream *stream);
 /* Client side: the same, and then the end of the call, its status recorded in the call that made
  * the stream; messages that still come are dropped. 0, or the status. */
 int rpc_stream_close(struct rpc_stream *stream);
-struct rpc_stream *
-rpc_stream_free(struct rpc_stream *stream); /* cancels what has not ended; NULL */
+/* Client side: cancels what has not ended. Returns NULL. */
+struct rpc_stream *rpc_stream_free(struct rpc_stream *stream);
+DEFINE_CLEANUP(struct rpc_stream *, rpc_stream_free)
 
 /* Finds out who sent a token. Set once before the server starts; gen/ knows no token format. */
 struct rpc_authenticator {

@@ -248,10 +248,10 @@ void probe_start(struct probe *probe, const struct rpc_server_options *options)
 void probe_stop(struct probe *probe)
 {
 	probe_open(&probe->service);
+	rpc_server_drain(probe->server, 5000);
+	rpc_server_free(probe->server); /* before the client that its handlers call with */
 	probe_client_free(probe->client);
 	rpc_channel_free(probe->channel);
-	rpc_server_drain(probe->server, 5000);
-	rpc_server_free(probe->server);
 	pthread_cond_destroy(&probe->service.changed);
 	pthread_mutex_destroy(&probe->service.lock);
 }

@@ -26,7 +26,7 @@ struct probe {
 /* `options` may leave out everything; it listens on a free port of loopback. */
 void probe_start(struct probe *probe, const struct rpc_server_options *options);
 void probe_stop(struct probe *probe);
-/* Another client of it. */
+/* Another channel to it. */
 struct rpc_channel *probe_channel(const struct probe *probe, const char *tls_dir,
 				  const char *authority);
 void probe_open(struct probe_service *service);
