@@ -1,0 +1,111 @@
+/*
+ * Folding a guest's cart into the user's, at the first use after login.
+ *
+ *   1. the guest's cart is frozen: `merged_into` is set, and nothing can be put in any more;
+ *   2. its items are folded into the user's cart, and the guest noted in `merged`, in one update;
+ *   3. the guest's cart is emptied.
+ *
+ * Stopped after 1, the next use goes on with 2, for the cart is frozen for this user. Stopped after 2, `merged` says that it is done, and
+ * 3 is repeated. A cart frozen for another user gives nothing.
+ */
+#include <common/clock.h>
+#include <common/names.h>
+#include <string.h>
+#include "cart_store.h"
+
+static bool is_noted(SeenEvent *const *events, size_t n, const char *id)
+{
+	for (size_t i = 0; i < n; i++)
+		if (!strcmp(events[i]->id, id))
+			return true;
+	return false;
+}
+
+/* Of what both have, the larger quantity. */
+static void fold(struct rpc_call *call, CartRecord *record, const CartRecord *guest)
+{
+	Cart *cart = record->cart;
+
+	if (!cart->n_items && guest->cart->n_items)
+		cart->currency_code = guest->cart->currency_code;
+	for (size_t i = 0; i < guest->cart->n_items; i++) {
+		CartItem *from = guest->cart->items[i];
+		CartItem *to = cart_find_item(record, name_id(from->name));
+
+		if (to) {
+			if (from->quantity > to->quantity)
+				to->quantity = from->quantity;
+			continue;
+		}
+		if (cart->n_items >= CART_ITEMS_MAX)
+			break;
+		from->name = name_join(call, cart->name, "items", name_id(from->name));
+		if (strcmp(guest->cart->currency_code, cart->currency_code))
+			from->seen_price = from->unit_price = NULL;
+		cart_add_items(call, cart, from);
+	}
+}
+
+static CartRecord *empty_cart(struct cart_service *self, struct rpc_call *call, const char *user)
+{
+	Cart *cart = rpc_new(call, Cart, .name = name_of(call, "carts", name_id(user)), .user = user,
+	                     .currency_code = rpc_printf(call, "%.3s", self->currencies), .create_time = clock_now(call));
+
+	return rpc_new(call, CartRecord, .id = name_id(user), .cart = cart, .schema_version = 1);
+}
+
+static int read_or_empty(struct cart_service *self, struct rpc_call *call, const char *user, CartRecord **ret)
+{
+	int r = cart_read(call, name_id(user), ret);
+
+	if (r != MONGO_NOT_FOUND)
+		return r;
+	*ret = empty_cart(self, call, user);
+	return 0;
+}
+
+static int merge(struct cart_service *self, struct rpc_call *call, const char *guest_user, CartRecord **ret)
+{
+	const char *user = rpc_caller(call)->user, *guest_id = name_id(guest_user);
+	CartRecord *record = *ret, *guest;
+	int r;
+
+	r = cart_freeze(call, guest_id, name_of(call, "carts", name_id(user)));
+	crash_point("cart.merge.after_freeze");
+	if (r == MONGO_NOT_MATCHED)
+		return 0; /* there is none, or another took it */
+	for (int attempt = 0; !r && !(r = mongo_attempt(call, &attempt, record->cart->name));) {
+		r = cart_read(call, guest_id, &guest);
+		if (r)
+			return r;
+		fold(call, record, guest);
+		cart_record_add_merged(call, record, rpc_new(call, SeenEvent, .id = guest_id, .time = clock_now(call)));
+		r = cart_save(call, record, NULL);
+		if (r != MONGO_NOT_MATCHED)
+			break;
+		r = read_or_empty(self, call, user, &record);
+		if (!r && is_noted(record->merged, record->n_merged, guest_id))
+			break;
+	}
+	crash_point("cart.merge.after_fold");
+	if (r)
+		return r;
+	*ret = record;
+	r = cart_empty_frozen(call, guest_id);
+	return r == MONGO_NOT_MATCHED ? 0 : r;
+}
+
+int cart_load(struct cart_service *self, struct rpc_call *call, CartRecord **ret)
+{
+	const struct rpc_caller *caller = rpc_caller(call);
+	CartRecord *record;
+	int r;
+
+	r = read_or_empty(self, call, caller->user, &record);
+	if (!r && *caller->merge_from && strcmp(caller->merge_from, caller->user) &&
+	    !is_noted(record->merged, record->n_merged, name_id(caller->merge_from)))
+		r = merge(self, call, caller->merge_from, &record);
+	if (!r)
+		*ret = record;
+	return r;
+}
