@@ -162,6 +162,10 @@ static int settle(struct rpc_call *call, const struct dispatch *dispatch, int r)
 	const char *path = dispatch->served->method->path;
 	char number[16];
 
+	/* A handler that gives up because of rpc_cancelled() need not know why that is. */
+	if (r == RPC_CANCELLED && !rpc_remaining_ms(call))
+		return rpc_fail_code(call, RPC_DEADLINE_EXCEEDED,
+				     "The deadline passed before the call was done.");
 	if (!r || (r > 0 && r == call->error.code))
 		return r;
 	if (r > 0 && r < N_RPC_CODES)
