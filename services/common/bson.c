@@ -309,3 +309,11 @@ bson_t *document_of_fields_(struct rpc_call *call, const char *prefix, const Pro
 	}
 	return document_keep(call, document);
 }
+
+bson_t *document_join(struct rpc_call *call, const bson_t *a, const bson_t *b)
+{
+	bson_t *joined = bson_copy(a);
+
+	must(bson_concat(joined, b));
+	return document_keep(call, joined);
+}

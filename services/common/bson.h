@@ -59,6 +59,9 @@ bson_t *document_of_field_(struct rpc_call *call, const char *key, const Protobu
 bson_t *document_of_fields_(struct rpc_call *call, const char *prefix, const ProtobufCMessage *message,
                             const char *const *fields);
 
+/* Both documents' fields in one, such as two parts of a `$set`. */
+bson_t *document_join(struct rpc_call *call, const bson_t *a, const bson_t *b);
+
 /* Adds to a document that is being built with libbson. */
 void document_append(bson_t *into, const ProtobufCMessage *message);
 void document_append_message(bson_t *into, const char *key, const ProtobufCMessage *message);
