@@ -3,6 +3,7 @@
  * within a minute after its restart each order is paid and fulfilled, or cancelled and refunded,
  * without a hand; and an app that repeats what it did not hear about is never charged twice.
  */
+#include "grpc.h"
 #include "shop.h"
 #include <string.h>
 
@@ -16,7 +17,7 @@ static const struct crash {
 
 struct journey {
 	struct app *app;
-	const char *tea, *email, *order;
+	const char *tea, *email, *order, *number, *line;
 	int64_t total;
 };
 
@@ -33,25 +34,54 @@ static bool is_unknown(const struct response *response)
 		answer_;                                                                           \
 	})
 
-static void place(struct journey *journey)
+static void open_cart(struct journey *journey)
 {
-	const char *key = unique("order"), *add = unique("add"), *method;
-	struct response *answer;
+	const char *key = unique("add");
 
 	journey->app = app_new();
 	journey->email = text("%s@example.com", unique("guest"));
 	app_take_session(journey->app,
 			 expect(INSIST(http_post(journey->app, "/v1/sessions:guest", "{}")), 200));
-	expect(INSIST(http_post_once(journey->app, add, "/v1/cart/items",
+	expect(INSIST(http_post_once(journey->app, key, "/v1/cart/items",
 				     "{'product': '%s', 'quantity': %d}", journey->tea, UNITS)),
 	       200);
+}
+
+/* The guest becomes a customer, and the cart comes along. */
+static void sign_up(struct journey *journey)
+{
+	const char *key = unique("sign-up");
+
+	expect(INSIST(http_post_once(journey->app, key, "/v1/users",
+				     "{'email': '%s', 'password': '%s'}", journey->email,
+				     PASSWORD)),
+	       200);
+	expect(INSIST(log_in(journey->app, journey->email, PASSWORD)), 200);
+	ck_assert_int_eq(number_at(expect(INSIST(http_get(journey->app, "/v1/cart")), 200),
+				   "items.0.quantity"),
+			 UNITS);
+}
+
+static void order_cart(struct journey *journey)
+{
+	const char *key = unique("order"), *method;
+	struct response *answer;
+
 	answer = expect(INSIST(http_post(journey->app, "/v1/cart:quoteShipping",
 					 "{'address': " BERLIN "}")),
 			200);
 	method = text_at(answer, "methods.0.name");
 	answer = expect(INSIST(order_place_once(journey->app, journey->email, method, key)), 200);
 	journey->order = text("%s", id_at(answer, "name"));
+	journey->number = text("%s", text_at(answer, "number"));
+	journey->line = text("%s", text_at(answer, "lines.0.name"));
 	journey->total = cents_at(answer, "totals.total");
+}
+
+static void place(struct journey *journey)
+{
+	open_cart(journey);
+	order_cart(journey);
 }
 
 static struct response *pay(struct journey *journey, const char *card)
@@ -72,6 +102,16 @@ static void buy(struct journey *journey)
 	pay(journey, VISA);
 }
 
+static void buy_as_a_customer(struct journey *journey)
+{
+	open_cart(journey);
+	sign_up(journey);
+	order_cart(journey);
+	pay(journey, VISA);
+	INSIST(http_delete(journey->app, "/v1/sessions/current"));
+	expect(INSIST(log_in(journey->app, journey->email, PASSWORD)), 200);
+}
+
 static void buy_with_the_second_card(struct journey *journey)
 {
 	place(journey);
@@ -86,19 +126,62 @@ static void buy_and_cancel(struct journey *journey)
 	cancel(journey);
 }
 
+static void buy_and_cancel_a_unit(struct journey *journey)
+{
+	const char *key = unique("cancel");
+
+	place(journey);
+	pay(journey, VISA);
+	INSIST(http_post_once(journey->app, key, text("/v1/orders/%s:cancelLines", journey->order),
+			      "{'lines': [{'line': '%s', 'quantity': 1}]}", journey->line));
+}
+
 static void think_better_of_it(struct journey *journey)
 {
 	place(journey);
 	cancel(journey);
 }
 
+/* The reservation is gone before it is paid, as if it had run out: what is held on the card must be
+ * let go. */
+static void lose_the_stock(struct journey *journey)
+{
+	struct wire release = {};
+
+	place(journey);
+	wire_text(&release, 1, text("orders/%s", journey->order));
+	wire_text(&release, 2, product_sku(journey->tea));
+	eventually(
+		60,
+		grpc_send(
+			&(struct grpc_call){
+				.service = "inventory",
+				.method = "/souk.inventory.v1.InventoryService/ReleaseReservation",
+				.message = &release,
+				.certificate = "orders" })
+				.status == 0);
+	pay(journey, VISA);
+}
+
+static void let_it_expire(struct journey *journey)
+{
+	place(journey);
+}
+
 static void (*const journeys[])(struct journey *journey) = {
-	buy,
+	buy_as_a_customer,
 	buy_with_the_second_card,
 	buy_and_cancel,
+	buy_and_cancel_a_unit,
 	think_better_of_it,
+	lose_the_stock,
+	buy,
 };
-enum { JOURNEYS = sizeof(journeys) / sizeof(*journeys) };
+static void (*const expiring[])(struct journey *journey) = { let_it_expire, let_it_expire };
+enum {
+	JOURNEYS = sizeof(journeys) / sizeof(*journeys),
+	EXPIRING = sizeof(expiring) / sizeof(*expiring),
+};
 
 static const char *state(const struct journey *journey)
 {
@@ -117,23 +200,29 @@ static bool is_off(const char *order_state)
 	return !strcmp(order_state, "CANCELLED") || !strcmp(order_state, "EXPIRED");
 }
 
-/* Units that are sold: the money for them is here, once, or it is back. */
+/* Units that are sold: the money for them is here, once; for all others it is back. */
 static int settle(const struct journey *journey)
 {
 	const char *now = "";
+	struct response *order;
 
 	eventually(60, (now = state(journey), is_sold(now) || is_off(now)));
-	if (is_sold(now)) {
-		ck_assert_int_eq(stripe_charges(journey->order), 1);
-		ck_assert_int_eq(stripe_captured_cents(journey->order), journey->total);
-		ck_assert_int_eq(stripe_refunded_cents(journey->order), 0);
-		eventually(60, mail_count(journey->email, "") >= 1);
-	} else {
+	eventually(60, stripe_holds(journey->order) == 0);
+	if (is_off(now)) {
 		eventually(60, stripe_captured_cents(journey->order) ==
 				       stripe_refunded_cents(journey->order));
+		return 0;
 	}
-	eventually(60, stripe_holds(journey->order) == 0);
-	return is_sold(now) ? UNITS : 0;
+	ck_assert_int_eq(stripe_charges(journey->order), 1);
+	ck_assert_int_eq(stripe_captured_cents(journey->order), journey->total);
+	eventually(60,
+		   stripe_refunded_cents(journey->order) ==
+			   cents_at(order_get(journey->app, journey->order), "totals.refunded"));
+	eventually(60, mail_count(journey->email, journey->number) >= 1);
+	order = order_get(journey->app, journey->order);
+	return UNITS - (json_at(order, "lines.0.cancelledQuantity")
+				? number_at(order, "lines.0.cancelledQuantity")
+				: 0);
 }
 
 static bool was_killed(const char *service)
@@ -143,26 +232,29 @@ static bool was_killed(const char *service)
 
 TEST_EACH(a_crash_loses_neither_money_nor_stock, crashes)
 {
+	bool expires = strstr(row->point, ".expire.");
+	void (*const *go)(struct journey * journey) = expires ? expiring : journeys;
+	int n = 0, sold = 0, n_go = expires ? EXPIRING : JOURNEYS;
 	struct journey done[JOURNEYS] = {};
 	const char *tea = product_new(1300, STOCK);
-	int n = 0, sold = 0;
 
-	platform_do("restart %s SOUK_CRASH_AT=%s", platform_replicas(row->service), row->point);
+	platform_do("restart %s SOUK_CRASH_AT=%s%s", platform_replicas(row->service), row->point,
+		    expires ? " SOUK_ORDER_TTL=3s" : "");
 	/* Until the point is reached, and one journey more, for the replica that has not been hit.
 	 */
-	while (n < JOURNEYS) {
+	while (n < n_go) {
 		bool hit = was_killed(row->service);
 
 		done[n].tea = tea;
-		journeys[n](&done[n]);
+		go[n](&done[n]);
 		n++;
 		if (hit)
 			break;
 	}
-	ck_assert_msg(was_killed(row->service), "no journey came to the point %s of %s", row->point,
-		      row->service);
 	for (int i = 0; i < n; i++)
 		sold += settle(&done[i]);
+	ck_assert_msg(was_killed(row->service), "no journey came to the point %s of %s", row->point,
+		      row->service);
 	eventually(60, stock_of(tea, "reserved") == 0);
 	eventually(60, stock_of(tea, "onHand") == STOCK - sold);
 	ck_assert_int_eq(stock_available(tea), STOCK - sold);
