@@ -208,17 +208,33 @@ static bool printable(const char *text)
 	return true;
 }
 
+/*
+ * How a header is called among the services, and its value. user-agent is gRPC's own there. x-forwarded-for is who we believe the client to be, whatever
+ * it says itself.
+ */
+static const char *forwarded_name(const char *name)
+{
+	return !strcmp(name, "user-agent") ? "x-forwarded-user-agent" : name;
+}
+
+static const char *forwarded_value(const struct request *request, const char *name)
+{
+	if (strcmp(name, "x-forwarded-for"))
+		return request_header(request, name);
+	return request->client_text + (strncmp(request->client_text, "ip:", 3) ? 0 : 3);
+}
+
 int transcode_pass_headers(const struct request *request, struct rpc_call *call)
 {
 	const struct rpc_method *method = request->match.route->method;
 
 	for (const char *const *name = method->http_headers; name && *name; name++) {
-		const char *value = request_header(request, *name);
+		const char *value = forwarded_value(request, *name);
 
 		if (value && !printable(value))
 			return rpc_fail_code(call, RPC_INVALID_ARGUMENT, "The header %s must be ASCII.", *name);
 		if (value)
-			rpc_set_request_header(call, *name, value);
+			rpc_set_request_header(call, forwarded_name(*name), value);
 	}
 	return 0;
 }

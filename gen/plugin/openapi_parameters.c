@@ -141,9 +141,10 @@ static void add_headers(struct openapi *openapi, json_t *parameters, const struc
 	for (size_t i = 0; i < method->n_http_headers; i++) {
 		const char *name = method->http_headers[i];
 
-		/* OpenAPI has other places for these */
+		/* OpenAPI has other places for the first; the last are not the client's to choose */
 		if (!strcmp(name, "accept") || !strcmp(name, "content-type") ||
-		    !strcmp(name, "authorization"))
+		    !strcmp(name, "authorization") || !strcmp(name, "user-agent") ||
+		    !strcmp(name, "x-forwarded-for"))
 			continue;
 		schema = openapi_object("type", openapi_text("string"));
 		openapi_set(schema, "description",
