@@ -24,33 +24,6 @@ static char *copy(const char *text)
 	return result;
 }
 
-struct rpc_channel *rpc_channel_new(const struct rpc_channel_options *options, char **error)
-{
-	struct rpc_channel *channel = calloc(1, sizeof(*channel));
-
-	if (!channel)
-		abort();
-	core_ref();
-	channel->credentials = tls_channel_credentials(options->tls_dir, error);
-	if (!channel->credentials) {
-		free(channel);
-		core_unref();
-		return NULL;
-	}
-	channel->options = *options;
-	channel->options.target = copy(options->target);
-	channel->options.authority = copy(options->authority);
-	channel->options.tls_dir = copy(options->tls_dir);
-	if (!channel->options.max_message_bytes)
-		channel->options.max_message_bytes = MESSAGE_MAX;
-	channel->peer =
-		channel->options.authority ? channel->options.authority : channel->options.target;
-	channel->references = 1;
-	breaker_init(&channel->breaker, channel->peer);
-	pthread_mutex_init(&channel->lock, NULL);
-	return channel;
-}
-
 struct rpc_channel *channel_ref(struct rpc_channel *channel)
 {
 	pthread_mutex_lock(&channel->lock);
@@ -167,6 +140,51 @@ grpc_channel *channel_core_new(struct rpc_channel *channel, const struct rpc_ser
 	core = grpc_channel_create(channel->options.target, channel->credentials, &args);
 	free(config);
 	return core;
+}
+
+/* Of a target that it does not understand the core makes a channel that has failed from the start.
+ */
+static bool target_is_good(struct rpc_channel *channel)
+{
+	grpc_channel *core = channel_core_new(channel, NULL);
+	bool good = grpc_channel_check_connectivity_state(core, 0) == GRPC_CHANNEL_IDLE;
+
+	grpc_channel_destroy(core);
+	return good;
+}
+
+struct rpc_channel *rpc_channel_new(const struct rpc_channel_options *options, char **error)
+{
+	struct rpc_channel *channel = calloc(1, sizeof(*channel));
+
+	if (!channel)
+		abort();
+	core_ref();
+	channel->credentials = tls_channel_credentials(options->tls_dir, error);
+	if (!channel->credentials) {
+		free(channel);
+		core_unref();
+		return NULL;
+	}
+	channel->options = *options;
+	channel->options.target = copy(options->target);
+	channel->options.authority = copy(options->authority);
+	channel->options.tls_dir = copy(options->tls_dir);
+	if (!channel->options.max_message_bytes)
+		channel->options.max_message_bytes = MESSAGE_MAX;
+	channel->peer =
+		channel->options.authority ? channel->options.authority : channel->options.target;
+	channel->references = 1;
+	breaker_init(&channel->breaker, channel->peer);
+	pthread_mutex_init(&channel->lock, NULL);
+	if (!target_is_good(channel)) {
+		if (asprintf(error,
+			     "the target '%s' is no address; it may be such as dns:///cart:7003",
+			     channel->options.target) < 0)
+			abort();
+		return rpc_channel_free(channel);
+	}
+	return channel;
 }
 
 void channel_know(struct rpc_channel *channel, grpc_channel *core)

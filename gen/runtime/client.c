@@ -191,7 +191,7 @@ int operation_unpack(struct client_operation *operation, grpc_byte_buffer *buffe
 	ProtobufCMessage *message = rpc_unpack(call->arena, type, bytes.data, bytes.len, &problem);
 
 	if (!message)
-		return rpc_fail_code(call, RPC_INTERNAL, "The answer of %s is not a valid %s: %s.",
+		return rpc_fail_code(call, RPC_INTERNAL, "The answer of %s is not a valid %s. %s",
 				     operation->method->path + 1, type->name, problem);
 	*ret = message;
 	return 0;

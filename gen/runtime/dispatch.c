@@ -231,17 +231,20 @@ void dispatch_count(struct rpc_call *call, struct served_method *served, int cod
 {
 	enum log_level level = access_log ? LOG_LEVEL_INFO : LOG_LEVEL_DEBUG;
 	double seconds = (double)(monotonic_ns() - started_ns) / 1e9;
+	struct rpc_meta pairs[6] = { { NULL, NULL } };
 	char milliseconds[32];
+	size_t n = 0;
 
 	metric_observe(duration_metric(served, code), seconds);
 	if (!log_enabled(level))
 		return;
 	snprintf(milliseconds, sizeof(milliseconds), "%.3f", seconds * 1000);
-	log_write(level, call, "call",
-		  (const struct rpc_meta[]){ { "method", served->method->path + 1 },
-					     { "code", rpc_code_name(code) },
-					     { "reason", call->error.reason },
-					     { "caller", call->caller.service },
-					     { "ms", milliseconds },
-					     { NULL, NULL } });
+	pairs[n++] = (struct rpc_meta){ "method", served->method->path + 1 };
+	pairs[n++] = (struct rpc_meta){ "code", rpc_code_name(code) };
+	pairs[n++] = (struct rpc_meta){ "ms", milliseconds };
+	if (code)
+		pairs[n++] = (struct rpc_meta){ "reason", call->error.reason };
+	if (*call->caller.service)
+		pairs[n++] = (struct rpc_meta){ "caller", call->caller.service };
+	log_write(level, call, "call", pairs);
 }

@@ -46,7 +46,7 @@ const struct rpc_reason crpc_reasons[] = {
 	CRPC_REASON(PEER_UNAVAILABLE, UNAVAILABLE,
 		    "{peer} has failed too often; it is not asked for a moment."),
 	CRPC_REASON(MESSAGE_MALFORMED, INVALID_ARGUMENT,
-		    "The request is not a valid {type}: {problem}."),
+		    "The request is not a valid {type}. {problem}"),
 	CRPC_REASON(MESSAGE_MISSING, INVALID_ARGUMENT,
 		    "The call ended without its request message."),
 	CRPC_REASON(MESSAGE_TOO_LARGE, RESOURCE_EXHAUSTED,

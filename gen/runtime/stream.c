@@ -144,7 +144,7 @@ static int read_message(struct rpc_stream *stream, grpc_byte_buffer *buffer, Pro
 				{ "type", stream->incoming->name }, { "problem", job.problem });
 	if (!job.message)
 		return rpc_fail_code(call, RPC_INTERNAL,
-				     "A message of the stream is not a valid %s: %s.",
+				     "A message of the stream is not a valid %s. %s",
 				     stream->incoming->name, job.problem);
 	if (stream->server) {
 		r = rpc_validate(call, job.message);
