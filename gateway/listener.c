@@ -15,7 +15,7 @@
 #include "listener.h"
 #include "worker.h"
 
-enum { BACKLOG = 1024, ACCEPTS_A_TURN = 64 };
+enum { BACKLOG = 1024, ACCEPTS_A_TURN = 64, UNSENT_MAX = 128 * 1024 };
 
 static void address_text(const struct sockaddr_storage *address, char *ret, size_t size)
 {
@@ -54,7 +54,6 @@ static void ready(struct watch *watch, uint32_t events)
 		fd = accept4(watch->fd, (struct sockaddr *)&address, &size, SOCK_CLOEXEC | SOCK_NONBLOCK);
 		if (fd < 0)
 			return; /* none left, or no descriptors: the next turn tries again */
-		setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &(int){ 1 }, sizeof(int));
 		address_text(&address, text, sizeof(text));
 		connection_new(worker, fd, text, listener->admin ? NULL : worker->tls, listener->admin);
 	}
@@ -77,6 +76,9 @@ static int open_socket(const struct addrinfo *info)
 		return -errno;
 	setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &(int){ 1 }, sizeof(int));
 	setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &(int){ 1 }, sizeof(int));
+	/* Inherited by what is accepted. Little waits in the kernel, so that we see a slow client early, and its pace. */
+	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &(int){ 1 }, sizeof(int));
+	setsockopt(fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &(int){ UNSENT_MAX }, sizeof(int));
 	if (!bind(fd, info->ai_addr, info->ai_addrlen) && !listen(fd, BACKLOG))
 		return fd;
 	r = -errno;

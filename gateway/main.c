@@ -40,7 +40,6 @@ static const struct option options[] = {
 	{ "MAX_STREAMS", OPTION_INTEGER, &gateway.streams_max, "1000", "event streams of a worker at once; beyond: 503", 1, 1000000 },
 	{ "MAX_CONNECTION_STREAMS", OPTION_INTEGER, &gateway.connection_streams_max, "100",
 	  "requests at once on one HTTP/2 connection", 1, 1000 },
-	{ "MAX_BODY", OPTION_SIZE, &gateway.body_max, "1MiB", "the largest body of a method that says nothing" },
 	{ "MAX_MESSAGE", OPTION_SIZE, &gateway.message_max, "8MiB", "the largest answer of a service" },
 	{ "HEADER_TIMEOUT", OPTION_DURATION, &gateway.header_timeout_ms, "10s", "for the TLS handshake and a request's header", 100, 3600000 },
 	{ "BODY_TIMEOUT", OPTION_DURATION, &gateway.body_timeout_ms, "30s", "for a request's body", 100, 3600000 },

@@ -26,7 +26,11 @@
  *
  * `waits` counts what will still come back to the request. A request whose client has gone (`done`) stays until nothing will.
  */
-enum { POOL_MAX = 64, BODY_KEEP = 16 * 1024 };
+enum {
+	POOL_MAX = 64,
+	BODY_KEEP = 16 * 1024,
+	BODY_MAX = 1024 * 1024, /* where no method says */
+};
 
 static int64_t monotonic_us(void)
 {
@@ -139,8 +143,9 @@ int request_add_header(struct request *request, const char *name, size_t name_le
 	while (value_length && (text[value_length - 1] == ' ' || text[value_length - 1] == '\t'))
 		value_length--;
 	text[value_length] = '\0';
-	if (memchr(text, '\0', value_length))
-		return 400;
+	for (size_t i = 0; i < value_length; i++)
+		if (((unsigned char)text[i] < ' ' && text[i] != '\t') || text[i] == 0x7f)
+			return 400;
 	for (size_t i = 0; i < name_length; i++)
 		if (copy[i] >= 'A' && copy[i] <= 'Z')
 			copy[i] |= 0x20;
@@ -248,6 +253,7 @@ static void match_route(struct request *request)
 		refuse(request, 400);
 		return;
 	}
+	request->body_limit = BODY_MAX;
 	request->builtin = builtin_find(request->connection->admin, request->target, request->path_length);
 	if (request->builtin) {
 		make_call(request, request->builtin->path, 0);
@@ -263,8 +269,8 @@ static void match_route(struct request *request)
 		request->match = (struct router_match){ 0 };
 	route = request->match.route;
 	make_call(request, route ? route->template : "unmatched", route ? route->method->timeout_ms : 0);
-	request->body_limit = route && route->method->max_request_bytes ? route->method->max_request_bytes
-	                                                                 : gateway->body_max;
+	if (route && route->method->max_request_bytes)
+		request->body_limit = route->method->max_request_bytes;
 	if (!route && !cors_is_preflight(request)) {
 		refuse_path(request);
 	} else if (route && request->response.omit_body && route->method->server_streaming) {
