@@ -1,8 +1,9 @@
 /*
  * Placing an order: from what is in the caller's cart to a record whose stock is being reserved.
  *
- * Everything that can be refused is refused before anything is stored. What is stored first is the record, PENDING and with its cart in
- * `open_cart`: the unique index makes it the cart's only open order, and the saga, here or in the sweeper, reserves the stock for it.
+ * Everything that can be refused is refused before anything is stored. The record is stored first, PENDING; it takes its cart by setting
+ * `open_cart`, which the unique index lets one order do; from then on it counts, and the saga, here or in the sweeper, reserves its stock.
+ * A record that did not come so far is nobody's, and is forgotten.
  */
 #include <common/clock.h>
 #include <common/money.h>
@@ -263,13 +264,18 @@ static const char *lower(struct rpc_call *call, const char *text)
 	return copy;
 }
 
-static OrderRecord *record_of(struct orders_service *self, struct rpc_call *call, const char *id, Order *order)
+static OrderRecord *record_of(struct orders_service *self, struct rpc_call *call, const struct answers_key *key,
+                              Order *order)
 {
 	int64_t now = rpc_now_ms(call), due = now + self->ttl;
-	OrderRecord *record = rpc_new(call, OrderRecord, .id = id, .order = order, .user = name_id(order->user),
-	                              .open_cart = name_id(order->cart), .contents_hash = hash_of(call, order),
-	                              .email_key = lower(call, order->email), .schema_version = 1);
+	OrderRecord *record = rpc_new(call, OrderRecord, .id = key->id, .order = order, .user = name_id(order->user),
+	                              .contents_hash = hash_of(call, order), .email_key = lower(call, order->email), .schema_version = 1);
 
+	/* Whoever reserves the stock knows by it whom to tell when there is none. */
+	order_record_add_answers(call, record,
+	                         rpc_new(call, StoredAnswer, .key = key->key,
+	                                 .body_hash = { .len = sizeof(key->body_hash),
+	                                                .data = rpc_memdup(call, key->body_hash, sizeof(key->body_hash)) }));
 	record->next_look_time = clock_timestamp(call, now + self->lease);
 	record->reservation_expire_time = clock_timestamp(call, due + RESERVATION_LONGER_MS);
 	order->payment_state = ORDER_PAYMENT_STATE_UNPAID;
@@ -278,7 +284,6 @@ static OrderRecord *record_of(struct orders_service *self, struct rpc_call *call
 	order->payment_due_time = clock_timestamp(call, due);
 	step_begin(call, order, ORDER_STEP_KIND_RESERVE);
 	history_add(call, order, ORDER_STATE_PENDING, "");
-	set_number(call, record);
 	return record;
 }
 
@@ -294,44 +299,15 @@ static int finish(struct orders_service *self, struct rpc_call *call, const stru
 	r = saga_drive(self, call, &record);
 	if (r && r != SAGA_WAITS && (r < 0 || record->order->state == ORDER_STATE_PENDING))
 		return r;
-	if (record->order->state == ORDER_STATE_REJECTED) {
-		r = order_read(call, record->id, &record);
-		if (!r)
-			r = answers_find(call, key, record, &Order_descriptor, &none);
-		/* Another request's order, that was rejected while we waited for it. */
-		return r == ANSWERS_NONE || r == ANSWERS_PENDING ? answers_in_progress(call, key) : r;
+	if (record->order->state != ORDER_STATE_REJECTED) {
+		*ret = orders_view(call, record);
+		return 0;
 	}
-	*ret = orders_view(call, record);
-	return 0;
-}
-
-/* The same request again. */
-static int repeat(struct orders_service *self, struct rpc_call *call, const struct answers_key *key, OrderRecord *record,
-                  Order **ret)
-{
-	Order *none;
-	int r;
-
-	r = answers_find(call, key, record, &Order_descriptor, &none);
-	if (r == ANSWERS_NONE && strcmp(record->id, key->id))
-		return ANSWERS_NONE;
-	if (r && r != ANSWERS_PENDING && r != ANSWERS_NONE)
-		return r;
-	rpc_set_header(call, "http-idempotent-replayed", "true");
-	return finish(self, call, key, record, ret);
-}
-
-static int find_earlier(struct orders_service *self, struct rpc_call *call, const struct answers_key *key, Order **ret)
-{
-	OrderRecord *record;
-	int r;
-
-	r = order_read(call, key->id, &record);
-	if (r == MONGO_NOT_FOUND)
-		r = order_read_answered(call, name_id(rpc_caller(call)->user), key->key, &record);
-	if (r == MONGO_NOT_FOUND)
-		return ANSWERS_NONE;
-	return r ? r : repeat(self, call, key, record, ret);
+	r = order_read(call, record->id, &record);
+	if (!r)
+		r = answers_find(call, key, record, &Order_descriptor, &none);
+	/* It was another request's order, and is rejected now that we come to it. */
+	return r == ANSWERS_NONE || r == ANSWERS_PENDING ? answers_in_progress(call, key) : r;
 }
 
 static int replace(struct orders_service *self, struct rpc_call *call, OrderRecord *open)
@@ -361,7 +337,7 @@ static int meet_open(struct orders_service *self, struct rpc_call *call, const s
 	OrderRecord *open;
 	int r;
 
-	r = order_read_open(call, record->user, record->open_cart, &open);
+	r = order_read_open(call, record->user, name_id(record->order->cart), &open);
 	if (r)
 		return r == MONGO_NOT_FOUND ? 0 : r;
 	/* One that is not placed yet, or is overdue, is brought to where it belongs. */
@@ -386,56 +362,103 @@ static int meet_open(struct orders_service *self, struct rpc_call *call, const s
 	return replace(self, call, open);
 }
 
-/* Inserts the record once nothing stands in its way; *ret is set when an order that was there is the answer. */
-static int place(struct orders_service *self, struct rpc_call *call, const struct answers_key *key, OrderRecord *record,
-                 Order **ret)
+/* Takes the cart for the record. MONGO_NOT_MATCHED when another who had the same request was faster; *ret is set when an order that was
+ * there is the answer. */
+static int claim_cart(struct orders_service *self, struct rpc_call *call, const struct answers_key *key,
+                      OrderRecord **record, Order **ret)
 {
-	int r;
-
 	for (int i = 0; i < TRIES; i++) {
-		const char *taken;
+		OrderRecord *draft = order_draft(call, *record);
+		int r;
 
-		r = order_insert(call, record, answers_store_pending(call, key));
+		draft->open_cart = name_id(draft->order->cart);
+		r = saga_save(self, call, record, &(const struct saga_move){ .draft = draft });
 		if (r != MONGO_DUPLICATE)
 			return r;
-		taken = mongo_duplicate_index(call);
-		if (!strcmp(taken, "_id"))
-			return find_earlier(self, call, key, ret);
-		if (!strcmp(taken, "number")) {
-			set_number(call, record);
-			continue;
-		}
-		r = meet_open(self, call, key, record, ret);
-		if (r || *ret)
+		r = meet_open(self, call, key, *record, ret);
+		if (r || *ret) {
+			/* Nobody has heard of ours, and nobody needs it. */
+			order_forget(call, *record);
 			return r;
+		}
 	}
-	return rpc_fail(call, WRITE_CONFLICT, { "name", record->order->cart });
+	return rpc_fail(call, WRITE_CONFLICT, { "name", (*record)->order->cart });
+}
+
+/* --- requests that come again --- */
+
+/* The order that was made for this request, or that answered it; ANSWERS_NONE. */
+static int find_earlier(struct rpc_call *call, const struct answers_key *key, OrderRecord **ret)
+{
+	OrderRecord *record;
+	Order *none;
+	int r;
+
+	r = order_read(call, key->id, &record);
+	if (r == MONGO_NOT_FOUND)
+		r = order_read_answered(call, name_id(rpc_caller(call)->user), key->key, &record);
+	if (r)
+		return r == MONGO_NOT_FOUND ? ANSWERS_NONE : r;
+	r = answers_find(call, key, record, &Order_descriptor, &none);
+	if (r == ANSWERS_NONE && strcmp(record->id, key->id))
+		return ANSWERS_NONE;
+	if (r && r != ANSWERS_PENDING && r != ANSWERS_NONE)
+		return r;
+	rpc_set_header(call, "http-idempotent-replayed", "true");
+	*ret = record;
+	return 0;
+}
+
+/* Draws the order up and stores it. MONGO_DUPLICATE when another who had the same request was faster. */
+static int store_new(struct orders_service *self, struct rpc_call *call, const CreateOrderRequest *req,
+                     const struct answers_key *key, OrderRecord **ret)
+{
+	OrderRecord *record;
+	Order *order;
+	int r;
+
+	r = draw_up(self, call, req, key->id, &order);
+	if (r)
+		return r;
+	record = record_of(self, call, key, order);
+	do {
+		set_number(call, record);
+		r = order_insert(call, record, answers_store_pending(call, key));
+	} while (r == MONGO_DUPLICATE && !strcmp(mongo_duplicate_index(call), "number"));
+	if (r)
+		return r;
+	crash_point("orders.create.after_insert");
+	record->version = 1;
+	*ret = record;
+	return 0;
 }
 
 int orders_create_order(struct orders_service *self, struct rpc_call *call, const CreateOrderRequest *req, Order **ret)
 {
 	struct answers_key key;
-	Order *answer = NULL;
 	OrderRecord *record;
-	Order *order;
+	Order *answer = NULL;
 	int r;
 
 	answers_key(call, req, &key);
-	r = find_earlier(self, call, &key, ret);
-	if (r != ANSWERS_NONE)
-		return r;
-	r = draw_up(self, call, req, key.id, &order);
-	if (r)
-		return r;
-	record = record_of(self, call, key.id, order);
-	r = place(self, call, &key, record, &answer);
-	if (r)
-		return r;
-	if (answer) {
+	for (int attempt = 0; !(r = mongo_attempt(call, &attempt, "orders"));) {
+		r = find_earlier(call, &key, &record);
+		if (r == ANSWERS_NONE)
+			r = store_new(self, call, req, &key, &record);
+		if (r == MONGO_DUPLICATE)
+			continue;
+		if (r)
+			return r;
+		if (!*record->open_cart && record->order->state == ORDER_STATE_PENDING)
+			r = claim_cart(self, call, &key, &record, &answer);
+		if (r == MONGO_NOT_MATCHED)
+			continue;
+		if (r)
+			return r;
+		if (!answer)
+			return finish(self, call, &key, record, ret);
 		*ret = answer;
 		return 0;
 	}
-	crash_point("orders.create.after_insert");
-	record->version = 1;
-	return finish(self, call, &key, record, ret);
+	return r;
 }

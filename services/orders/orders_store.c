@@ -2,7 +2,9 @@
  * The orders' documents.
  *
  * orders  sharded by user: what a user's lists and the unique index on the open cart need is in one place. Reads by id alone ask each shard for
- *         one index entry. Numbers are unique within a shard, and are only ever looked up together with the customer's address.
+ *         one index entry. `open_cart` is "" when it is inserted and set by an update: the Rust server for development (secantusd-rs
+ *         0.5.3-beta.193) keeps the unique entry that an insert made when an update changes the field, so that a cart would have had its
+ *         one order for good. Numbers are unique within a shard, and are only ever looked up together with the customer's address.
  */
 #include <common/clock.h>
 #include <common/names.h>
@@ -102,6 +104,13 @@ int order_save(struct rpc_call *call, const OrderRecord *was, const OrderRecord 
 	return mongo_update(call, &orders, .id = was->id,
 	                    .filter = DOC(call, "user", BCON_UTF8(was->user), "version", BCON_INT64(was->version)),
 	                    .update = DOC(call, "$set", BCON_DOCUMENT(set)), .events = events, .answer = answer);
+}
+
+int order_forget(struct rpc_call *call, const OrderRecord *record)
+{
+	return mongo_delete(call, &orders, record->id,
+	                    DOC(call, "user", BCON_UTF8(record->user), "open_cart", BCON_UTF8(""), "order.state",
+	                        BCON_UTF8("PENDING")));
 }
 
 int order_add_answer(struct rpc_call *call, const OrderRecord *record, const struct stored_answer *answer)

@@ -7,7 +7,7 @@
 
 /* Results are those of mongo.h. */
 
-/* MONGO_DUPLICATE tells by mongo_duplicate_index(): "_id", "open_cart" or "number". */
+/* MONGO_DUPLICATE tells by mongo_duplicate_index(): "_id" or "number". */
 int order_insert(struct rpc_call *call, const OrderRecord *record, const struct stored_answer *answer);
 int order_read(struct rpc_call *call, const char *id, OrderRecord **ret);
 /* The one order of this cart that can be paid. */
@@ -21,11 +21,13 @@ int order_page(struct rpc_call *call, const ListOrdersRequest *req, const bson_t
 
 /*
  * A change: order_draft() copies what was read, one version on; the copy is altered, and order_save() writes the fields that differ if the
- * document's version is still that of `was`. MONGO_NOT_MATCHED when somebody was faster.
+ * document's version is still that of `was`. MONGO_NOT_MATCHED when somebody was faster, MONGO_DUPLICATE when the cart has an open order.
  */
 OrderRecord *order_draft(struct rpc_call *call, const OrderRecord *was);
 int order_save(struct rpc_call *call, const OrderRecord *was, const OrderRecord *draft, struct rpc_event *const *events,
                const struct stored_answer *answer);
+/* Deletes an order that never took its cart. */
+int order_forget(struct rpc_call *call, const OrderRecord *record);
 /* Remembers an answer, and changes nothing else. */
 int order_add_answer(struct rpc_call *call, const OrderRecord *record, const struct stored_answer *answer);
 

@@ -12,9 +12,10 @@
  *      taken before anything is shipped.
  *   5. An order that leaves towards CANCELLING or EXPIRED holds as steps and reversals all that must go back, and reaches CANCELLED, or stands still
  *      in EXPIRED, only when all of it is back. What goes back has a name too, and goes back once.
- *   6. `open_cart` is set exactly while the order can still be paid: PENDING, AWAITING_PAYMENT, PAYING.
+ *   6. `open_cart` is set exactly while the order can still be paid: from the moment in PENDING at which it takes its cart, in AWAITING_PAYMENT and
+ *      PAYING. An order that has not taken its cart has reserved nothing.
  *
- *     create_order
+ *     create_order, claim_cart
  *          v
  *       PENDING --reserve--> AWAITING_PAYMENT --pay_order--> PAYING --capture--> CONFIRMED --take_shipment--> COMPLETED
  *          |                  |     |      ^                 | | |                  |  ^
@@ -172,6 +173,11 @@ static int reserve(struct orders_service *self, struct rpc_call *call, OrderReco
 	ReserveStockResponse *response;
 	int r;
 
+	/* It did not come so far as to take its cart, and will not be heard of. */
+	if (!*(*record)->open_cart) {
+		r = order_forget(call, *record);
+		return r && r != MONGO_NOT_MATCHED ? r : SAGA_DONE;
+	}
 	if (rpc_now_ms(call) >= clock_ms(order->payment_due_time)) {
 		r = undo_reservation(self, call, *record);
 		if (r)

@@ -1,0 +1,306 @@
+/* Placing orders. */
+#include "errors.msg.h"
+#include "test_orders.h"
+
+TEST(an_order_holds_what_the_cart_held_and_reserves_it)
+{
+	Order *order = create("r1");
+
+	ck_assert_int_eq(order->state, ORDER_STATE_AWAITING_PAYMENT);
+	ck_assert_int_eq(order->payment_state, ORDER_PAYMENT_STATE_UNPAID);
+	ck_assert_uint_eq(order->n_lines, 2);
+	ck_assert_str_eq(order->lines[1]->sku, "MUG");
+	ck_assert_uint_eq(strlen(order->number), strlen("SK-7F3K-92QD"));
+	ck_assert(stock_is(8, 9));
+	ck_assert_int_eq(events_of(order->name, "OrderCreated"), 1);
+	ck_assert(step_is(order, ORDER_STEP_KIND_RESERVE, ORDER_STEP_STATE_DONE));
+}
+
+/* 2 x 10.00 at 7 % is 1.40; 5.55 at 19 % is 1.0545, so 1.05; shipping 4.90 at 19 % is 0.931, so 0.93. */
+TEST(the_total_is_the_sum_of_its_parts)
+{
+	OrderTotals *totals = create("r1")->totals;
+
+	ck_assert_int_eq(amounts_minor(totals->subtotal), 2555);
+	ck_assert_int_eq(amounts_minor(totals->shipping), 490);
+	ck_assert_int_eq(amounts_minor(totals->tax), 140 + 105 + 93);
+	ck_assert_int_eq(amounts_minor(totals->total), 2555 + 490 + 140 + 105 + 93);
+}
+
+TEST(a_discount_is_spread_over_the_lines_and_lowers_their_tax)
+{
+	Order *order;
+	int64_t sum = 0;
+
+	world.discount = 1000;
+	order = create("r1");
+	ck_assert_int_eq(amounts_minor(order->totals->discount), 1000);
+	order_each_lines(line, order)
+		sum += amounts_minor(line->total);
+	ck_assert_int_eq(amounts_minor(order->totals->total), sum + 490 + 93);
+	ck_assert_int_eq(amounts_minor(order->lines[0]->discount), 783); /* 1000 x 2000 / 2555 = 782.8 */
+}
+
+TEST(a_price_that_rose_is_refused_and_one_that_fell_is_passed_on)
+{
+	Order *order;
+
+	world.price[0] = 1100;
+	ck_assert_int_eq(create_as(call, "r1", &order), RPC_FAILED_PRECONDITION);
+	ck_assert(rpc_failed_with(call, ORDER_PRICE_CHANGED));
+	ck_assert_str_eq(rpc_error_meta(call, "what"), "TEA");
+	ck_assert_str_eq(rpc_error_meta(call, "new"), "11.00");
+	ck_assert(stock_is(10, 10));
+	world.price[0] = 900;
+	ck_assert_int_eq(amounts_minor(create("r2")->lines[0]->unit_price), 900);
+}
+
+TEST(what_the_customer_agreed_to_is_the_most_that_is_charged)
+{
+	CreateOrderRequest *request = (CreateOrderRequest *)create_request(call, "r1");
+	Order *order;
+
+	world.price[0] = 1100; /* seen was another, but the total is what counts */
+	request->expected_total = money_new(call, "EUR", 3382);
+	ck_assert_int_eq(orders_client_create_order(client, call, request, &order), RPC_FAILED_PRECONDITION);
+	ck_assert_str_eq(rpc_error_meta(call, "what"), "total");
+	ck_assert_str_eq(rpc_error_meta(call, "new"), "35.97");
+	request->expected_total = money_new(call, "EUR", 3597);
+	ck_assert_int_eq(orders_client_create_order(client, call, request, &order), 0);
+	request->request_id = "r2";
+	request->expected_total = money_new(call, "USD", 9999);
+	ck_assert_int_eq(orders_client_create_order(client, call, request, &order), RPC_INVALID_ARGUMENT);
+	ck_assert(rpc_failed_with(call, MONEY_INVALID));
+}
+
+static void no_cart(CreateOrderRequest *request)
+{
+	world.in_cart[0] = world.in_cart[1] = 0;
+}
+
+static void not_on_sale(CreateOrderRequest *request)
+{
+	world.sellable[1] = false;
+}
+
+static void other_cart(CreateOrderRequest *request)
+{
+	request->cart_etag = "\"0\"";
+}
+
+static void nowhere(CreateOrderRequest *request)
+{
+	request->destination_case = CREATE_ORDER_REQUEST_DESTINATION_NOT_SET;
+}
+
+static void address_of_another(CreateOrderRequest *request)
+{
+	request->destination_case = CREATE_ORDER_REQUEST_DESTINATION_ADDRESS_ID;
+	request->address_id = "users/bob/addresses/1";
+}
+
+static void by_nobody(CreateOrderRequest *request)
+{
+	world.ships = false;
+}
+
+static const struct {
+	void (*change)(CreateOrderRequest *request);
+	const struct rpc_reason *reason;
+} refusals[] = {
+	{ no_cart, ORDER_CART_EMPTY },
+	{ not_on_sale, ORDER_ITEM_UNAVAILABLE },
+	{ other_cart, ORDER_CART_CHANGED },
+	{ nowhere, ORDER_ADDRESS_REQUIRED },
+	{ address_of_another, NOT_OWNER },
+	{ by_nobody, ORDER_SHIPPING_UNAVAILABLE },
+};
+
+TEST_EACH(what_cannot_be_ordered_is_refused_before_anything_is_stored, refusals)
+{
+	CreateOrderRequest *request = (CreateOrderRequest *)create_request(call, "r1");
+	Order *order;
+
+	row->change(request);
+	ck_assert_int_eq(orders_client_create_order(client, call, request, &order), row->reason->code);
+	ck_assert_msg(rpc_failed_with(call, row->reason), "%s", rpc_error_message(call));
+	ck_assert(stock_is(10, 10));
+}
+
+TEST(a_guest_must_say_where_mails_go_to)
+{
+	CreateOrderRequest *request = (CreateOrderRequest *)create_request(call, "r1");
+	Order *order;
+
+	rpc_call_set_caller(call, &(const struct rpc_caller){ .user = "users/guest", .session = "sessions/2", .scope = "",
+	                                                      .merge_from = "", .service = "orders", .guest = true });
+	ck_assert_int_eq(orders_client_create_order(client, call, request, &order), RPC_INVALID_ARGUMENT);
+	ck_assert(rpc_failed_with(call, ORDER_EMAIL_REQUIRED));
+	request->email = "Guest@Example.org";
+	ck_assert_int_eq(orders_client_create_order(client, call, request, &order), 0);
+	ck_assert(order->guest);
+	ck_assert_int_eq(orders_client_lookup_order(client, call,
+	                                            MSG(LookupOrderRequest, .email = "guest@example.org",
+	                                                .number = rpc_printf(call, "sk %.4s %s", order->number + 3,
+	                                                                     order->number + 8)),
+	                                            &order),
+	                 0);
+	ck_assert_int_eq(orders_client_lookup_order(
+				 client, call, MSG(LookupOrderRequest, .email = "eve@example.org", .number = order->number), &order),
+	                 RPC_NOT_FOUND);
+}
+
+TEST(a_saved_address_is_taken_by_its_id)
+{
+	CreateOrderRequest *request = (CreateOrderRequest *)create_request(call, "r1");
+	Order *order;
+
+	request->destination_case = CREATE_ORDER_REQUEST_DESTINATION_ADDRESS_ID;
+	request->address_id = "home";
+	ck_assert_int_eq(orders_client_create_order(client, call, request, &order), 0);
+	ck_assert_str_eq(order->shipping_address->city, "Wien");
+	ck_assert_int_eq(order->lines[1]->tax_rate_millionths, 200000);
+}
+
+TEST(short_stock_is_named_line_by_line_and_nothing_is_reserved)
+{
+	Order *order;
+
+	world.stock[0] = 1;
+	world.stock[1] = 0;
+	for (int i = 0; i < 2; i++) { /* the same request gets the same refusal */
+		ck_assert_int_eq(create_as(call, "r1", &order), RPC_FAILED_PRECONDITION);
+		ck_assert(rpc_failed_with(call, ORDER_STOCK_INSUFFICIENT));
+		ck_assert_str_eq(rpc_error_meta(call, "shortages"), "TEA=1,MUG=0");
+		ck_assert(stock_is(1, 0));
+		world.stock[0] = i ? 10 : 1;
+	}
+	/* Another request may have more luck: the cart is free. */
+	world.stock[0] = world.stock[1] = 10;
+	create("r2");
+}
+
+TEST(a_refused_order_is_listed_nowhere)
+{
+	ListOrdersResponse *list;
+	Order *order;
+
+	world.stock[0] = 1;
+	create_as(call, "r1", &order);
+	ck_assert_int_eq(orders_client_list_orders(client, call, MSG(ListOrdersRequest), &list), 0);
+	ck_assert_uint_eq(list->n_orders, 0);
+}
+
+TEST(the_same_request_makes_one_order)
+{
+	CreateOrderRequest *request = (CreateOrderRequest *)create_request(call, "r1");
+	Order *first = create("r1"), *second;
+
+	world.in_cart[0] = 5; /* whatever became of the cart */
+	second = create("r1");
+	ck_assert_str_eq(first->name, second->name);
+	ck_assert(stock_is(8, 9));
+	request->note = "another";
+	ck_assert_int_eq(orders_client_create_order(client, call, request, &second), RPC_FAILED_PRECONDITION);
+	ck_assert(rpc_failed_with(call, REQUEST_ID_REUSED));
+}
+
+TEST(the_same_cart_again_is_the_same_order_also_after_it_was_paid)
+{
+	Order *first = create("r1");
+
+	ck_assert_str_eq(create("r2")->name, first->name);
+	pay(first->name, "pm_card_visa", "p1");
+	world.in_cart[0] = world.in_cart[1] = 0;
+	ck_assert_str_eq(create("r2")->name, first->name);
+	ck_assert(stock_is(8, 9));
+}
+
+TEST(a_changed_cart_replaces_its_order)
+{
+	Order *first = create("r1"), *second;
+
+	world.stock[0] = 0; /* the new order needs what the old one holds */
+	world.in_cart[0] = 1;
+	second = create("r2");
+	ck_assert_str_ne(first->name, second->name);
+	ck_assert_int_eq(get(first->name)->state, ORDER_STATE_CANCELLED);
+	ck_assert(stock_is(1, 9));
+	ck_assert_int_eq(events_of(first->name, "OrderCancelled"), 1);
+}
+
+TEST(a_cart_whose_order_is_being_paid_cannot_be_ordered_otherwise)
+{
+	Order *first = create("r1"), *second;
+
+	pay(first->name, "pm_action", "p1");
+	ck_assert_str_eq(create("r2")->name, first->name);
+	world.in_cart[0] = 1;
+	ck_assert_int_eq(create_as(call, "r3", &second), RPC_ABORTED);
+	ck_assert(rpc_failed_with(call, ORDER_PAYING));
+}
+
+TEST(a_crash_before_or_after_the_reservation_is_finished_by_the_sweeper)
+{
+	for (int i = 0; i < 2; i++) {
+		const char *id = i ? "r1" : "r0";
+		Order *order;
+
+		if (i)
+			world.after[RESERVE] = 1;
+		else
+			world.before[RESERVE] = 1;
+		as(i ? "users/bob" : "users/ann", "");
+		ck_assert_int_eq(create_as(call, id, &order), RPC_UNAVAILABLE);
+		sweep();
+		order = create(id);
+		ck_assert_int_eq(order->state, ORDER_STATE_AWAITING_PAYMENT);
+	}
+	ck_assert(stock_is(6, 8));
+}
+
+TEST(an_order_that_could_not_be_placed_in_time_is_given_up)
+{
+	Order *order;
+
+	orders.ttl = 100;
+	world.after[RESERVE] = 1;
+	ck_assert_int_eq(create_as(call, "r1", &order), RPC_UNAVAILABLE);
+	usleep(150000);
+	sweep();
+	ck_assert(stock_is(10, 10));
+	ck_assert_int_eq(create_as(call, "r1", &order), RPC_FAILED_PRECONDITION);
+	ck_assert(rpc_failed_with(call, ORDER_NOT_PAYABLE));
+}
+
+static void *create_in_thread(void *data)
+{
+	struct rpc_call *own = call_as("users/ann", "");
+	Order *order;
+	int r = create_as(own, data, &order);
+
+	if (!r)
+		snprintf(data, 64, "%s", order->name);
+	else
+		snprintf(data, 64, "failed with %d", r);
+	rpc_call_free(own);
+	return NULL;
+}
+
+TEST(twenty_at_once_make_one_order_of_a_cart)
+{
+	pthread_t threads[20];
+	char names[20][64];
+
+	for (int i = 0; i < 20; i++) {
+		snprintf(names[i], sizeof(names[i]), "r%d", i / 2); /* two of each request id */
+		pthread_create(&threads[i], NULL, create_in_thread, names[i]);
+	}
+	for (int i = 0; i < 20; i++)
+		pthread_join(threads[i], NULL);
+	for (int i = 0; i < 20; i++)
+		ck_assert_str_eq(names[i], names[0]);
+	ck_assert(stock_is(8, 9));
+}
+
+TEST_MAIN("orders_create", setup, teardown)
