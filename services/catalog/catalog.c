@@ -1,6 +1,7 @@
 /* Reading the catalogue: what customers, carts and orders see of products and variants. */
 #include <common/clock.h>
 #include <common/etag.h>
+#include <common/filter.h>
 #include <common/money.h>
 #include <common/names.h>
 #include <string.h>
@@ -139,6 +140,34 @@ static int list_sort(struct rpc_call *call, const char *order_by, const char *cu
 	                { "allowed", "create_time, display_name, rating, price, each also with ' desc'" });
 }
 
+/* Without a word of staff about it, a list shows what is on sale. */
+static int list_filter(struct rpc_call *call, const ListProductsRequest *req, const char *currency, const bson_t **ret)
+{
+	const struct filter_field fields[] = {
+		{ "price", rpc_printf(call, "from_prices.%s", currency), FILTER_AMOUNT, .digits = money_digits(currency) },
+		{ "rating", "product.rating.average", FILTER_FRACTION },
+		{ "availability", "stock_notes.availability.state", FILTER_ENUM, &VariantAvailabilityState_descriptor },
+		{ "create_time", "product.create_time", FILTER_TIME },
+		{ "options.", "product.variants.options", FILTER_FACT },
+		{ "attributes.", "product.attributes", FILTER_FACT },
+		{ catalog_is_staff(call) ? "state" : NULL, "product.state", FILTER_ENUM, &ProductState_descriptor },
+		{},
+	};
+	cleanup(bson_freep) bson_t *filter = bson_new();
+	bson_iter_t iter;
+	int r;
+
+	r = filter_read(call, req->filter, fields, filter);
+	if (r)
+		return r;
+	BSON_APPEND_UTF8(filter, "category_path", *req->category ? req->category : CATEGORY_ROOT);
+	BSON_APPEND_BOOL(filter, "deleted", false);
+	if (!bson_iter_init_find(&iter, filter, "product.state"))
+		BSON_APPEND_UTF8(filter, "product.state", "ACTIVE");
+	*ret = document_keep(call, ptr_steal(filter));
+	return 0;
+}
+
 static int list_products(struct catalog_service *self, struct rpc_call *call, const ListProductsRequest *req,
                          ListProductsResponse **ret)
 {
@@ -153,7 +182,7 @@ static int list_products(struct catalog_service *self, struct rpc_call *call, co
 	if (!r)
 		r = list_sort(call, req->order_by, currency, &sort);
 	if (!r)
-		r = filter_parse(call, req->filter, currency, req->category, &filter);
+		r = list_filter(call, req, currency, &filter);
 	if (r)
 		return r;
 	r = product_page(call, req, filter, sort, response, &records, &n_records);

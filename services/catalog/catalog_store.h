@@ -47,6 +47,3 @@ int category_page(struct rpc_call *call, const ListCategoriesRequest *req, ListC
 int category_children(struct rpc_call *call, const char *name, CategoryRecord ***ret, size_t *n_ret);
 int category_find_moved(struct rpc_call *call, CategoryRecord **ret);
 int category_settle(struct rpc_call *call, const CategoryRecord *record);
-
-/* A list's query: an AIP-160 filter in a category ("": all); FILTER_INVALID. */
-int filter_parse(struct rpc_call *call, const char *text, const char *currency, const char *category, const bson_t **ret);

@@ -1,6 +1,7 @@
 /* Filters of lists: comparisons joined by AND, as a query. */
 #include <ctype.h>
 #include <errno.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,6 +17,7 @@ static const char *const operators[][2] = { { "!=", "$ne" }, { "<=", "$lte" }, {
 
 struct comparison {
 	const struct filter_field *field;
+	const char *path;     /* in the document */
 	const char *operator; /* the database's */
 	const char *value;
 };
@@ -46,18 +48,32 @@ static const char *take(struct parser *parser, size_t length)
 	return word;
 }
 
-static int take_field(struct parser *parser, const struct filter_field **ret)
+/* `options.` takes `options.colour`: what follows is a key of the map, never a path. */
+static const char *path_of(struct parser *parser, const struct filter_field *field, const char *name)
+{
+	size_t length = strlen(field->name);
+
+	if (field->type != FILTER_FACT)
+		return strcmp(field->name, name) ? NULL : field->path;
+	if (strncmp(field->name, name, length) || !name[length])
+		return NULL;
+	return rpc_printf(parser->call, "%s.%s", field->path, document_key(parser->call, name + length));
+}
+
+static int take_field(struct parser *parser, struct comparison *ret)
 {
 	const char *name = take(parser, strcspn(parser->at, " \t\n\"=<>!")), *known = "";
 
 	if (!*name)
 		return refuse(parser, "a field's name is missing");
 	for (const struct filter_field *field = parser->fields; field->name; field++) {
-		if (!strcmp(field->name, name)) {
-			*ret = field;
+		ret->path = path_of(parser, field, name);
+		if (ret->path) {
+			ret->field = field;
 			return 0;
 		}
-		known = rpc_printf(parser->call, "%s%s%s", known, *known ? ", " : "", field->name);
+		known = rpc_printf(parser->call, "%s%s%s%s", known, *known ? ", " : "", field->name,
+		                   field->type == FILTER_FACT ? "{name}" : "");
 	}
 	return refuse(parser, rpc_printf(parser->call, "'%s' is no field; fields are %s", name, known));
 }
@@ -103,7 +119,7 @@ static int take_comparison(struct parser *parser, struct comparison *ret)
 	struct comparison comparison = { 0 };
 	int r;
 
-	r = take_field(parser, &comparison.field);
+	r = take_field(parser, &comparison);
 	skip_spaces(parser);
 	if (!r)
 		r = take_operator(parser, &comparison.operator);
@@ -114,7 +130,7 @@ static int take_comparison(struct parser *parser, struct comparison *ret)
 	if (r)
 		return r;
 	for (size_t i = 0; i < parser->n; i++)
-		if (parser->comparisons[i].field == comparison.field &&
+		if (!strcmp(parser->comparisons[i].path, comparison.path) &&
 		    !strcmp(parser->comparisons[i].operator, comparison.operator))
 			return refuse(parser, rpc_printf(parser->call, "'%s' is compared twice alike", comparison.field->name));
 	*ret = comparison;
@@ -215,13 +231,29 @@ static int append_bool(struct parser *parser, const struct comparison *compariso
 	return 0;
 }
 
+static int append_decimal(struct parser *parser, const struct comparison *comparison, bson_t *into)
+{
+	const struct filter_field *field = comparison->field;
+	char *end;
+	double value = strtod(comparison->value, &end);
+
+	if (*end || end == comparison->value || !isfinite(value) || fabs(value) > 1e12)
+		return refuse(parser, rpc_printf(parser->call, "'%s' is a number such as 12.50", field->name));
+	if (field->type == FILTER_FRACTION)
+		bson_append_double(into, comparison->operator, -1, value);
+	else
+		bson_append_int64(into, comparison->operator, -1, llround(value * pow(10, field->digits)));
+	return 0;
+}
+
 static int append(struct parser *parser, const struct comparison *comparison, bson_t *into)
 {
-	bool ordered = comparison->field->type == FILTER_TIME || comparison->field->type == FILTER_NUMBER;
+	enum filter_type type = comparison->field->type;
+	bool ordered = type == FILTER_TIME || type == FILTER_NUMBER || type == FILTER_FRACTION || type == FILTER_AMOUNT;
 
 	if (!ordered && strcmp(comparison->operator, "$eq") && strcmp(comparison->operator, "$ne"))
 		return refuse(parser, rpc_printf(parser->call, "'%s' is compared by = and != only", comparison->field->name));
-	switch (comparison->field->type) {
+	switch (type) {
 	case FILTER_ENUM:
 		return append_enum(parser, comparison, into);
 	case FILTER_TIME:
@@ -230,7 +262,11 @@ static int append(struct parser *parser, const struct comparison *comparison, bs
 		return append_number(parser, comparison, into);
 	case FILTER_BOOL:
 		return append_bool(parser, comparison, into);
+	case FILTER_FRACTION:
+	case FILTER_AMOUNT:
+		return append_decimal(parser, comparison, into);
 	case FILTER_TEXT:
+	case FILTER_FACT:
 		break;
 	}
 	bson_append_utf8(into, comparison->operator, -1, comparison->value, -1);
@@ -243,14 +279,19 @@ int filter_read(struct rpc_call *call, const char *text, const struct filter_fie
 	int r;
 
 	r = take_all(&parser);
-	for (const struct filter_field *field = fields; !r && field->name; field++) {
+	/* One entry a path: two bounds of a field are one range of its index. */
+	for (size_t i = 0; !r && i < parser.n; i++) {
 		cleanup(bson_freep) bson_t *conditions = bson_new();
+		const char *path = parser.comparisons[i].path;
+		bson_iter_t iter;
 
-		for (size_t i = 0; !r && i < parser.n; i++)
-			if (parser.comparisons[i].field == field)
-				r = append(&parser, &parser.comparisons[i], conditions);
-		if (!r && !bson_empty(conditions))
-			bson_append_document(into, field->path, -1, conditions);
+		if (bson_iter_init_find(&iter, into, path))
+			continue;
+		for (size_t j = i; !r && j < parser.n; j++)
+			if (!strcmp(parser.comparisons[j].path, path))
+				r = append(&parser, &parser.comparisons[j], conditions);
+		if (!r)
+			bson_append_document(into, path, -1, conditions);
 	}
 	return r;
 }

@@ -12,6 +12,9 @@ static const struct filter_field fields[] = {
 	{ "number", "order.number", FILTER_TEXT },
 	{ "create_time", "order.create_time", FILTER_TIME },
 	{ "quantity", "quantity", FILTER_NUMBER },
+	{ "price", "prices.EUR", FILTER_AMOUNT, .digits = 2 },
+	{ "rating", "rating", FILTER_FRACTION },
+	{ "options.", "options", FILTER_FACT },
 	{},
 };
 
@@ -32,6 +35,10 @@ static const struct {
 	{ "state = CONFIRMED", "{ \"order.state\" : { \"$eq\" : \"CONFIRMED\" } }" },
 	{ "number=\"a \\\"b\\\" c\"", "{ \"order.number\" : { \"$eq\" : \"a \\\"b\\\" c\" } }" },
 	{ "quantity >= 3 AND quantity < 9", "{ \"quantity\" : { \"$gte\" : { \"$numberLong\" : \"3\" }, \"$lt\" : { \"$numberLong\" : \"9\" } } }" },
+	{ "price < 12.5 AND rating > 4.5",
+	  "{ \"prices.EUR\" : { \"$lt\" : { \"$numberLong\" : \"1250\" } }, \"rating\" : { \"$gt\" : { \"$numberDouble\" : \"4.5\" } } }" },
+	{ "options.colour = red AND options.$where = x",
+	  "{ \"options.colour\" : { \"$eq\" : \"red\" }, \"options.%24where\" : { \"$eq\" : \"x\" } }" },
 	{ " create_time > \"1970-01-01T00:00:01.5Z\" ",
 	  "{ \"order.create_time\" : { \"$gt\" : { \"$date\" : { \"$numberLong\" : \"1500\" } } } }" },
 	{ "create_time <= 1970-01-01T01:00:00+01:00",
@@ -53,6 +60,8 @@ static const struct {
 	const char *text, *problem;
 } bad[] = {
 	{ "colour = red", "'colour' is no field" },
+	{ "price = ten", "'price' is a number" },
+	{ "options. = red", "'options.' is no field" },
 	{ "state CONFIRMED", "after a field comes" },
 	{ "state = NOWHERE", "is no value of state" },
 	{ "state > CONFIRMED", "= and != only" },

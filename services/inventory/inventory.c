@@ -84,7 +84,7 @@ static int list_stock_items(struct inventory_service *self, struct rpc_call *cal
 		{},
 	};
 	ListStockItemsResponse *response = rpc_new(call, ListStockItemsResponse);
-	bson_t *filter = document_keep(call, bson_new());
+	cleanup(bson_freep) bson_t *filter = bson_new();
 	StockRecord **records;
 	size_t n_records;
 	int r;

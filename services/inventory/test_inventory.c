@@ -408,4 +408,17 @@ TEST(reservations_are_listed_by_expiry_page_by_page)
 	ck_assert_uint_eq(seen, 5);
 }
 
+TEST(items_are_listed_by_what_is_left)
+{
+	ListStockItemsResponse *page;
+
+	stock_up("TEA", 10);
+	stock_up("CUP", 2);
+	ck_assert_int_eq(inventory_client_list_stock_items(
+				 client, call, MSG(ListStockItemsRequest, .filter = "state = LOW_STOCK AND available > 1"), &page),
+	                 0);
+	ck_assert_uint_eq(page->n_stock_items, 1);
+	ck_assert_str_eq(page->stock_items[0]->sku, "CUP");
+}
+
 TEST_MAIN("inventory", setup, teardown)
