@@ -76,14 +76,22 @@ static void hear_driver(mongoc_log_level_t level, const char *domain, const char
 		log_warning(NULL, "the database driver warns", { "domain", domain }, { "warning", message });
 }
 
+/* Once a process: the driver cannot be started again after its cleanup. */
+static pthread_once_t driver_once = PTHREAD_ONCE_INIT;
+
+static void start_driver(void)
+{
+	mongoc_log_set_handler(hear_driver, NULL);
+	mongoc_init();
+}
+
 /* `database` wins over the URI's; NULL: the URI's, or the service's. */
 static int open_pool(const char *text, const char *database, const char *service, char **error)
 {
 	mongoc_uri_t *uri;
 	bson_error_t failure;
 
-	mongoc_log_set_handler(hear_driver, NULL);
-	mongoc_init();
+	pthread_once(&driver_once, start_driver);
 	uri = mongoc_uri_new_with_error(text, &failure);
 	if (!uri) {
 		*error = bson_strdup_printf("SOUK_MONGODB_URI is no MongoDB connection string: %s", failure.message);
@@ -116,7 +124,6 @@ void mongo_close(void)
 	mongo.database = NULL;
 	mongo.watched = false;
 	atomic_store(&mongo.up, false);
-	mongoc_cleanup();
 }
 
 /*
@@ -228,20 +235,14 @@ int mongo_drop_database(char **error)
 	mongoc_client_t *client = mongoc_client_pool_pop(mongo.pool);
 	mongoc_database_t *database = mongoc_client_get_database(client, mongo.database);
 	bson_error_t failure;
-	char why[256];
 	bool ok = mongoc_database_drop(database, &failure);
 
 	mongoc_database_destroy(database);
 	mongoc_client_pool_push(mongo.pool, client);
-	if (!ok) {
-		*error = strdup(failure.message);
-		return -EIO;
-	}
-	if (!look(false, why, sizeof(why))) {
-		*error = strdup(why);
-		return -EIO;
-	}
-	return 0;
+	if (ok)
+		return 0;
+	*error = strdup(failure.message);
+	return -EIO;
 }
 
 /*
@@ -374,6 +375,12 @@ static int start(struct service *service, char **error)
 	return open_pool(options.uri, NULL, service_name(service), error);
 }
 
+static void stop(void)
+{
+	mongo_close();
+	mongoc_cleanup();
+}
+
 static bool ready(const char **why)
 {
 	static char sentence[WHY_MAX];
@@ -398,5 +405,5 @@ const struct service_module mongo_module = {
 	.options = option_table,
 	.start = start,
 	.ready = ready,
-	.stop = mongo_close,
+	.stop = stop,
 };

@@ -37,7 +37,7 @@ extern const struct service_module mongo_module;
 /* For tests and tools, instead of the module: opens, ensures the indexes. The URI names the database. */
 int mongo_open(const char *uri, const char *service, char **error);
 void mongo_close(void);
-/* For tests: drops the database that is open, and makes it anew with its indexes. */
+/* For tests: drops the database that is open. Tests of services use test/stores.h instead. */
 int mongo_drop_database(char **error);
 
 /* An index. Ensured at start and whenever the database comes back; an index that is no longer declared stays and is the operator's to drop. */

@@ -49,6 +49,7 @@ static void setup(void)
 	stores_mongo("events");
 	stores_nats();
 	call = rpc_call_new("test", 60000);
+	memset(&seen, 0, sizeof(seen));
 	consumer = events_consumer_new("cart", &probe_events, &ops, &seen, &error);
 	ck_assert_ptr_nonnull(consumer);
 }

@@ -16,6 +16,8 @@ static const struct mongo_index probe_indexes[] = {
 };
 MONGO_COLLECTION(probes, .name = "probes", .type = &ProbeRecord_descriptor, .indexes = probe_indexes, .outbox = true);
 
+MONGO_COLLECTION(leases_of_others, .name = "leases", .type = &ProbeRecord_descriptor);
+
 static struct rpc_call *call;
 
 static void setup(void)
@@ -296,6 +298,21 @@ TEST(a_lease_is_held_until_it_is_released_or_ends)
 	ck_assert(lease_take(call, "sweep", 60000));
 	ck_assert(lease_take(call, "sweep", 60000)); /* its own, again */
 	lease_release(call, "sweep");
+	ck_assert(lease_take(call, "sweep", 60000));
+}
+
+TEST(a_lease_that_another_holds_is_not_taken_before_it_ends)
+{
+	rpc_call_set_now(call, 1700000000000);
+	ck_assert(lease_take(call, "sweep", 60000));
+	/* As if another process had taken it. */
+	ck_assert_int_eq(mongo_update(call, &leases_of_others, .id = "sweep", .keep_version = true,
+	                              .update = DOC(call, "$set", "{", "holder", BCON_UTF8("another"), "}")),
+	                 0);
+	ck_assert(!lease_take(call, "sweep", 60000));
+	lease_release(call, "sweep");
+	ck_assert(!lease_take(call, "sweep", 60000));
+	rpc_call_set_now(call, 1700000060001);
 	ck_assert(lease_take(call, "sweep", 60000));
 }
 

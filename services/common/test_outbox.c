@@ -51,6 +51,7 @@ static void setup(void)
 	stores_mongo("outbox");
 	stores_nats();
 	call = rpc_call_new("test", 60000);
+	heard.n = 0;
 	ck_assert_int_eq(nats_listen("souk.probe.>", hear, NULL, &listener), 0);
 }
 

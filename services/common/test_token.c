@@ -10,6 +10,7 @@ enum { VARIANT = sodium_base64_VARIANT_URLSAFE_NO_PADDING };
 
 static const int64_t now = 1700000000000;
 static struct rpc_call *call;
+static int fetches;
 static struct token_private_key key;
 static struct token_keys keys;
 static struct token_claims claims;
@@ -21,6 +22,9 @@ static void setup(void)
 
 	call = rpc_call_new("test", 10000);
 	rpc_call_set_now(call, now);
+	fetches = 0;
+	token_set_source(NULL, NULL);
+	token_set_keys(&(struct token_keys){ 0 });
 	token_key_from_seed(seed, &key);
 	keys = (struct token_keys){ .keys = { key.public }, .n_keys = 1 };
 	claims = (struct token_claims){
@@ -226,8 +230,6 @@ TEST(keys_that_are_no_signature_keys_are_skipped)
 /*
  * The authenticator
  */
-
-static int fetches;
 
 static int fetch(void *data, struct rpc_call *own, const char **json, size_t *length)
 {

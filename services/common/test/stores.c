@@ -1,4 +1,5 @@
 /* Real stores for tests. */
+#include <errno.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -35,17 +36,56 @@ static void demand(int r, const char *error)
 	_exit(EXIT_FAILURE);
 }
 
-void stores_mongo(const char *service)
+/*
+ * A database is one program's: each test finds it empty, and the program drops it when it ends. Making and dropping one for each test
+ * would take most of the time. The connection stays open to the process's end, too: closing takes the driver half a second.
+ */
+static pid_t program;
+static char database[64];
+
+static void drop_database(void)
+{
+	const char *url = getenv("SOUK_TEST_MONGODB_URI");
+	char *error;
+
+	/* Tests run in children of the program. */
+	if (getpid() != program || !url || (!has_mongo && mongo_open_database(url, database, "test", &error)))
+		return;
+	if (mongo_drop_database(&error))
+		fprintf(stderr, "The tests' database stays: %s\n", error);
+	mongo_close();
+}
+
+__attribute__((constructor)) static void begin(void)
 {
 	const char *start = getenv("SOUK_TEST_MONGODB_PREFIX");
-	char *database, *error = NULL;
+
+	program = getpid();
+	snprintf(database, sizeof(database), "%.16s%.32s_%d", start ? start : "test_", program_invocation_short_name, (int)program);
+	atexit(drop_database);
+}
+
+/* Of all collections that the program knows. */
+static void empty_collections(void)
+{
+	struct rpc_call *call = rpc_call_new("empty", 30000);
+	int64_t n;
+
+	mongo_each_collection(collection)
+		demand(mongo_delete_many(call, collection, DOC(call, "_id", "{", "$exists", BCON_BOOL(true), "}"), &n),
+		       rpc_error_message(call));
+	rpc_call_free(call);
+}
+
+void stores_mongo(const char *service)
+{
+	char *error = NULL;
 
 	secret_set("the secret of tests, which is none at all");
-	if (asprintf(&database, "%s%s_%d", start ? start : "test_", service, (int)getpid()) < 0)
-		abort();
-	demand(mongo_open_database(url_of("SOUK_TEST_MONGODB_URI"), database, service, &error), error);
-	free(database);
+	if (!has_mongo)
+		demand(mongo_open_database(url_of("SOUK_TEST_MONGODB_URI"), database, service, &error), error);
 	has_mongo = true;
+	empty_collections();
 }
 
 void stores_nats(void)
@@ -114,17 +154,11 @@ char *stores_stream_header(const char *domain, unsigned long sequence, const cha
 
 void stores_close(void)
 {
-	char *error = NULL;
-
 	if (has_nats) {
 		delete_streams();
 		nats_close();
 	}
 	if (has_redis)
 		redis_close();
-	if (has_mongo) {
-		demand(mongo_drop_database(&error), error);
-		mongo_close();
-	}
-	has_mongo = has_nats = has_redis = false;
+	has_nats = has_redis = false;
 }

@@ -1,4 +1,4 @@
-/* Real stores for tests of the suite `store`: each test has a database and a bus of its own. */
+/* Real stores for tests of the suite `store`: each test finds an empty database and has a bus of its own. */
 #pragma once
 
 /*
@@ -6,7 +6,8 @@
  *     static void teardown(void) { stores_close(); }
  *
  * The servers are those that `./dev test` runs: SOUK_TEST_MONGODB_URI, SOUK_TEST_NATS_URL, SOUK_TEST_REDIS_URL; without them the program ends
- * as skipped, with a sentence. The database is dropped and the streams are deleted by stores_close(). Sets the secret key, too.
+ * as skipped, with a sentence. The streams are deleted by stores_close(), the database is dropped when the program ends. Sets the secret
+ * key, too.
  */
 void stores_mongo(const char *service);
 void stores_nats(void);
