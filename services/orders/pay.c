@@ -1,4 +1,5 @@
 /* Paying: the move to PAYING, and the answer to whoever asked for it. The rest is the saga's. */
+#include <common/clock.h>
 #include <common/etag.h>
 #include <string.h>
 #include "errors.msg.h"
@@ -60,7 +61,9 @@ static int repeat(struct orders_service *self, struct rpc_call *call, const stru
 	if (attempt->body_hash.len != sizeof(key->body_hash) ||
 	    memcmp(attempt->body_hash.data, key->body_hash, sizeof(key->body_hash)))
 		return rpc_fail(call, REQUEST_ID_REUSED, { "requestId", key->request_id });
-	if (record->order->state == ORDER_STATE_PAYING && attempt->state == ORDER_RECORD_ATTEMPT_STATE_RUNNING) {
+	if (record->order->state == ORDER_STATE_PAYING && attempt->state != ORDER_RECORD_ATTEMPT_STATE_AWAITING_CUSTOMER) {
+		if (clock_ms(record->next_look_time) > rpc_now_ms(call))
+			return answers_in_progress(call, key);
 		r = order_lease(call, record, rpc_now_ms(call) + self->lease);
 		if (r)
 			return r == MONGO_NOT_MATCHED ? answers_in_progress(call, key) : r;
