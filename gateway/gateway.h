@@ -19,7 +19,7 @@ struct gateway {
 	int64_t connections_max, requests_max, streams_max, connection_streams_max;
 	size_t message_max;
 	int64_t header_timeout_ms, body_timeout_ms, idle_timeout_ms, write_timeout_ms, linger_ms, heartbeat_ms;
-	int64_t drain_timeout_ms;
+	int64_t drain_timeout_ms, unknown_key_ms;
 	int64_t limit_requests, limit_window_ms;
 	bool access_log;
 

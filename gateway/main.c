@@ -16,7 +16,7 @@
 #include "upstream.h"
 #include "worker.h"
 
-static struct gateway gateway;
+static struct gateway gateway = { .unknown_key_ms = 10000 };
 static const char *log_level;
 
 static const struct option options[] = {

@@ -17,7 +17,6 @@
 enum {
 	REFRESH_MS = 5 * 60 * 1000,
 	RETRY_MS = 1000,
-	UNKNOWN_KEY_MS = 10 * 1000,
 	FETCH_TIMEOUT_MS = 5000,
 	CACHE_SLOTS = 1024, /* tokens verified before: an Ed25519 verification costs more than the rest of a request */
 	SESSION_ID_MAX = 128,
@@ -320,7 +319,7 @@ int sessions_check(struct request *request)
 	if (r != TOKEN_UNKNOWN_KEY)
 		return r;
 	/* A new key, perhaps. */
-	if (!sessions->fetch && sessions->worker->loop.now_ms - sessions->fetched_ms >= UNKNOWN_KEY_MS)
+	if (!sessions->fetch && sessions->worker->loop.now_ms - sessions->fetched_ms >= sessions->worker->gateway->unknown_key_ms)
 		fetch_keys(sessions);
 	if (!sessions->fetch)
 		return unauthenticated(request, token_problem(TOKEN_UNKNOWN_KEY));

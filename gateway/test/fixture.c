@@ -250,6 +250,7 @@ void fixture_reset(void)
 		.heartbeat_ms = 10000,
 		.drain_timeout_ms = 10000,
 		.limit_window_ms = 60000,
+		.unknown_key_ms = 10000,
 		.access_log = true,
 		.routes = library_routes,
 		.n_routes = n_library_routes,

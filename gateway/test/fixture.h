@@ -37,6 +37,9 @@ bool fixture_closed(int fd);
 /* One request on a connection of its own: "GET /v1/... HTTP/1.1" and headers are `head`, lines separated by "\n"; Host is added. */
 struct answer ask(const char *head, const char *body);
 
+/* What its JWKS route answers. */
+extern const char *fixture_jwks;
+
 /* What the library saw of the last call. */
 extern struct seen {
 	char signature[64], authorization[64], last_event_id[64];
