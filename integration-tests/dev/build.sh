@@ -13,15 +13,16 @@ build_configure() {
 	fi
 }
 
-build_all() {
-	local folder=$1
-	shift
+# build_target FOLDER TARGET OPTION...
+build_target() {
+	local folder=$1 target=$2
+	shift 2
 	build_configure "$folder" "$@"
-	ninja -C "$folder"
+	ninja -C "$folder" "$target"
 }
 
-# build_need FOLDER OPTION...: configured and built, what is not up to date.
+# build_need FOLDER TARGET OPTION...: configured and built, what is not up to date. `programs` is what runs, `all` has the tests too.
 build_need() {
 	[[ -e meson.build ]] || fail "There is no meson.build here: is this a whole checkout?"
-	step "Build (${1##*/})" "The build failed; 'ninja -C $1' shows it again." build_all "$@"
+	step "Build (${1##*/})" "The build failed; 'ninja -C $1' shows it again." build_target "$@"
 }

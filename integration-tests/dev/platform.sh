@@ -195,7 +195,7 @@ platform_up() {
 	instance_lock
 	echo "${bold}Souk${plain}${dim}  instance '$instance' in .souk/$instance${plain}"
 	packages_need "${debian_packages[@]}"
-	build_need "$build" --buildtype=debugoptimized
+	build_need "$build" programs --buildtype=debugoptimized
 	certs_need
 	platform_define
 	stores_start

@@ -66,7 +66,7 @@ tests_run() {
 	trap 'exit 130' INT TERM
 	packages_need "${debian_packages[@]}"
 	# shellcheck disable=SC2046
-	build_need "$build" --buildtype=debugoptimized $(meson_option crash_points=true)
+	build_need "$build" all --buildtype=debugoptimized $(meson_option crash_points=true)
 	if tests_wanted store || tests_wanted stories; then
 		certs_need
 		platform_define
