@@ -145,7 +145,7 @@ struct mongo_update {
 	const struct stored_answer *answer;
 	const struct rpc_event *cause;
 	bool keep_version;
-	bool upsert;       /* insert when nothing matches; a race between two is MONGO_DUPLICATE: try again */
+	bool upsert;       /* insert when there is no document with that id; one that does not meet the filter is MONGO_NOT_MATCHED */
 	bool *upserted;    /* told whether it was an insert; or NULL */
 	bool *modified;    /* told whether anything was different; or NULL */
 };

@@ -244,8 +244,16 @@ int mongo_update_(struct rpc_call *call, const struct mongo_collection *collecti
 	bson_destroy(&reply);
 	ok = mongoc_collection_update_one(handle.collection, selector, operators, options, &reply, &error);
 	mongo_handle_release(&handle);
-	if (!ok)
-		return mongo_failed(call, collection, "update", &error);
+	if (!ok) {
+		struct mongo_update plain = *update;
+
+		r = mongo_failed(call, collection, "update", &error);
+		/* The document is there, but was not before, or does not meet the condition: then it is an update like any other. */
+		if (r != MONGO_DUPLICATE || !update->upsert || strcmp(mongo_duplicate_index(call), "_id"))
+			return r;
+		plain.upsert = false;
+		return mongo_update_(call, collection, &plain);
+	}
 	inserted = bson_has_field(&reply, "upsertedId");
 	if (!inserted && !number_of(&reply, "matchedCount"))
 		return explain_no_match(call, collection, update);

@@ -153,6 +153,17 @@ TEST(an_event_is_taken_into_a_document_once)
 	ck_assert_int_eq(get("p1")->count, 1);
 }
 
+TEST(an_upsert_does_not_take_an_event_twice_either)
+{
+	struct rpc_event event = { .id = "e1" };
+
+	for (int i = 0; i < 2; i++)
+		ck_assert_int_eq(mongo_update(call, &probes, .id = "p1", .cause = &event, .upsert = true,
+		                              .update = DOC(call, "$inc", "{", "count", BCON_INT32(1), "}")),
+		                 i ? MONGO_NOT_MATCHED : 0);
+	ck_assert_int_eq(get("p1")->count, 1);
+}
+
 TEST(seen_events_have_a_bound)
 {
 	ck_assert_int_eq(insert("p1", "ann", PROBE_RECORD_STATE_ACTIVE), 0);
