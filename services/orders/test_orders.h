@@ -27,7 +27,8 @@ struct paid {
 	char tries[8][64]; /* request ids */
 	int n_tries, charges; /* charges: how often money was taken */
 	int64_t authorized, captured, refunded;
-	char refunds[8][96];
+	char refunds[16][96];
+	int64_t refund_amounts[16];
 	int n_refunds;
 };
 
@@ -413,8 +414,10 @@ static inline int refund_locked(struct rpc_call *at, const CreateRefundRequest *
 
 	*amount = req->refund->amount ? amounts_minor(req->refund->amount) : left;
 	for (int i = 0; i < paid->n_refunds; i++)
-		if (!strcmp(paid->refunds[i], req->request_id))
+		if (!strcmp(paid->refunds[i], req->request_id)) {
+			*amount = paid->refund_amounts[i];
 			return 0;
+		}
 	if (paid->state != PAYMENT_STATE_SUCCEEDED)
 		return rpc_fail(at, PAYMENT_NOT_REFUNDABLE, { "payment", req->parent }, { "state", "CANCELED" });
 	if (*amount > left || !left)
@@ -422,6 +425,7 @@ static inline int refund_locked(struct rpc_call *at, const CreateRefundRequest *
 		                { "requested", "1" });
 	if (world.refund_state == REFUND_STATE_FAILED)
 		return 0;
+	paid->refund_amounts[paid->n_refunds] = *amount;
 	is_first(paid->refunds, &paid->n_refunds, req->request_id);
 	paid->refunded += *amount;
 	return 0;
