@@ -351,9 +351,7 @@ const char *rpc_traceparent(const struct rpc_call *call)
 const char *rpc_request_id(const struct rpc_call *call)
 {
 	if (!call->request_id[0])
-		snprintf(((struct rpc_call *)call)->request_id, sizeof(call->request_id),
-			 "%016llx%016llx", (unsigned long long)trace_random(),
-			 (unsigned long long)trace_random());
+		trace_make_id(((struct rpc_call *)call)->request_id);
 	return call->request_id;
 }
 

@@ -106,6 +106,13 @@ static char *hex_print(char *to, const uint8_t *bytes, size_t size)
 	return to;
 }
 
+void trace_make_id(char *to)
+{
+	uint64_t id[2] = { trace_random(), trace_random() };
+
+	*hex_print(to, (const uint8_t *)id, sizeof(id)) = '\0';
+}
+
 void trace_print(const struct trace *trace, char *to)
 {
 	memcpy(to, "00-", 3);

@@ -22,3 +22,5 @@ void trace_print(const struct trace *trace, char *to);
 /* Random numbers, quick and not secret: ids of spans and requests, the spread of timers. Never 0.
  */
 uint64_t trace_random(void);
+/* 32 hexadecimal digits and a NUL, for what needs no more than to differ. */
+void trace_make_id(char *to);
