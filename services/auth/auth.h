@@ -86,6 +86,12 @@ struct credential_change {
 int credential_change(struct auth_service *self, struct rpc_call *call,
 		      const struct credential_change *change, CredentialRecord **ret,
 		      int32_t *n_ended);
+/* The same, answered with the credential as it is then. */
+int credential_change_and_view(struct auth_service *self, struct rpc_call *call,
+			       const struct credential_change *change, Credential **ret);
+/* The credential with its failed logins. */
+int credential_view(struct rpc_call *call, const CredentialRecord *record, Credential **ret);
+int credential_not_found(struct rpc_call *call, const char *user); /* CREDENTIAL_NOT_FOUND */
 /* Finishes the change that the record's pending entry stands for. */
 int credential_finish(struct rpc_call *call, const CredentialRecord *record, int32_t *n_ended);
 int credential_sweep(void *data, struct rpc_call *call);
@@ -103,6 +109,10 @@ int auth_reset_credential_password(struct auth_service *self, struct rpc_call *c
 				   const ResetCredentialPasswordRequest *req, Credential **ret);
 int auth_delete_credential(struct auth_service *self, struct rpc_call *call,
 			   const DeleteCredentialRequest *req, Empty **ret);
+
+/*
+ * What staff do to credentials (staff.c).
+ */
 int auth_get_credential(struct auth_service *self, struct rpc_call *call,
 			const GetCredentialRequest *req, Credential **ret);
 int auth_update_credential(struct auth_service *self, struct rpc_call *call,

@@ -7,9 +7,13 @@
 
 enum { AUDIT_KEPT_S = 366 * 24 * 3600, KEYS_MAX = 100 };
 
-/* Not sharded: an address is unique over all of them. */
+/*
+ * Not sharded: an address is unique over all of them. It never changes, and is free when the
+ * document is gone (a unique entry that an update should move would stay where it was on SecantusDB
+ * 0.5.3-beta.193).
+ */
 static const struct mongo_index credentials_indexes[] = {
-	{ "email_key", .unique = true, .partial = MONGO_JSON({ "email_key" : { "$gt" : "" } }) },
+	{ "email_key", .unique = true },
 	{ "pending_audit.name", .partial = MONGO_JSON({ "pending_audit.name" : { "$gt" : "" } }) },
 	{ "credential.roles" },
 	{ "answers.time", .partial = ANSWERS_PARTIAL },
@@ -48,7 +52,8 @@ int credential_read(struct rpc_call *call, const char *id, CredentialRecord **re
 int credential_read_by_email(struct rpc_call *call, const char *email_key, CredentialRecord **ret)
 {
 	return mongo_find_one(call, &credentials, ret,
-			      .filter = DOC(call, "email_key", BCON_UTF8(email_key)));
+			      .filter = DOC(call, "email_key", BCON_UTF8(email_key), "deleted",
+					    BCON_BOOL(false)));
 }
 
 int credential_insert(struct rpc_call *call, CredentialRecord *record,

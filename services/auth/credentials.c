@@ -4,11 +4,8 @@
 #include "tokens.h"
 #include <common/clock.h>
 #include <common/etag.h>
-#include <common/lease.h>
-#include <common/mask.h>
 #include <common/names.h>
 #include <ctype.h>
-#include <pthread.h>
 #include <string.h>
 
 /*
@@ -23,8 +20,6 @@
  *
  * Until then no other change is begun: who wants to makes this one's end first.
  */
-
-enum { LEASE_MS = 30 * 1000 };
 
 const char *credential_email_key(struct rpc_call *call, const char *email)
 {
@@ -45,7 +40,7 @@ static const char *user_of(struct rpc_call *call, const CredentialRecord *record
 	return name_of(call, "users", record->id);
 }
 
-static int not_found(struct rpc_call *call, const char *user)
+int credential_not_found(struct rpc_call *call, const char *user)
 {
 	return rpc_fail(call, CREDENTIAL_NOT_FOUND, { "user", user });
 }
@@ -58,7 +53,7 @@ static Credential *view_stored(struct rpc_call *call, const CredentialRecord *re
 	return credential;
 }
 
-static int view(struct rpc_call *call, const CredentialRecord *record, Credential **ret)
+int credential_view(struct rpc_call *call, const CredentialRecord *record, Credential **ret)
 {
 	Credential *credential = view_stored(call, record);
 	int64_t n_failures, until;
@@ -111,7 +106,7 @@ int credential_change(struct auth_service *self, struct rpc_call *call,
 
 		r = credential_read(call, name_id(change->user), &record);
 		if (r == MONGO_NOT_FOUND)
-			return not_found(call, change->user);
+			return credential_not_found(call, change->user);
 		if (!r && record->pending_audit)
 			r = credential_finish(call, record, n_ended);
 		if (!r)
@@ -244,33 +239,20 @@ int auth_lookup_credential(struct auth_service *self, struct rpc_call *call,
 		r = credential_read(call, name_id(user), &record);
 	}
 	if (r == MONGO_NOT_FOUND)
-		return not_found(call, user);
-	return r ? r : view(call, record, ret);
-}
-
-int auth_get_credential(struct auth_service *self, struct rpc_call *call,
-			const GetCredentialRequest *req, Credential **ret)
-{
-	const char *id = name_parent_id(call, req->name);
-	CredentialRecord *record;
-	int r;
-
-	r = credential_read(call, id, &record);
-	if (r == MONGO_NOT_FOUND)
-		return not_found(call, name_of(call, "users", id));
-	return r ? r : view(call, record, ret);
+		return credential_not_found(call, user);
+	return r ? r : credential_view(call, record, ret);
 }
 
 /* The answer to a change: the credential as it is now. */
-static int change_and_view(struct auth_service *self, struct rpc_call *call,
-			   const struct credential_change *change, Credential **ret)
+int credential_change_and_view(struct auth_service *self, struct rpc_call *call,
+			       const struct credential_change *change, Credential **ret)
 {
 	CredentialRecord *record;
 	int32_t n_ended;
 	int r;
 
 	r = credential_change(self, call, change, &record, &n_ended);
-	return r ? r : view(call, record, ret);
+	return r ? r : credential_view(call, record, ret);
 }
 
 /*
@@ -319,7 +301,7 @@ int auth_change_password(struct auth_service *self, struct rpc_call *call,
 
 	r = credential_read(call, name_id(req->name), &record);
 	if (r == MONGO_NOT_FOUND)
-		return not_found(call, req->name);
+		return credential_not_found(call, req->name);
 	if (!r)
 		r = login_check(self, call, record, record->email_key, req->current_password,
 				&good);
@@ -346,7 +328,7 @@ int auth_reset_credential_password(struct auth_service *self, struct rpc_call *c
 
 	r = credential_read(call, name_id(req->user), &record);
 	if (r == MONGO_NOT_FOUND)
-		return not_found(call, req->user);
+		return credential_not_found(call, req->user);
 	if (!r)
 		r = weak(call, req->new_password, record->email_key);
 	if (!r)
@@ -354,14 +336,14 @@ int auth_reset_credential_password(struct auth_service *self, struct rpc_call *c
 	if (r)
 		return r;
 	change.data = hash;
-	return change_and_view(self, call, &change, ret);
+	return credential_change_and_view(self, call, &change, ret);
 }
 
 static int forget_credential(struct auth_service *self, struct rpc_call *call,
 			     CredentialRecord *record, const void *data)
 {
 	record->deleted = true;
-	record->email_key = record->password_hash = "";
+	record->password_hash = "";
 	record->session_epoch++;
 	return 0;
 }
@@ -378,181 +360,4 @@ int auth_delete_credential(struct auth_service *self, struct rpc_call *call,
 
 	r = credential_change(self, call, &change, &record, &n_ended);
 	return r && rpc_failed_with(call, CREDENTIAL_NOT_FOUND) ? 0 : r;
-}
-
-/*
- * What staff do
- */
-
-static bool has_role(const Credential *credential, const char *role)
-{
-	for (size_t i = 0; i < credential->n_roles; i++)
-		if (!strcmp(credential->roles[i], role))
-			return true;
-	return false;
-}
-
-/*
- * Somebody must stay who may manage accounts. Two who take it from each other at once would both
- * find the other: so these changes come one after another, here by the mutex and among replicas by
- * the lease.
- */
-static pthread_mutex_t admins_lock = PTHREAD_MUTEX_INITIALIZER;
-
-static int take_admin(struct auth_service *self, struct rpc_call *call,
-		      const CredentialRecord *record)
-{
-	int64_t n;
-	int r;
-
-	if (!has_role(record->credential, "roles/admin"))
-		return 0;
-	r = credential_count_admins(call, record->id, &n);
-	return r || n ? r : rpc_fail(call, LAST_ADMIN);
-}
-
-struct locked_change {
-	struct auth_service *self;
-	const struct credential_change *change;
-	Credential **ret;
-};
-
-static int change_locked(void *data, struct rpc_call *call)
-{
-	const struct locked_change *locked = data;
-
-	return change_and_view(locked->self, call, locked->change, locked->ret);
-}
-
-static int change_one_by_one(struct auth_service *self, struct rpc_call *call,
-			     const struct credential_change *change, Credential **ret)
-{
-	struct locked_change locked = { self, change, ret };
-	int r;
-
-	pthread_mutex_lock(&admins_lock);
-	if (lease_take(call, "admins", LEASE_MS)) {
-		/* A full arena must not leave the lock taken. */
-		r = rpc_call_run(call, change_locked, &locked);
-		lease_release(call, "admins");
-	} else {
-		r = rpc_fail_code(call, RPC_ABORTED,
-				  "Somebody else is changing what accounts may do; try again.");
-		rpc_retry_after(call, 1000);
-	}
-	pthread_mutex_unlock(&admins_lock);
-	return r;
-}
-
-static int set_roles(struct auth_service *self, struct rpc_call *call, CredentialRecord *record,
-		     const void *data)
-{
-	const Credential *wanted = data;
-	Credential *old = rpc_memdup(call, record->credential, sizeof(*old));
-	Credential *credential = record->credential;
-	bool taken = false, given = false;
-	int r;
-
-	if (has_role(old, "roles/admin") && !has_role(wanted, "roles/admin")) {
-		r = take_admin(self, call, record);
-		if (r)
-			return r;
-	}
-	credential->n_roles = 0;
-	credential->roles = NULL;
-	credential_add_roles(call, credential, "roles/customer");
-	for (size_t i = 0; i < wanted->n_roles; i++)
-		if (!has_role(credential, wanted->roles[i]))
-			credential_add_roles(call, credential, wanted->roles[i]);
-	for (size_t i = 0; i < old->n_roles; i++)
-		taken |= !has_role(credential, old->roles[i]);
-	for (size_t i = 0; i < credential->n_roles; i++)
-		given |= !has_role(old, credential->roles[i]);
-	record->session_epoch += taken;
-	return taken || given ? 0 : CREDENTIAL_SAME;
-}
-
-static const char *list_roles(struct rpc_call *call, const Credential *credential)
-{
-	const char *text = "";
-
-	for (size_t i = 0; i < credential->n_roles; i++)
-		text = rpc_printf(call, "%s%s%s", text, i ? ", " : "", credential->roles[i]);
-	return text;
-}
-
-int auth_update_credential(struct auth_service *self, struct rpc_call *call,
-			   const UpdateCredentialRequest *req, Credential **ret)
-{
-	static const char *const fields[] = { "roles", NULL };
-	const Credential *wanted = req->credential;
-	const char *id = name_parent_id(call, wanted->name);
-	struct credential_change change = { .user = name_of(call, "users", id),
-					    .etag = wanted->etag,
-					    .edit = set_roles,
-					    .data = wanted,
-					    .action = AUDIT_EVENT_ACTION_ROLES_CHANGED };
-	CredentialRecord *record;
-	int r;
-
-	r = mask_check(call, req->update_mask, fields);
-	if (!r)
-		r = roles_check(call, wanted->roles, wanted->n_roles);
-	if (r)
-		return r;
-	r = credential_read(call, id, &record);
-	if (r == MONGO_NOT_FOUND)
-		return not_found(call, change.user);
-	if (r)
-		return r;
-	if (!mask_has(req->update_mask, wanted, "roles"))
-		return view(call, record, ret);
-	change.detail = rpc_printf(call, "from %s to %s", list_roles(call, record->credential),
-				   list_roles(call, wanted));
-	return change_one_by_one(self, call, &change, ret);
-}
-
-static int lock(struct auth_service *self, struct rpc_call *call, CredentialRecord *record,
-		const void *data)
-{
-	int r;
-
-	if (record->credential->state == CREDENTIAL_STATE_LOCKED)
-		return CREDENTIAL_SAME;
-	r = take_admin(self, call, record);
-	record->credential->state = CREDENTIAL_STATE_LOCKED;
-	record->session_epoch++;
-	return r;
-}
-
-int auth_lock_credential(struct auth_service *self, struct rpc_call *call,
-			 const LockCredentialRequest *req, Credential **ret)
-{
-	const struct credential_change change = { .user = name_of(call, "users",
-								  name_parent_id(call, req->name)),
-						  .edit = lock,
-						  .action = AUDIT_EVENT_ACTION_LOCKED,
-						  .detail = req->reason };
-
-	return change_one_by_one(self, call, &change, ret);
-}
-
-/* Failed logins are forgotten too, so there is something to do even if nothing is changed here. */
-static int unlock(struct auth_service *self, struct rpc_call *call, CredentialRecord *record,
-		  const void *data)
-{
-	record->credential->state = CREDENTIAL_STATE_ACTIVE;
-	return 0;
-}
-
-int auth_unlock_credential(struct auth_service *self, struct rpc_call *call,
-			   const UnlockCredentialRequest *req, Credential **ret)
-{
-	const struct credential_change change = { .user = name_of(call, "users",
-								  name_parent_id(call, req->name)),
-						  .edit = unlock,
-						  .action = AUDIT_EVENT_ACTION_UNLOCKED,
-						  .detail = req->reason };
-
-	return change_and_view(self, call, &change, ret);
 }
