@@ -1,22 +1,24 @@
 /* Request ids: the same request twice does its work once and gets the first answer. */
-#include <errno.h>
-#include <string.h>
-#include <sodium.h>
+#include "errors.msg.h"
+#include "store.msg.h"
 #include <common/answers.h>
 #include <common/clock.h>
 #include <crpc/id.h>
-#include "errors.msg.h"
-#include "store.msg.h"
+#include <errno.h>
+#include <sodium.h>
+#include <string.h>
 
 enum { KEPT_MS = 24 * 3600 * 1000, PENDING = -1 };
 
-void answers_key_(struct rpc_call *call, const ProtobufCMessage *request, const char *request_id, struct answers_key *ret)
+void answers_key_(struct rpc_call *call, const ProtobufCMessage *request, const char *request_id,
+		  struct answers_key *ret)
 {
 	ProtobufCMessage *copy = rpc_memdup(call, request, request->descriptor->sizeof_message);
 	const ProtobufCFieldDescriptor *field =
 		protobuf_c_message_descriptor_get_field_by_name(request->descriptor, "request_id");
 	struct answers_key key = { .request_id = request_id };
-	const char *scope = rpc_printf(call, "%s %s", rpc_caller(call)->user, request->descriptor->name);
+	const char *scope =
+		rpc_printf(call, "%s %s", rpc_caller(call)->user, request->descriptor->name);
 	ProtobufCBinaryData packed;
 
 	if (*request_id) {
@@ -34,26 +36,28 @@ void answers_key_(struct rpc_call *call, const ProtobufCMessage *request, const 
 	*ret = key;
 }
 
-static const struct stored_answer *store(struct rpc_call *call, const struct answers_key *key, int code,
-                                         ProtobufCBinaryData answer)
+static const struct stored_answer *store(struct rpc_call *call, const struct answers_key *key,
+					 int code, ProtobufCBinaryData answer)
 {
-	StoredAnswer *message = rpc_new(call, StoredAnswer, .key = key->key, .code = code, .answer = answer,
-	                                .time = clock_now(call));
+	StoredAnswer *message = rpc_new(call, StoredAnswer, .key = key->key, .code = code,
+					.answer = answer, .time = clock_now(call));
 	struct stored_answer *stored;
 
 	if (!*key->request_id)
 		return NULL;
-	message->body_hash = (ProtobufCBinaryData){ .data = rpc_memdup(call, key->body_hash, sizeof(key->body_hash)),
-		                                    .len = sizeof(key->body_hash) };
+	message->body_hash = (ProtobufCBinaryData){ .data = rpc_memdup(call, key->body_hash,
+								       sizeof(key->body_hash)),
+						    .len = sizeof(key->body_hash) };
 	stored = rpc_alloc(call, sizeof(*stored));
 	stored->document = document_of(call, message);
 	return stored;
 }
 
 const struct stored_answer *answers_store_(struct rpc_call *call, const struct answers_key *key,
-                                           const ProtobufCMessage *response)
+					   const ProtobufCMessage *response)
 {
-	return store(call, key, RPC_OK, response ? rpc_pack(rpc_arena(call), response) : (ProtobufCBinaryData){ 0 });
+	return store(call, key, RPC_OK,
+		     response ? rpc_pack(rpc_arena(call), response) : (ProtobufCBinaryData){ 0 });
 }
 
 /* Whether the same request would be refused again for the same reason, however often it comes. */
@@ -72,27 +76,31 @@ static bool is_final(int code)
 	}
 }
 
-const struct stored_answer *answers_store_error(struct rpc_call *call, const struct answers_key *key)
+const struct stored_answer *answers_store_error(struct rpc_call *call,
+						const struct answers_key *key)
 {
 	int code = rpc_error_code(call);
 
 	return is_final(code) ? store(call, key, code, rpc_error_status(call)) : NULL;
 }
 
-const struct stored_answer *answers_store_pending(struct rpc_call *call, const struct answers_key *key)
+const struct stored_answer *answers_store_pending(struct rpc_call *call,
+						  const struct answers_key *key)
 {
 	return store(call, key, PENDING, (ProtobufCBinaryData){ 0 });
 }
 
 int answers_finish(struct rpc_call *call, const struct mongo_collection *collection, const char *id,
-                   const struct answers_key *key, const struct stored_answer *answer)
+		   const struct answers_key *key, const struct stored_answer *answer)
 {
 	if (!answer)
 		return 0;
-	return mongo_update(call, collection, .id = id, .keep_version = true,
-	                    .filter = DOC(call, "answers", "{", "$elemMatch", "{", "key", BCON_UTF8(key->key), "code",
-	                                  BCON_INT32(PENDING), "}", "}"),
-	                    .update = DOC(call, "$set", "{", "answers.$", BCON_DOCUMENT(answer->document), "}"));
+	return mongo_update(
+		call, collection, .id = id, .keep_version = true,
+		.filter = DOC(call, "answers", "{", "$elemMatch", "{", "key", BCON_UTF8(key->key),
+			      "code", BCON_INT32(PENDING), "}", "}"),
+		.update =
+			DOC(call, "$set", "{", "answers.$", BCON_DOCUMENT(answer->document), "}"));
 }
 
 int answers_in_progress(struct rpc_call *call, const struct answers_key *key)
@@ -104,7 +112,7 @@ int answers_in_progress(struct rpc_call *call, const struct answers_key *key)
 }
 
 static int replay(struct rpc_call *call, const struct answers_key *key, const StoredAnswer *answer,
-                  const ProtobufCMessageDescriptor *response, ProtobufCMessage **ret)
+		  const ProtobufCMessageDescriptor *response, ProtobufCMessage **ret)
 {
 	const char *why;
 	ProtobufCMessage *message = NULL;
@@ -115,7 +123,8 @@ static int replay(struct rpc_call *call, const struct answers_key *key, const St
 	if (answer->code == PENDING)
 		return ANSWERS_PENDING;
 	if (!answer->code && answer->answer.len) {
-		message = rpc_unpack(rpc_arena(call), response, answer->answer.data, answer->answer.len, &why);
+		message = rpc_unpack(rpc_arena(call), response, answer->answer.data,
+				     answer->answer.len, &why);
 		if (!message) {
 			log_error(call, "a stored answer cannot be read", { "error", why });
 			return -EBADMSG;
@@ -128,14 +137,16 @@ static int replay(struct rpc_call *call, const struct answers_key *key, const St
 	return 0;
 }
 
-int answers_find_(struct rpc_call *call, const struct answers_key *key, struct StoredAnswer *const *answers,
-                  size_t n_answers, const ProtobufCMessageDescriptor *response, ProtobufCMessage **ret)
+int answers_find_(struct rpc_call *call, const struct answers_key *key,
+		  struct StoredAnswer *const *answers, size_t n_answers,
+		  const ProtobufCMessageDescriptor *response, ProtobufCMessage **ret)
 {
 	if (!*key->request_id)
 		return ANSWERS_NONE;
 	/* From the end: after 24 h the same id may stand there twice. */
 	for (size_t i = n_answers; i-- > 0;)
-		if (!strcmp(answers[i]->key, key->key) && clock_ms(answers[i]->time) + KEPT_MS > rpc_now_ms(call))
+		if (!strcmp(answers[i]->key, key->key) &&
+		    clock_ms(answers[i]->time) + KEPT_MS > rpc_now_ms(call))
 			return replay(call, key, answers[i], response, ret);
 	return ANSWERS_NONE;
 }
@@ -163,16 +174,18 @@ static int read_answers(void *data, struct rpc_call *call, const bson_t *documen
 		bson_iter_document(&child, &size, &bytes);
 		if (!bson_init_static(&element, bytes, size) ||
 		    document_read_embedded(rpc_arena(call), &StoredAnswer_descriptor, &element,
-		                           (ProtobufCMessage **)&answer, &why))
+					   (ProtobufCMessage **)&answer, &why))
 			return -EBADMSG;
-		all->answers = rpc_array_room(rpc_arena(call), all->answers, all->n, 1, sizeof(*all->answers));
+		all->answers = rpc_array_room(rpc_arena(call), all->answers, all->n, 1,
+					      sizeof(*all->answers));
 		all->answers[all->n++] = answer;
 	}
 	return 0;
 }
 
-int answers_repeat_(struct rpc_call *call, const struct mongo_collection *collection, const char *id,
-                    const struct answers_key *key, const ProtobufCMessageDescriptor *response, ProtobufCMessage **ret)
+int answers_repeat_(struct rpc_call *call, const struct mongo_collection *collection,
+		    const char *id, const struct answers_key *key,
+		    const ProtobufCMessageDescriptor *response, ProtobufCMessage **ret)
 {
 	struct {
 		StoredAnswer **answers;
@@ -181,10 +194,10 @@ int answers_repeat_(struct rpc_call *call, const struct mongo_collection *collec
 	int r;
 
 	r = mongo_each(call, collection,
-	               &(struct mongo_query){ .filter = DOC(call, "_id", BCON_UTF8(id)),
-	                                      .projection = DOC(call, "answers", BCON_INT32(1)),
-	                                      .limit = 1 },
-	               read_answers, &all);
+		       &(struct mongo_query){ .filter = DOC(call, "_id", BCON_UTF8(id)),
+					      .projection = DOC(call, "answers", BCON_INT32(1)),
+					      .limit = 1 },
+		       read_answers, &all);
 	return r ? r : answers_find_(call, key, all.answers, all.n, response, ret);
 }
 
@@ -194,7 +207,7 @@ int answers_sweep(struct rpc_call *call, const struct mongo_collection *collecti
 	const bson_t *old = DOC(call, "time", "{", "$lt", BCON_DATE_TIME(before), "}");
 
 	return mongo_update_many(call, collection,
-	                         DOC(call, "answers.time", "{", "$lt", BCON_DATE_TIME(before), "}", "answers.key", "{",
-	                             "$gt", BCON_UTF8(""), "}"),
-	                         DOC(call, "$pull", "{", "answers", BCON_DOCUMENT(old), "}"), &n);
+				 DOC(call, "answers.time", "{", "$lt", BCON_DATE_TIME(before), "}",
+				     "answers.key", "{", "$gt", BCON_UTF8(""), "}"),
+				 DOC(call, "$pull", "{", "answers", BCON_DOCUMENT(old), "}"), &n);
 }

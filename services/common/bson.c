@@ -1,13 +1,13 @@
 /* Documents: protobuf messages as BSON, driven by their descriptors. Reading is in bson_read.c. */
+#include <common/bson.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <common/bson.h>
 
 /*
- * libbson refuses to append only beyond 2 GiB, which no message of a capped arena reaches, and ends the process when there is no
- * memory; so an append that fails is a fault of ours.
+ * libbson refuses to append only beyond 2 GiB, which no message of a capped arena reaches, and ends
+ * the process when there is no memory; so an append that fails is a fault of ours.
  */
 static void must(bool appended)
 {
@@ -17,7 +17,8 @@ static void must(bool appended)
 
 static void append_fields(bson_t *into, const ProtobufCMessage *message, bool top);
 
-/* A key that is a path's step: '%' first of all, so that decoding is certain. Returns the length; `to` holds 3 times the key, or more than 1. */
+/* A key that is a path's step: '%' first of all, so that decoding is certain. Returns the length;
+ * `to` holds 3 times the key, or more than 1. */
 static size_t escape_key(char *to, const char *key)
 {
 	char *at = to;
@@ -76,7 +77,8 @@ static bool is_map(const ProtobufCFieldDescriptor *field)
 }
 
 /* One value, the one that `value` points to. */
-static void append_value(bson_t *into, const char *key, const ProtobufCFieldDescriptor *field, const void *value)
+static void append_value(bson_t *into, const char *key, const ProtobufCFieldDescriptor *field,
+			 const void *value)
 {
 	switch (field->type) {
 	case PROTOBUF_C_TYPE_INT32:
@@ -91,8 +93,9 @@ static void append_value(bson_t *into, const char *key, const ProtobufCFieldDesc
 	case PROTOBUF_C_TYPE_INT64:
 	case PROTOBUF_C_TYPE_SINT64:
 	case PROTOBUF_C_TYPE_SFIXED64:
-	case PROTOBUF_C_TYPE_UINT64: /* BSON has no unsigned: the upper half is stored as negative numbers */
+	case PROTOBUF_C_TYPE_UINT64:
 	case PROTOBUF_C_TYPE_FIXED64:
+		/* BSON has no unsigned: the upper half is stored as negative numbers. */
 		must(bson_append_int64(into, key, -1, *(const int64_t *)value));
 		break;
 	case PROTOBUF_C_TYPE_FLOAT:
@@ -105,8 +108,8 @@ static void append_value(bson_t *into, const char *key, const ProtobufCFieldDesc
 		must(bson_append_bool(into, key, -1, *(const protobuf_c_boolean *)value));
 		break;
 	case PROTOBUF_C_TYPE_ENUM: {
-		const ProtobufCEnumValue *named =
-			protobuf_c_enum_descriptor_get_value(field->descriptor, *(const int *)value);
+		const ProtobufCEnumValue *named = protobuf_c_enum_descriptor_get_value(
+			field->descriptor, *(const int *)value);
 
 		if (named)
 			must(bson_append_utf8(into, key, -1, named->name, -1));
@@ -124,7 +127,8 @@ static void append_value(bson_t *into, const char *key, const ProtobufCFieldDesc
 		const ProtobufCBinaryData *bytes = value;
 
 		must(bson_append_binary(into, key, -1, BSON_SUBTYPE_BINARY,
-		                        bytes->data ? bytes->data : (const uint8_t *)"", (uint32_t)bytes->len));
+					bytes->data ? bytes->data : (const uint8_t *)"",
+					(uint32_t)bytes->len));
 		break;
 	}
 	case PROTOBUF_C_TYPE_MESSAGE:
@@ -134,10 +138,11 @@ static void append_value(bson_t *into, const char *key, const ProtobufCFieldDesc
 }
 
 static void append_map(bson_t *into, const char *key, const ProtobufCFieldDescriptor *field,
-                       const ProtobufCMessage *message)
+		       const ProtobufCMessage *message)
 {
 	const ProtobufCMessageDescriptor *entry_type = field->descriptor;
-	ProtobufCMessage *const *entries = *(ProtobufCMessage *const **)rpc_field_value(message, field);
+	ProtobufCMessage *const *entries =
+		*(ProtobufCMessage *const **)rpc_field_value(message, field);
 	size_t n = *rpc_field_count(message, field);
 	bson_t map;
 
@@ -173,14 +178,14 @@ static void append_map(bson_t *into, const char *key, const ProtobufCFieldDescri
 			break;
 		}
 		append_value(&map, escaped ? escaped : number, &entry_type->fields[1],
-		             rpc_field_value(entries[i], &entry_type->fields[1]));
+			     rpc_field_value(entries[i], &entry_type->fields[1]));
 		free(escaped);
 	}
 	must(bson_append_document_end(into, &map));
 }
 
 static void append_array(bson_t *into, const char *key, const ProtobufCFieldDescriptor *field,
-                         const ProtobufCMessage *message)
+			 const ProtobufCMessage *message)
 {
 	const char *elements = *(const char *const *)rpc_field_value(message, field);
 	size_t n = *rpc_field_count(message, field), size = rpc_type_size(field->type);
@@ -199,7 +204,7 @@ static void append_array(bson_t *into, const char *key, const ProtobufCFieldDesc
 
 /* The field under a key, whether it is set or not. */
 static void append_field(bson_t *into, const char *key, const ProtobufCFieldDescriptor *field,
-                         const ProtobufCMessage *message)
+			 const ProtobufCMessage *message)
 {
 	if (is_map(field))
 		append_map(into, key, field, message);
@@ -209,7 +214,8 @@ static void append_field(bson_t *into, const char *key, const ProtobufCFieldDesc
 		append_value(into, key, field, rpc_field_value(message, field));
 }
 
-/* Whether a field without a value is written all the same: so it is for scalars without presence. */
+/* Whether a field without a value is written all the same: so it is for scalars without
+ * presence. */
 static bool is_always_written(const ProtobufCFieldDescriptor *field)
 {
 	return field->label == PROTOBUF_C_LABEL_NONE && field->type != PROTOBUF_C_TYPE_MESSAGE &&
@@ -277,18 +283,22 @@ bson_t *document_of_(struct rpc_call *call, const ProtobufCMessage *message)
 }
 
 /* As append_field(), but what is unset is null. */
-static void append_named(bson_t *into, const char *key, const ProtobufCMessage *message, const char *name)
+static void append_named(bson_t *into, const char *key, const ProtobufCMessage *message,
+			 const char *name)
 {
-	const ProtobufCFieldDescriptor *field = protobuf_c_message_descriptor_get_field_by_name(message->descriptor, name);
+	const ProtobufCFieldDescriptor *field =
+		protobuf_c_message_descriptor_get_field_by_name(message->descriptor, name);
 
 	must(field != NULL);
-	if (field->label == PROTOBUF_C_LABEL_REPEATED || is_always_written(field) || rpc_field_present(message, field))
+	if (field->label == PROTOBUF_C_LABEL_REPEATED || is_always_written(field) ||
+	    rpc_field_present(message, field))
 		append_field(into, key, field, message);
 	else
 		must(bson_append_null(into, key, -1));
 }
 
-bson_t *document_of_field_(struct rpc_call *call, const char *key, const ProtobufCMessage *message, const char *field)
+bson_t *document_of_field_(struct rpc_call *call, const char *key, const ProtobufCMessage *message,
+			   const char *field)
 {
 	bson_t *document = bson_new();
 
@@ -296,8 +306,8 @@ bson_t *document_of_field_(struct rpc_call *call, const char *key, const Protobu
 	return document_keep(call, document);
 }
 
-bson_t *document_of_fields_(struct rpc_call *call, const char *prefix, const ProtobufCMessage *message,
-                            const char *const *fields)
+bson_t *document_of_fields_(struct rpc_call *call, const char *prefix,
+			    const ProtobufCMessage *message, const char *const *fields)
 {
 	bson_t *document = bson_new();
 

@@ -1,10 +1,10 @@
 /* Documents: protobuf messages from BSON, driven by their descriptors; every byte is checked. */
+#include <common/bson.h>
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <common/bson.h>
 
 enum { DEPTH_MAX = 100 };
 
@@ -41,11 +41,11 @@ static int refuse(struct reader *reader, const struct step *step, const char *pr
 	return -EBADMSG;
 }
 
-static int read_fields(struct reader *reader, const struct step *step, bson_iter_t *iter, ProtobufCMessage *message,
-                       bool top);
+static int read_fields(struct reader *reader, const struct step *step, bson_iter_t *iter,
+		       ProtobufCMessage *message, bool top);
 
-static int read_integer(struct reader *reader, const struct step *step, const bson_iter_t *iter, int64_t least,
-                        int64_t most, int64_t *ret)
+static int read_integer(struct reader *reader, const struct step *step, const bson_iter_t *iter,
+			int64_t least, int64_t most, int64_t *ret)
 {
 	int64_t value;
 
@@ -60,7 +60,8 @@ static int read_integer(struct reader *reader, const struct step *step, const bs
 		/* A shell writes every number as one. */
 		double number = bson_iter_double(iter);
 
-		if (!(number >= -9007199254740992.0 && number <= 9007199254740992.0) || number != (double)(int64_t)number)
+		if (!(number >= -9007199254740992.0 && number <= 9007199254740992.0) ||
+		    number != (double)(int64_t)number)
 			return refuse(reader, step, "is not a whole number");
 		value = (int64_t)number;
 		break;
@@ -74,7 +75,8 @@ static int read_integer(struct reader *reader, const struct step *step, const bs
 	return 0;
 }
 
-static int read_double(struct reader *reader, const struct step *step, const bson_iter_t *iter, double *ret)
+static int read_double(struct reader *reader, const struct step *step, const bson_iter_t *iter,
+		       double *ret)
 {
 	switch (bson_iter_type(iter)) {
 	case BSON_TYPE_DOUBLE:
@@ -89,7 +91,8 @@ static int read_double(struct reader *reader, const struct step *step, const bso
 	}
 }
 
-static int read_string(struct reader *reader, const struct step *step, const bson_iter_t *iter, const char **ret)
+static int read_string(struct reader *reader, const struct step *step, const bson_iter_t *iter,
+		       const char **ret)
 {
 	const char *text;
 	uint32_t length;
@@ -104,7 +107,7 @@ static int read_string(struct reader *reader, const struct step *step, const bso
 }
 
 static int read_enum(struct reader *reader, const struct step *step, const bson_iter_t *iter,
-                     const ProtobufCEnumDescriptor *descriptor, int *ret)
+		     const ProtobufCEnumDescriptor *descriptor, int *ret)
 {
 	const ProtobufCEnumValue *value;
 	int64_t number = 0;
@@ -119,7 +122,9 @@ static int read_enum(struct reader *reader, const struct step *step, const bson_
 		return r;
 	}
 	name = bson_iter_utf8(iter, &length);
-	value = strlen(name) == length ? protobuf_c_enum_descriptor_get_value_by_name(descriptor, name) : NULL;
+	value = strlen(name) == length
+			? protobuf_c_enum_descriptor_get_value_by_name(descriptor, name)
+			: NULL;
 	if (!value)
 		return refuse(reader, step, "has a name that its enum does not have");
 	*ret = value->value;
@@ -127,7 +132,7 @@ static int read_enum(struct reader *reader, const struct step *step, const bson_
 }
 
 static int read_bytes(struct reader *reader, const struct step *step, const bson_iter_t *iter,
-                      ProtobufCBinaryData *ret)
+		      ProtobufCBinaryData *ret)
 {
 	bson_subtype_t subtype;
 	const uint8_t *bytes;
@@ -149,7 +154,7 @@ static enum rpc_kind kind_of(const ProtobufCMessageDescriptor *descriptor)
 }
 
 static int read_message(struct reader *reader, const struct step *step, const bson_iter_t *iter,
-                        const ProtobufCMessageDescriptor *descriptor, ProtobufCMessage **ret)
+			const ProtobufCMessageDescriptor *descriptor, ProtobufCMessage **ret)
 {
 	ProtobufCMessage *message = rpc_message_new(reader->arena, descriptor);
 	bson_iter_t child;
@@ -162,8 +167,10 @@ static int read_message(struct reader *reader, const struct step *step, const bs
 			return refuse(reader, step, "is not a date");
 		unix_ms = bson_iter_date_time(iter);
 		ms = unix_ms % 1000 < 0 ? unix_ms % 1000 + 1000 : unix_ms % 1000;
-		*(int64_t *)rpc_field_value(message, &descriptor->fields[0]) = unix_ms / 1000 - (unix_ms % 1000 < 0);
-		*(int32_t *)rpc_field_value(message, &descriptor->fields[1]) = (int32_t)ms * 1000000;
+		*(int64_t *)rpc_field_value(message, &descriptor->fields[0]) =
+			unix_ms / 1000 - (unix_ms % 1000 < 0);
+		*(int32_t *)rpc_field_value(message, &descriptor->fields[1]) =
+			(int32_t)ms * 1000000;
 		*ret = message;
 		return 0;
 	}
@@ -179,7 +186,7 @@ static int read_message(struct reader *reader, const struct step *step, const bs
 
 /* Into a place of the field's type. */
 static int read_value(struct reader *reader, const struct step *step, const bson_iter_t *iter,
-                      const ProtobufCFieldDescriptor *field, void *to)
+		      const ProtobufCFieldDescriptor *field, void *to)
 {
 	int64_t number = 0;
 	double fraction = 0;
@@ -232,7 +239,8 @@ static int hex_digit(char c)
 }
 
 /* The reverse of document_key(). */
-static int unescape_key(struct reader *reader, const struct step *step, const char *key, const char **ret)
+static int unescape_key(struct reader *reader, const struct step *step, const char *key,
+			const char **ret)
 {
 	char *text = arena_strndup(reader->arena, key, strlen(key)), *to = text;
 
@@ -246,7 +254,8 @@ static int unescape_key(struct reader *reader, const struct step *step, const ch
 				*to++ = *key;
 				continue;
 			}
-			if (hex_digit(key[1]) < 0 || hex_digit(key[2]) < 0 || (hex_digit(key[1]) | hex_digit(key[2])) == 0)
+			if (hex_digit(key[1]) < 0 || hex_digit(key[2]) < 0 ||
+			    (hex_digit(key[1]) | hex_digit(key[2])) == 0)
 				return refuse(reader, step, "is a key with a broken escape");
 			*to++ = (char)(hex_digit(key[1]) * 16 + hex_digit(key[2]));
 			key += 2;
@@ -260,11 +269,12 @@ static int unescape_key(struct reader *reader, const struct step *step, const ch
 	return 0;
 }
 
-static int read_map_key(struct reader *reader, const struct step *step, const ProtobufCFieldDescriptor *field,
-                        const char *key, void *to)
+static int read_map_key(struct reader *reader, const struct step *step,
+			const ProtobufCFieldDescriptor *field, const char *key, void *to)
 {
-	bool is_unsigned = field->type == PROTOBUF_C_TYPE_UINT32 || field->type == PROTOBUF_C_TYPE_FIXED32 ||
-	                   field->type == PROTOBUF_C_TYPE_UINT64 || field->type == PROTOBUF_C_TYPE_FIXED64;
+	bool is_unsigned =
+		field->type == PROTOBUF_C_TYPE_UINT32 || field->type == PROTOBUF_C_TYPE_FIXED32 ||
+		field->type == PROTOBUF_C_TYPE_UINT64 || field->type == PROTOBUF_C_TYPE_FIXED64;
 	uint64_t number;
 	char *end;
 
@@ -278,20 +288,22 @@ static int read_map_key(struct reader *reader, const struct step *step, const Pr
 	}
 	errno = 0;
 	number = is_unsigned ? strtoull(key, &end, 10) : (uint64_t)strtoll(key, &end, 10);
-	if (errno || !*key || *end || strspn(key, "-0123456789") != strlen(key) || (is_unsigned && *key == '-'))
+	if (errno || !*key || *end || strspn(key, "-0123456789") != strlen(key) ||
+	    (is_unsigned && *key == '-'))
 		return refuse(reader, step, "is a key that is no number");
 	if (rpc_type_size(field->type) == 8) {
 		*(uint64_t *)to = number;
 		return 0;
 	}
-	if (is_unsigned ? number > UINT32_MAX : (int64_t)number < INT32_MIN || (int64_t)number > INT32_MAX)
+	if (is_unsigned ? number > UINT32_MAX
+			: (int64_t)number < INT32_MIN || (int64_t)number > INT32_MAX)
 		return refuse(reader, step, "is a key out of range");
 	*(uint32_t *)to = (uint32_t)number;
 	return 0;
 }
 
 static int read_map(struct reader *reader, const struct step *up, const bson_iter_t *iter,
-                    const ProtobufCFieldDescriptor *field, ProtobufCMessage *message)
+		    const ProtobufCFieldDescriptor *field, ProtobufCMessage *message)
 {
 	const ProtobufCMessageDescriptor *entry_type = field->descriptor;
 	bson_iter_t child;
@@ -307,10 +319,10 @@ static int read_map(struct reader *reader, const struct step *up, const bson_ite
 		ProtobufCMessage *entry = rpc_message_new(reader->arena, entry_type);
 
 		r = read_map_key(reader, &step, &entry_type->fields[0], key,
-		                 rpc_field_value(entry, &entry_type->fields[0]));
+				 rpc_field_value(entry, &entry_type->fields[0]));
 		if (!r)
 			r = read_value(reader, &step, &child, &entry_type->fields[1],
-			               rpc_field_value(entry, &entry_type->fields[1]));
+				       rpc_field_value(entry, &entry_type->fields[1]));
 		if (r)
 			return r;
 		*(ProtobufCMessage **)rpc_field_set(reader->arena, message, field) = entry;
@@ -319,7 +331,7 @@ static int read_map(struct reader *reader, const struct step *up, const bson_ite
 }
 
 static int read_array(struct reader *reader, const struct step *up, const bson_iter_t *iter,
-                      const ProtobufCFieldDescriptor *field, ProtobufCMessage *message)
+		      const ProtobufCFieldDescriptor *field, ProtobufCMessage *message)
 {
 	bson_iter_t child;
 	int r;
@@ -331,7 +343,8 @@ static int read_array(struct reader *reader, const struct step *up, const bson_i
 	while (bson_iter_next(&child)) {
 		struct step step = { up, bson_iter_key(&child), up->depth + 1 };
 
-		r = read_value(reader, &step, &child, field, rpc_field_set(reader->arena, message, field));
+		r = read_value(reader, &step, &child, field,
+			       rpc_field_set(reader->arena, message, field));
 		if (r)
 			return r;
 	}
@@ -348,8 +361,8 @@ static bool is_map(const ProtobufCFieldDescriptor *field)
 	return info && info->map_entry;
 }
 
-static int read_fields(struct reader *reader, const struct step *up, bson_iter_t *iter, ProtobufCMessage *message,
-                       bool top)
+static int read_fields(struct reader *reader, const struct step *up, bson_iter_t *iter,
+		       ProtobufCMessage *message, bool top)
 {
 	const ProtobufCMessageDescriptor *descriptor = message->descriptor;
 	unsigned expected = 0; /* documents keep the order in which the codec wrote them */
@@ -358,11 +371,13 @@ static int read_fields(struct reader *reader, const struct step *up, bson_iter_t
 	if (up && up->depth > DEPTH_MAX)
 		return refuse(reader, up, "is nested too deeply");
 	while (bson_iter_next(iter)) {
-		const char *key = bson_iter_key(iter), *name = top && !strcmp(key, "_id") ? "id" : key;
+		const char *key = bson_iter_key(iter),
+			   *name = top && !strcmp(key, "_id") ? "id" : key;
 		struct step step = { up, key, up ? up->depth + 1 : 1 };
 		const ProtobufCFieldDescriptor *field;
 
-		if (expected < descriptor->n_fields && !strcmp(descriptor->fields[expected].name, name))
+		if (expected < descriptor->n_fields &&
+		    !strcmp(descriptor->fields[expected].name, name))
 			field = &descriptor->fields[expected];
 		else
 			field = protobuf_c_message_descriptor_get_field_by_name(descriptor, name);
@@ -372,7 +387,8 @@ static int read_fields(struct reader *reader, const struct step *up, bson_iter_t
 		/* A key that comes twice: the last counts, as everywhere. */
 		rpc_field_clear(message, field);
 		if (field->label != PROTOBUF_C_LABEL_REPEATED)
-			r = read_value(reader, &step, iter, field, rpc_field_set(reader->arena, message, field));
+			r = read_value(reader, &step, iter, field,
+				       rpc_field_set(reader->arena, message, field));
 		else if (is_map(field))
 			r = read_map(reader, &step, iter, field, message);
 		else
@@ -381,13 +397,13 @@ static int read_fields(struct reader *reader, const struct step *up, bson_iter_t
 			return r;
 	}
 	if (iter->err_off)
-		return up ? refuse(reader, up, "is broken") :
-		            refuse(reader, &(struct step){ .name = "", .depth = 1 }, "is broken");
+		return up ? refuse(reader, up, "is broken")
+			  : refuse(reader, &(struct step){ .name = "", .depth = 1 }, "is broken");
 	return 0;
 }
 
-static int read_document(struct arena *arena, const ProtobufCMessageDescriptor *descriptor, const bson_t *document,
-                         ProtobufCMessage **ret, const char **why, bool top)
+static int read_document(struct arena *arena, const ProtobufCMessageDescriptor *descriptor,
+			 const bson_t *document, ProtobufCMessage **ret, const char **why, bool top)
 {
 	struct reader reader = { .arena = arena };
 	ProtobufCMessage *message = rpc_message_new(arena, descriptor);
@@ -406,14 +422,14 @@ static int read_document(struct arena *arena, const ProtobufCMessageDescriptor *
 	return r;
 }
 
-int document_read(struct arena *arena, const ProtobufCMessageDescriptor *descriptor, const bson_t *document,
-                  ProtobufCMessage **ret, const char **why)
+int document_read(struct arena *arena, const ProtobufCMessageDescriptor *descriptor,
+		  const bson_t *document, ProtobufCMessage **ret, const char **why)
 {
 	return read_document(arena, descriptor, document, ret, why, true);
 }
 
-int document_read_embedded(struct arena *arena, const ProtobufCMessageDescriptor *descriptor, const bson_t *document,
-                           ProtobufCMessage **ret, const char **why)
+int document_read_embedded(struct arena *arena, const ProtobufCMessageDescriptor *descriptor,
+			   const bson_t *document, ProtobufCMessage **ret, const char **why)
 {
 	return read_document(arena, descriptor, document, ret, why, false);
 }

@@ -13,7 +13,8 @@ Timestamp *clock_timestamp(struct rpc_call *call, int64_t unix_ms)
 	/* nanos count forward, before 1970 too. */
 	if (ms < 0)
 		ms += 1000;
-	return rpc_new(call, Timestamp, .seconds = (unix_ms - ms) / 1000, .nanos = (int32_t)ms * 1000000);
+	return rpc_new(call, Timestamp, .seconds = (unix_ms - ms) / 1000,
+		       .nanos = (int32_t)ms * 1000000);
 }
 
 /* Saturates: a far future is a far future. */
@@ -21,7 +22,8 @@ static int64_t to_ms(int64_t seconds, int32_t nanos)
 {
 	int64_t ms;
 
-	if (__builtin_mul_overflow(seconds, 1000, &ms) || __builtin_add_overflow(ms, nanos / 1000000, &ms))
+	if (__builtin_mul_overflow(seconds, 1000, &ms) ||
+	    __builtin_add_overflow(ms, nanos / 1000000, &ms))
 		return seconds < 0 ? INT64_MIN : INT64_MAX;
 	return ms;
 }
@@ -33,7 +35,8 @@ int64_t clock_ms(const Timestamp *timestamp)
 
 Duration *clock_duration(struct rpc_call *call, int64_t ms)
 {
-	return rpc_new(call, Duration, .seconds = ms / 1000, .nanos = (int32_t)(ms % 1000) * 1000000);
+	return rpc_new(call, Duration, .seconds = ms / 1000,
+		       .nanos = (int32_t)(ms % 1000) * 1000000);
 }
 
 int64_t clock_duration_ms(const Duration *duration)

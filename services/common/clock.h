@@ -1,9 +1,9 @@
 /* Times: milliseconds since 1970 UTC, and google.protobuf.Timestamp and Duration. */
 #pragma once
 
-#include <crpc/call.h>
 #include "duration.msg.h"
 #include "timestamp.msg.h"
+#include <crpc/call.h>
 
 Timestamp *clock_now(struct rpc_call *call); /* rpc_now_ms() */
 Timestamp *clock_timestamp(struct rpc_call *call, int64_t unix_ms);

@@ -1,11 +1,11 @@
 /* Dead letters: storing them, showing them, sending them back. */
+#include "nats_private.h"
+#include <common/dead_letters.h>
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <common/dead_letters.h>
-#include "nats_private.h"
 
 enum { WAIT_MS = 1000, BATCH = 64, LETTER_ARENA = 64 * 1024 };
 
@@ -32,15 +32,18 @@ static int copy_to_dead(const char *service, natsMsg *message, const char *reaso
 	int n_keys = 0;
 
 	dead_subject("dlq", service, subject);
-	status = natsMsg_Create(&dead, subject, NULL, natsMsg_GetData(message), natsMsg_GetDataLength(message));
+	status = natsMsg_Create(&dead, subject, NULL, natsMsg_GetData(message),
+				natsMsg_GetDataLength(message));
 	if (status == NATS_OK && natsMsgHeader_Keys(message, &keys, &n_keys) == NATS_OK)
 		for (int i = 0; i < n_keys && status == NATS_OK; i++)
-			if (strncmp(keys[i], "Nats-", 5) && natsMsgHeader_Get(message, keys[i], &value) == NATS_OK)
+			if (strncmp(keys[i], "Nats-", 5) &&
+			    natsMsgHeader_Get(message, keys[i], &value) == NATS_OK)
 				status = natsMsgHeader_Set(dead, keys[i], value);
 	free(keys);
 	/* A replayed letter keeps the subject that it first had. */
 	if (status == NATS_OK && natsMsgHeader_Get(message, "souk-subject", &value) != NATS_OK)
-		status = natsMsgHeader_Set(dead, "souk-subject", nats_unprefixed(natsMsg_GetSubject(message)));
+		status = natsMsgHeader_Set(dead, "souk-subject",
+					   nats_unprefixed(natsMsg_GetSubject(message)));
 	if (status == NATS_OK)
 		status = natsMsgHeader_Set(dead, "souk-reason", encoded);
 	free(encoded);
@@ -66,9 +69,11 @@ int dead_letter_store(const char *service, natsMsg *message, const char *reason)
 	if (r)
 		return r;
 	jsPubOptions_Init(&options);
-	/* This delivery's, not the event's: a letter that dies again after a replay is a new one. */
+	/* This delivery's, not the event's: a letter that dies again after a replay is a new
+	 * one. */
 	if (natsMsg_GetMetaData(&meta, message) == NATS_OK) {
-		snprintf(id, sizeof(id), "%s:%s:%" PRIu64, service, meta->Stream, meta->Sequence.Stream);
+		snprintf(id, sizeof(id), "%s:%s:%" PRIu64, service, meta->Stream,
+			 meta->Sequence.Stream);
 		options.MsgId = id;
 		jsMsgMetaData_Destroy(meta);
 	}
@@ -104,7 +109,8 @@ static const char *header(struct arena *arena, natsMsg *message, const char *nam
 	return nats_header_decode(arena, value);
 }
 
-static int show(natsMsg *message, int (*each)(void *data, const struct dead_letter *letter), void *data, uint64_t *pending)
+static int show(natsMsg *message, int (*each)(void *data, const struct dead_letter *letter),
+		void *data, uint64_t *pending)
 {
 	struct arena *arena = arena_new(LETTER_ARENA);
 	jsMsgMetaData *meta = NULL;
@@ -126,7 +132,8 @@ static int show(natsMsg *message, int (*each)(void *data, const struct dead_lett
 	return r;
 }
 
-int dead_letters_list(const char *service, int (*each)(void *data, const struct dead_letter *letter), void *data)
+int dead_letters_list(const char *service,
+		      int (*each)(void *data, const struct dead_letter *letter), void *data)
 {
 	cleanup(subscription_freep) natsSubscription *subscription = NULL;
 	char subject[NATS_SUBJECT_MAX];
@@ -170,7 +177,8 @@ static int send_back(const char *service, natsMsg *letter)
 	int n_keys = 0;
 
 	dead_subject("replay", service, subject);
-	status = natsMsg_Create(&copy, subject, NULL, natsMsg_GetData(letter), natsMsg_GetDataLength(letter));
+	status = natsMsg_Create(&copy, subject, NULL, natsMsg_GetData(letter),
+				natsMsg_GetDataLength(letter));
 	if (status == NATS_OK && natsMsgHeader_Keys(letter, &keys, &n_keys) == NATS_OK)
 		for (int i = 0; i < n_keys && status == NATS_OK; i++)
 			if (strncmp(keys[i], "Nats-", 5) && strcmp(keys[i], "souk-reason") &&
@@ -225,7 +233,8 @@ int dead_letters_replay(const char *service, size_t *n_ret)
 	*n_ret = 0;
 	while (!r) {
 		cleanup(list_free) natsMsgList list = { 0 };
-		natsStatus status = natsSubscription_Fetch(&list, subscription, BATCH, WAIT_MS, NULL);
+		natsStatus status =
+			natsSubscription_Fetch(&list, subscription, BATCH, WAIT_MS, NULL);
 
 		if (status == NATS_TIMEOUT)
 			return 0;

@@ -1,8 +1,8 @@
 /* ETags: a record's version, quoted. */
+#include "errors.msg.h"
+#include <common/etag.h>
 #include <inttypes.h>
 #include <string.h>
-#include <common/etag.h>
-#include "errors.msg.h"
 
 const char *etag_of(struct rpc_call *call, int64_t version)
 {
@@ -20,7 +20,8 @@ int etag_check(struct rpc_call *call, const char *name, const char *etag, int64_
 		etag += 2;
 	/* Without its quotes, which clients lose easily. */
 	length = strlen(expected) - 2;
-	if (!strcmp(etag, expected) || (strlen(etag) == length && !memcmp(etag, expected + 1, length)))
+	if (!strcmp(etag, expected) ||
+	    (strlen(etag) == length && !memcmp(etag, expected + 1, length)))
 		return 0;
 	return rpc_fail(call, ETAG_MISMATCH, { "name", name }, { "etag", expected });
 }

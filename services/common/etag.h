@@ -5,5 +5,6 @@
 
 /* "\"7\"" */
 const char *etag_of(struct rpc_call *call, int64_t version);
-/* ETAG_MISMATCH (ABORTED) unless `etag` is "", "*" or the version's; W/ and missing quotes are forgiven. */
+/* ETAG_MISMATCH (ABORTED) unless `etag` is "", "*" or the version's; W/ and missing quotes are
+ * forgiven. */
 int etag_check(struct rpc_call *call, const char *name, const char *etag, int64_t version);

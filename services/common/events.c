@@ -1,4 +1,8 @@
 /* Consuming events: durable, at least once, in batches, with dead letters. */
+#include "events_private.h"
+#include "nats_private.h"
+#include <common/dead_letters.h>
+#include <common/events.h>
 #include <errno.h>
 #include <inttypes.h>
 #include <pthread.h>
@@ -6,13 +10,10 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
-#include <common/dead_letters.h>
-#include <common/events.h>
-#include "events_private.h"
-#include "nats_private.h"
 
 /*
- * A message is in one of these states, and each way out of "pulled" ends in exactly one answer to the server:
+ * A message is in one of these states, and each way out of "pulled" ends in exactly one answer to
+ * the server:
  *
  *     pulled ──handler 0──────────────────────────▶ ack
  *       │ ▲──dependency away: in progress, pause──┐
@@ -21,9 +22,9 @@
  *       ├──refused 5 times, or cannot be decoded──▶ dead letter stored and acked, then term
  *       └──the service stops──────────────────────▶ nak: another replica takes it at once
  *
- * Without an answer, after a crash, the server delivers again after ACK_WAIT_MS; so a handler's time, CALL_MS, is shorter, and whoever waits longer
- * says "in progress". Refusals are counted in the process, by event: a restart begins anew, which costs some more tries and
- * loses nothing.
+ * Without an answer, after a crash, the server delivers again after ACK_WAIT_MS; so a handler's
+ * time, CALL_MS, is shorter, and whoever waits longer says "in progress". Refusals are counted in
+ * the process, by event: a restart begins anew, which costs some more tries and loses nothing.
  */
 enum {
 	BATCH = 32,
@@ -117,7 +118,9 @@ static void count(const struct events_consumer *consumer, const char *result)
 	char labels[160];
 
 	snprintf(labels, sizeof(labels), "domain=\"%s\",result=\"%s\"", consumer->domain, result);
-	metric_add(metric_counter("events_consumed_total", labels, "Events that were handled, by how it went."), 1);
+	metric_add(metric_counter("events_consumed_total", labels,
+				  "Events that were handled, by how it went."),
+		   1);
 }
 
 /*
@@ -154,7 +157,8 @@ static int subscribe(struct events_consumer *consumer, const char **why)
 		jsSubOptions_Init(&options);
 		options.Stream = stream;
 		options.Consumer = consumer->durable;
-		status = js_PullSubscribe(&subscription, nats_js(), consumer->filter, consumer->durable, NULL, &options, &code);
+		status = js_PullSubscribe(&subscription, nats_js(), consumer->filter,
+					  consumer->durable, NULL, &options, &code);
 	}
 	if (status != NATS_OK) {
 		nats_forget_streams();
@@ -179,7 +183,13 @@ static void unsubscribe(struct events_consumer *consumer)
  * One message
  */
 
-enum outcome { OUTCOME_DONE, OUTCOME_PASSED_OVER, OUTCOME_REFUSED, OUTCOME_UNREADABLE, OUTCOME_AWAY };
+enum outcome {
+	OUTCOME_DONE,
+	OUTCOME_PASSED_OVER,
+	OUTCOME_REFUSED,
+	OUTCOME_UNREADABLE,
+	OUTCOME_AWAY
+};
 
 struct delivery {
 	struct events_consumer *consumer;
@@ -192,12 +202,12 @@ struct delivery {
 /* What will be different when it is tried again. */
 static bool is_passing(int r)
 {
-	return r < 0 || r == RPC_UNAVAILABLE || r == RPC_DEADLINE_EXCEEDED || r == RPC_RESOURCE_EXHAUSTED ||
-	       r == RPC_ABORTED || r == RPC_CANCELLED;
+	return r < 0 || r == RPC_UNAVAILABLE || r == RPC_DEADLINE_EXCEEDED ||
+	       r == RPC_RESOURCE_EXHAUSTED || r == RPC_ABORTED || r == RPC_CANCELLED;
 }
 
-static const struct rpc_event_handler *find_handler(const struct events_consumer *consumer, const char *type,
-                                                    const struct binding **ret)
+static const struct rpc_event_handler *find_handler(const struct events_consumer *consumer,
+						    const char *type, const struct binding **ret)
 {
 	for (size_t i = 0; i < consumer->n_bindings; i++) {
 		const struct rpc_event_domain *domain = consumer->bindings[i].domain;
@@ -220,7 +230,8 @@ static int deliver(void *data, struct rpc_call *call)
 	int r = nats_event_read(rpc_arena(call), delivery->message, &event);
 
 	if (r) {
-		snprintf(delivery->reason, sizeof(delivery->reason), "It is no CloudEvent in binary mode.");
+		snprintf(delivery->reason, sizeof(delivery->reason),
+			 "It is no CloudEvent in binary mode.");
 		delivery->outcome = OUTCOME_UNREADABLE;
 		return 0;
 	}
@@ -235,13 +246,16 @@ static int deliver(void *data, struct rpc_call *call)
 		rpc_call_set_traceparent(call, event.traceparent);
 	r = rpc_event_dispatch(binding->domain, binding->ops, binding->self, call, &event);
 	if (r == -EBADMSG) {
-		snprintf(delivery->reason, sizeof(delivery->reason), "The payload is no %s.", event.type);
+		snprintf(delivery->reason, sizeof(delivery->reason), "The payload is no %s.",
+			 event.type);
 		delivery->outcome = OUTCOME_UNREADABLE;
 	} else if (is_passing(r)) {
-		snprintf(delivery->reason, sizeof(delivery->reason), "%s", r < 0 ? log_errno(r) : rpc_error_message(call));
+		snprintf(delivery->reason, sizeof(delivery->reason), "%s",
+			 r < 0 ? log_errno(r) : rpc_error_message(call));
 		delivery->outcome = OUTCOME_AWAY;
 	} else if (r) {
-		snprintf(delivery->reason, sizeof(delivery->reason), "%s: %s", rpc_code_name(r), rpc_error_message(call));
+		snprintf(delivery->reason, sizeof(delivery->reason), "%s: %s", rpc_code_name(r),
+			 rpc_error_message(call));
 		delivery->outcome = OUTCOME_REFUSED;
 	} else
 		delivery->outcome = OUTCOME_DONE;
@@ -272,7 +286,9 @@ static void forget_refusals(struct events_consumer *consumer, const char *id)
 static bool settle(struct events_consumer *consumer, natsMsg *message)
 {
 	cleanup(rpc_call_freep) struct rpc_call *call = rpc_call_new(consumer->durable, CALL_MS);
-	struct delivery delivery = { .consumer = consumer, .message = message, .outcome = OUTCOME_AWAY };
+	struct delivery delivery = { .consumer = consumer,
+				     .message = message,
+				     .outcome = OUTCOME_AWAY };
 	int n, r = rpc_call_run(call, deliver, &delivery);
 
 	if (r) {
@@ -289,8 +305,9 @@ static bool settle(struct events_consumer *consumer, natsMsg *message)
 		break;
 	case OUTCOME_AWAY:
 		if (!consumer->is_away)
-			log_warning(call, "an event waits for what its handler needs", { "consumer", consumer->durable },
-			            { "event", delivery.id }, { "reason", delivery.reason });
+			log_warning(call, "an event waits for what its handler needs",
+				    { "consumer", consumer->durable }, { "event", delivery.id },
+				    { "reason", delivery.reason });
 		consumer->is_away = true;
 		return false;
 	case OUTCOME_REFUSED:
@@ -306,8 +323,9 @@ static bool settle(struct events_consumer *consumer, natsMsg *message)
 			return false;
 		natsMsg_Term(message, NULL);
 		forget_refusals(consumer, delivery.id);
-		log_error(call, "an event went to the dead letters", { "consumer", consumer->durable },
-		          { "event", delivery.id }, { "reason", delivery.reason });
+		log_error(call, "an event went to the dead letters",
+			  { "consumer", consumer->durable }, { "event", delivery.id },
+			  { "reason", delivery.reason });
 		count(consumer, "dead");
 		break;
 	}
@@ -376,7 +394,8 @@ int events_consumer_turn(struct events_consumer *consumer, int64_t wait_ms)
  * Consumers
  */
 
-static struct events_consumer *consumer_new(const char *service, const char *domain, const char *durable, const char *filter)
+static struct events_consumer *consumer_new(const char *service, const char *domain,
+					    const char *durable, const char *filter)
 {
 	struct events_consumer *consumer = calloc(1, sizeof(*consumer));
 
@@ -400,8 +419,9 @@ struct events_consumer *events_consumer_free(struct events_consumer *consumer)
 	return NULL;
 }
 
-static struct events_consumer *domain_consumer(const char *service, const struct rpc_event_domain *domain, const void *ops,
-                                               void *self)
+static struct events_consumer *domain_consumer(const char *service,
+					       const struct rpc_event_domain *domain,
+					       const void *ops, void *self)
 {
 	char filter[128];
 	struct events_consumer *consumer;
@@ -426,8 +446,9 @@ static struct events_consumer *replay_consumer(const char *service)
 	return consumer;
 }
 
-struct events_consumer *events_replay_consumer_new(const char *service, const struct rpc_event_domain *domain,
-                                                   const void *ops, void *self)
+struct events_consumer *events_replay_consumer_new(const char *service,
+						   const struct rpc_event_domain *domain,
+						   const void *ops, void *self)
 {
 	struct events_consumer *consumer = replay_consumer(service);
 
@@ -443,8 +464,9 @@ void events_refusal_delays_set(int64_t ms)
 		refusal_delays_ms[i] = ms;
 }
 
-struct events_consumer *events_consumer_new(const char *service, const struct rpc_event_domain *domain, const void *ops,
-                                            void *self, char **error)
+struct events_consumer *events_consumer_new(const char *service,
+					    const struct rpc_event_domain *domain, const void *ops,
+					    void *self, char **error)
 {
 	struct events_consumer *consumer = domain_consumer(service, domain, ops, self);
 	const char *why;
@@ -492,13 +514,15 @@ static void stop_consumers(void)
 
 static void start_consumer(struct events_consumer *consumer)
 {
-	if (all.n_consumers == CONSUMERS_MAX || pthread_create(&consumer->thread, NULL, consume, consumer))
+	if (all.n_consumers == CONSUMERS_MAX ||
+	    pthread_create(&consumer->thread, NULL, consume, consumer))
 		abort();
 	consumer->has_thread = true;
 	all.consumers[all.n_consumers++] = consumer;
 }
 
-void events_consume(struct service *service, const struct rpc_event_domain *domain, const void *ops, void *self)
+void events_consume(struct service *service, const struct rpc_event_domain *domain, const void *ops,
+		    void *self)
 {
 	if (!all.n_consumers) {
 		nats_before_close = stop_consumers;

@@ -1,7 +1,7 @@
 /* Leases: work on a timer that only one replica does at a time. */
-#include <pthread.h>
 #include <common/lease.h>
 #include <common/secrets.h>
+#include <pthread.h>
 
 MONGO_COLLECTION(leases, .name = "leases");
 
@@ -25,17 +25,19 @@ bool lease_take(struct rpc_call *call, const char *name, int64_t ms)
 {
 	int64_t now = rpc_now_ms(call);
 	const bson_t *mine = DOC(call, "$set", "{", "holder", BCON_UTF8(holder()), "expire_time",
-	                         BCON_DATE_TIME(now + ms), "}");
+				 BCON_DATE_TIME(now + ms), "}");
 	int r;
 
 	r = mongo_update(call, &leases, .id = name, .keep_version = true, .update = mine,
-	                 .filter = DOC(call, "$or", "[", "{", "holder", BCON_UTF8(holder()), "}", "{", "expire_time",
-	                               "{", "$lt", BCON_DATE_TIME(now), "}", "}", "]"));
+			 .filter = DOC(call, "$or", "[", "{", "holder", BCON_UTF8(holder()), "}",
+				       "{", "expire_time", "{", "$lt", BCON_DATE_TIME(now), "}",
+				       "}", "]"));
 	if (r != MONGO_NOT_MATCHED)
 		return !r;
 	/* Nobody ever held it, or somebody holds it now, and then the id is taken. */
-	return !mongo_update(call, &leases, .id = name, .keep_version = true, .upsert = true, .update = mine,
-	                     .filter = DOC(call, "holder", "{", "$exists", BCON_BOOL(false), "}"));
+	return !mongo_update(call, &leases, .id = name, .keep_version = true, .upsert = true,
+			     .update = mine,
+			     .filter = DOC(call, "holder", "{", "$exists", BCON_BOOL(false), "}"));
 }
 
 void lease_release(struct rpc_call *call, const char *name)

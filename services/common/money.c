@@ -1,20 +1,25 @@
 /* Money: google.type.Money with exact integer arithmetic. */
+#include "errors.msg.h"
+#include <common/money.h>
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
-#include <common/money.h>
-#include "errors.msg.h"
 
-/* ISO 4217, active codes, by the digits of their minor unit. Funds, metals and test codes are left out: nothing is sold for them. */
+/* ISO 4217, active codes, by the digits of their minor unit. Funds, metals and test codes are left
+ * out: nothing is sold for them. */
 static const struct {
 	int digits;
 	const char *codes;
 } currencies[] = {
 	{ 0, "BIF CLP DJF GNF ISK JPY KMF KRW PYG RWF UGX UYI VND VUV XAF XOF XPF" },
-	{ 2, "AED AFN ALL AMD ANG AOA ARS AUD AWG AZN BAM BBD BDT BGN BMD BND BOB BRL BSD BTN BWP BYN BZD CAD CDF CHF CNY COP CRC "
-	     "CUP CVE CZK DKK DOP DZD EGP ERN ETB EUR FJD FKP GBP GEL GHS GIP GMD GTQ GYD HKD HNL HTG HUF IDR ILS INR IRR JMD "
-	     "KES KGS KHR KPW KYD KZT LAK LBP LKR LRD LSL MAD MDL MGA MKD MMK MNT MOP MRU MUR MVR MWK MXN MYR MZN NAD NGN NIO "
-	     "NOK NPR NZD PAB PEN PGK PHP PKR PLN QAR RON RSD RUB SAR SBD SCR SDG SEK SGD SHP SLE SOS SRD SSP STN SVC SYP SZL "
+	{ 2, "AED AFN ALL AMD ANG AOA ARS AUD AWG AZN BAM BBD BDT BGN BMD BND BOB BRL BSD BTN BWP "
+	     "BYN BZD CAD CDF CHF CNY COP CRC "
+	     "CUP CVE CZK DKK DOP DZD EGP ERN ETB EUR FJD FKP GBP GEL GHS GIP GMD GTQ GYD HKD HNL "
+	     "HTG HUF IDR ILS INR IRR JMD "
+	     "KES KGS KHR KPW KYD KZT LAK LBP LKR LRD LSL MAD MDL MGA MKD MMK MNT MOP MRU MUR MVR "
+	     "MWK MXN MYR MZN NAD NGN NIO "
+	     "NOK NPR NZD PAB PEN PGK PHP PKR PLN QAR RON RSD RUB SAR SBD SCR SDG SEK SGD SHP SLE "
+	     "SOS SRD SSP STN SVC SYP SZL "
 	     "THB TJS TMT TOP TRY TTD TWD TZS UAH USD UYU UZS VED VES WST XCD YER ZAR ZMW ZWL" },
 	{ 3, "BHD IQD JOD KWD LYD OMR TND" },
 	{ 4, "CLF UYW" },
@@ -59,11 +64,12 @@ Money *money_new(struct rpc_call *call, const char *currency_code, int64_t minor
 	if (digits < 0)
 		abort();
 	return rpc_new(call, Money, .currency_code = rpc_strdup(call, currency_code),
-	               .units = minor / powers[digits],
-	               .nanos = (int32_t)(minor % powers[digits] * (NANOS / powers[digits])));
+		       .units = minor / powers[digits],
+		       .nanos = (int32_t)(minor % powers[digits] * (NANOS / powers[digits])));
 }
 
-int money_check(struct rpc_call *call, const char *field, const Money *money, int64_t least, int64_t *ret)
+int money_check(struct rpc_call *call, const char *field, const Money *money, int64_t least,
+		int64_t *ret)
 {
 	int64_t minor = 0;
 	int r = money ? money_minor(money, &minor) : MONEY_UNKNOWN_CURRENCY;
@@ -74,8 +80,9 @@ int money_check(struct rpc_call *call, const char *field, const Money *money, in
 	else if (r)
 		problem = money_problem(call, r, money);
 	else if (minor < least)
-		problem = rpc_printf(call, "it is less than %s",
-		                     money_print(call, money_new(call, money->currency_code, least)));
+		problem =
+			rpc_printf(call, "it is less than %s",
+				   money_print(call, money_new(call, money->currency_code, least)));
 	if (problem)
 		return rpc_fail(call, MONEY_INVALID, { "field", field }, { "problem", problem });
 	*ret = minor;
@@ -128,8 +135,8 @@ int money_part(int64_t amount, int64_t numerator, int64_t denominator, int64_t *
 }
 
 /*
- * Each part is first rounded towards zero; what is then missing, fewer units than there are parts, goes one by one to the parts
- * that lost most.
+ * Each part is first rounded towards zero; what is then missing, fewer units than there are parts,
+ * goes one by one to the parts that lost most.
  */
 int money_split(int64_t amount, const int64_t *weights, size_t n, int64_t *parts)
 {
@@ -149,7 +156,8 @@ int money_split(int64_t amount, const int64_t *weights, size_t n, int64_t *parts
 		__int128 most = 0;
 
 		for (size_t i = 0; i < n; i++) {
-			__int128 lost = ((__int128)amount * weights[i] - (__int128)parts[i] * sum) * sign;
+			__int128 lost =
+				((__int128)amount * weights[i] - (__int128)parts[i] * sum) * sign;
 
 			/* A part that was given its unit has lost less than nothing. */
 			if (lost > most) {
@@ -206,7 +214,8 @@ int money_compare(const Money *a, const Money *b, int *ret)
 
 bool money_equal(const Money *a, const Money *b)
 {
-	return !strcmp(a->currency_code, b->currency_code) && a->units == b->units && a->nanos == b->nanos;
+	return !strcmp(a->currency_code, b->currency_code) && a->units == b->units &&
+	       a->nanos == b->nanos;
 }
 
 const char *money_print(struct rpc_call *call, const Money *money)
@@ -217,9 +226,10 @@ const char *money_print(struct rpc_call *call, const Money *money)
 	int32_t nanos = negative ? -money->nanos : money->nanos;
 
 	if (digits <= 0)
-		return rpc_printf(call, "%s%s %" PRIu64, negative ? "-" : "", money->currency_code, units);
-	return rpc_printf(call, "%s%s %" PRIu64 ".%0*" PRId64, negative ? "-" : "", money->currency_code, units,
-	                  digits, nanos / (NANOS / powers[digits]));
+		return rpc_printf(call, "%s%s %" PRIu64, negative ? "-" : "", money->currency_code,
+				  units);
+	return rpc_printf(call, "%s%s %" PRIu64 ".%0*" PRId64, negative ? "-" : "",
+			  money->currency_code, units, digits, nanos / (NANOS / powers[digits]));
 }
 
 const char *money_problem(struct rpc_call *call, int code, const Money *money)
@@ -232,9 +242,11 @@ const char *money_problem(struct rpc_call *call, int code, const Money *money)
 	case MONEY_BAD_NANOS:
 		if (money->nanos <= -NANOS || money->nanos >= NANOS)
 			return "nanos is not between -999999999 and 999999999";
-		if ((money->units > 0 && money->nanos < 0) || (money->units < 0 && money->nanos > 0))
+		if ((money->units > 0 && money->nanos < 0) ||
+		    (money->units < 0 && money->nanos > 0))
 			return "units and nanos have different signs";
-		return rpc_printf(call, "it has more digits than %s, which has %d", money->currency_code, digits);
+		return rpc_printf(call, "it has more digits than %s, which has %d",
+				  money->currency_code, digits);
 	case MONEY_MISMATCH:
 		return "it is in another currency";
 	default:

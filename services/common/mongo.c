@@ -1,4 +1,7 @@
 /* The service's documents: the connection, its options, indexes and errors. */
+#include "errors.msg.h"
+#include "mongo_private.h"
+#include <common/secrets.h>
 #include <errno.h>
 #include <inttypes.h>
 #include <pthread.h>
@@ -6,14 +9,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <common/secrets.h>
-#include "errors.msg.h"
-#include "mongo_private.h"
 
 /*
- * The pool is thread safe and lives from start to stop. `up` says whether the last ping was answered and the indexes are there; while it is
- * false, calls fail at once instead of holding a thread for the server selection's seconds each. Only ready() sets it, so it is
- * heeded only where ready() is asked (`watched`), not in tests and tools.
+ * The pool is thread safe and lives from start to stop. `up` says whether the last ping was
+ * answered and the indexes are there; while it is false, calls fail at once instead of holding a
+ * thread for the server selection's seconds each. Only ready() sets it, so it is heeded only where
+ * ready() is asked (`watched`), not in tests and tools.
  */
 static struct {
 	mongoc_client_pool_t *pool;
@@ -26,9 +27,16 @@ static struct {
 	const char *uri;
 } options;
 
-enum { SELECTION_MS = 2000, CONNECT_MS = 2000, SOCKET_MS = 10000, POOL_MAX = 32, RETRY_MS = 1000, WHY_MAX = 1024 };
+enum {
+	SELECTION_MS = 2000,
+	CONNECT_MS = 2000,
+	SOCKET_MS = 10000,
+	POOL_MAX = 32,
+	RETRY_MS = 1000,
+	WHY_MAX = 1024
+};
 
-const char *const mongo_outbox_partial = MONGO_JSON({"outbox.id": {"$gt": ""}});
+const char *const mongo_outbox_partial = MONGO_JSON({ "outbox.id" : { "$gt" : "" } });
 static const struct mongo_index outbox_index = { .keys = "outbox.id", .name = "outbox" };
 
 static _Thread_local char duplicate_index[128];
@@ -68,12 +76,15 @@ static void set_defaults(mongoc_uri_t *uri)
 	mongoc_write_concern_destroy(concern);
 }
 
-/* The driver tells of each failed attempt to connect, which ready() says once; what it warns of is ours to fix. */
-static void hear_driver(mongoc_log_level_t level, const char *domain, const char *message, void *data)
+/* The driver tells of each failed attempt to connect, which ready() says once; what it warns of is
+ * ours to fix. */
+static void hear_driver(mongoc_log_level_t level, const char *domain, const char *message,
+			void *data)
 {
 	(void)data;
 	if (level <= MONGOC_LOG_LEVEL_WARNING)
-		log_warning(NULL, "the database driver warns", { "domain", domain }, { "warning", message });
+		log_warning(NULL, "the database driver warns", { "domain", domain },
+			    { "warning", message });
 }
 
 /* Once a process: the driver cannot be started again after its cleanup. */
@@ -94,7 +105,8 @@ static int open_pool(const char *text, const char *database, const char *service
 	pthread_once(&driver_once, start_driver);
 	uri = mongoc_uri_new_with_error(text, &failure);
 	if (!uri) {
-		*error = bson_strdup_printf("SOUK_MONGODB_URI is no MongoDB connection string: %s", failure.message);
+		*error = bson_strdup_printf("SOUK_MONGODB_URI is no MongoDB connection string: %s",
+					    failure.message);
 		return -EINVAL;
 	}
 	set_defaults(uri);
@@ -130,7 +142,8 @@ void mongo_close(void)
  * Indexes
  */
 
-static void append_index(bson_t *indexes, unsigned position, const struct mongo_index *index, const char *partial)
+static void append_index(bson_t *indexes, unsigned position, const struct mongo_index *index,
+			 const char *partial)
 {
 	char buffer[16], keys[256], *save;
 	const char *key;
@@ -142,14 +155,15 @@ static void append_index(bson_t *indexes, unsigned position, const struct mongo_
 	if (snprintf(keys, sizeof(keys), "%s", index->keys) >= (int)sizeof(keys))
 		abort();
 	for (char *path = strtok_r(keys, " ", &save); path; path = strtok_r(NULL, " ", &save))
-		bson_append_int32(&fields, *path == '-' ? path + 1 : path, -1, *path == '-' ? -1 : 1);
+		bson_append_int32(&fields, *path == '-' ? path + 1 : path, -1,
+				  *path == '-' ? -1 : 1);
 	bson_append_document_end(&child, &fields);
 	bson_append_utf8(&child, "name", -1, index->name ? index->name : index->keys, -1);
 	if (index->unique)
 		bson_append_bool(&child, "unique", -1, true);
 	if (index->ttl_seconds)
 		bson_append_int32(&child, "expireAfterSeconds", -1,
-		                  index->ttl_seconds < 0 ? 0 : (int32_t)index->ttl_seconds);
+				  index->ttl_seconds < 0 ? 0 : (int32_t)index->ttl_seconds);
 	if (partial) {
 		bson_error_t error;
 		bson_t *filter = bson_new_from_json((const uint8_t *)partial, -1, &error);
@@ -163,7 +177,8 @@ static void append_index(bson_t *indexes, unsigned position, const struct mongo_
 	bson_append_document_end(indexes, &child);
 }
 
-static bool ensure_indexes(mongoc_client_t *client, const struct mongo_collection *collection, bson_error_t *error)
+static bool ensure_indexes(mongoc_client_t *client, const struct mongo_collection *collection,
+			   bson_error_t *error)
 {
 	cleanup(bson_freep) bson_t *command = bson_new();
 	unsigned n = 0;
@@ -176,10 +191,12 @@ static bool ensure_indexes(mongoc_client_t *client, const struct mongo_collectio
 	if (collection->outbox)
 		append_index(&indexes, n++, &outbox_index, mongo_outbox_partial);
 	bson_append_array_end(command, &indexes);
-	return !n || mongoc_client_write_command_with_opts(client, mongo.database, command, NULL, NULL, error);
+	return !n || mongoc_client_write_command_with_opts(client, mongo.database, command, NULL,
+							   NULL, error);
 }
 
-/* Pings and, when the database was away, ensures the indexes: an index must be there before the first write that relies on it. */
+/* Pings and, when the database was away, ensures the indexes: an index must be there before the
+ * first write that relies on it. */
 static bool look(bool was_up, char *why, size_t size)
 {
 	mongoc_client_t *client = mongoc_client_pool_pop(mongo.pool);
@@ -195,14 +212,16 @@ static bool look(bool was_up, char *why, size_t size)
 	}
 	ok = mongoc_client_command_simple(client, mongo.database, ping, NULL, NULL, &error);
 	if (ok && !was_up) {
-		mongo_each_collection(collection) {
+		mongo_each_collection(collection)
+		{
 			doing = collection->name;
 			ok = ensure_indexes(client, collection, &error);
 			if (!ok)
 				break;
 		}
 		if (!ok)
-			snprintf(why, size, "The database cannot make the indexes of '%s': %s", doing, error.message);
+			snprintf(why, size, "The database cannot make the indexes of '%s': %s",
+				 doing, error.message);
 	} else if (!ok)
 		snprintf(why, size, "The database does not answer: %s", error.message);
 	bson_destroy(ping);
@@ -257,12 +276,14 @@ static int unavailable(struct rpc_call *call)
 	return r;
 }
 
-int mongo_acquire(struct rpc_call *call, const struct mongo_collection *collection, struct mongo_handle *ret)
+int mongo_acquire(struct rpc_call *call, const struct mongo_collection *collection,
+		  struct mongo_handle *ret)
 {
 	mongoc_client_t *client;
 
 	if (rpc_remaining_ms(call) <= 0)
-		return rpc_fail_code(call, RPC_DEADLINE_EXCEEDED, "The deadline passed before the database was asked.");
+		return rpc_fail_code(call, RPC_DEADLINE_EXCEEDED,
+				     "The deadline passed before the database was asked.");
 	if (!mongo.pool || (mongo.watched && !atomic_load(&mongo.up)))
 		return unavailable(call);
 	client = mongoc_client_pool_pop(mongo.pool);
@@ -270,7 +291,8 @@ int mongo_acquire(struct rpc_call *call, const struct mongo_collection *collecti
 		return unavailable(call);
 	*ret = (struct mongo_handle){
 		.client = client,
-		.collection = mongoc_client_get_collection(client, mongo.database, collection->name),
+		.collection =
+			mongoc_client_get_collection(client, mongo.database, collection->name),
 	};
 	return 0;
 }
@@ -288,10 +310,14 @@ void mongo_append_deadline(struct rpc_call *call, bson_t *options_document)
 {
 	int64_t remaining = rpc_remaining_ms(call);
 
-	bson_append_int64(options_document, "maxTimeMS", -1, remaining < 1 ? 1 : remaining < SOCKET_MS ? remaining : SOCKET_MS);
+	bson_append_int64(options_document, "maxTimeMS", -1,
+			  remaining < 1           ? 1
+			  : remaining < SOCKET_MS ? remaining
+						  : SOCKET_MS);
 }
 
-/* "E11000 duplicate key error collection: souk_cart.carts index: user dup key: { user: \"ann\" }": the name, never the value. */
+/* "E11000 duplicate key error collection: souk_cart.carts index: user dup key: { user: \"ann\" }":
+ * the name, never the value. */
 static void note_duplicate(const struct mongo_collection *collection, const char *message)
 {
 	const char *start = strstr(message, "index: "), *end;
@@ -304,7 +330,8 @@ static void note_duplicate(const struct mongo_collection *collection, const char
 		const char *name = index->name ? index->name : index->keys;
 
 		end = start + strlen(name);
-		if (!strncmp(start, name, strlen(name)) && (!*end || !strncmp(end, " dup key", 8))) {
+		if (!strncmp(start, name, strlen(name)) &&
+		    (!*end || !strncmp(end, " dup key", 8))) {
 			snprintf(duplicate_index, sizeof(duplicate_index), "%s", name);
 			return;
 		}
@@ -317,10 +344,12 @@ const char *mongo_duplicate_index(const struct rpc_call *call)
 	return duplicate_index;
 }
 
-/* Server errors that pass: the primary moves, shuts down, is overrun. github.com/mongodb/mongo: src/mongo/base/error_codes.yml. */
+/* Server errors that pass: the primary moves, shuts down, is overrun. github.com/mongodb/mongo:
+ * src/mongo/base/error_codes.yml. */
 static bool is_passing(uint32_t code)
 {
-	static const uint32_t codes[] = { 6, 7, 64, 89, 91, 112, 189, 262, 9001, 10058, 10107, 11600, 11602, 13435, 13436 };
+	static const uint32_t codes[] = { 6,    7,     64,    89,    91,    112,   189,  262,
+					  9001, 10058, 10107, 11600, 11602, 13435, 13436 };
 
 	for (size_t i = 0; i < sizeof(codes) / sizeof(codes[0]); i++)
 		if (codes[i] == code)
@@ -330,8 +359,8 @@ static bool is_passing(uint32_t code)
 
 enum { DUPLICATE_KEY = 11000, DUPLICATE_KEY_UPDATE = 11001, MAX_TIME_EXPIRED = 50 };
 
-int mongo_failed(struct rpc_call *call, const struct mongo_collection *collection, const char *doing,
-                 const bson_error_t *error)
+int mongo_failed(struct rpc_call *call, const struct mongo_collection *collection,
+		 const char *doing, const bson_error_t *error)
 {
 	switch (error->domain) {
 	case MONGOC_ERROR_SERVER_SELECTION:
@@ -339,8 +368,8 @@ int mongo_failed(struct rpc_call *call, const struct mongo_collection *collectio
 		atomic_store(&mongo.up, false);
 		return unavailable(call);
 	case MONGOC_ERROR_STREAM:
-	case MONGOC_ERROR_CLIENT: /* authentication, too many waiting */
-	case MONGOC_ERROR_WRITE_CONCERN: /* applied, but not yet where it is safe: the caller must ask again */
+	case MONGOC_ERROR_CLIENT:        /* authentication, too many waiting */
+	case MONGOC_ERROR_WRITE_CONCERN: /* applied, but not yet where it is safe: ask again */
 		return unavailable(call);
 	case MONGOC_ERROR_SERVER:
 		if (error->code == DUPLICATE_KEY || error->code == DUPLICATE_KEY_UPDATE) {
@@ -348,7 +377,8 @@ int mongo_failed(struct rpc_call *call, const struct mongo_collection *collectio
 			return MONGO_DUPLICATE;
 		}
 		if (error->code == MAX_TIME_EXPIRED)
-			return rpc_fail_code(call, RPC_DEADLINE_EXCEEDED, "The database took longer than the deadline allows.");
+			return rpc_fail_code(call, RPC_DEADLINE_EXCEEDED,
+					     "The database took longer than the deadline allows.");
 		if (is_passing(error->code))
 			return unavailable(call);
 		break;
@@ -356,8 +386,8 @@ int mongo_failed(struct rpc_call *call, const struct mongo_collection *collectio
 		break;
 	}
 	/* The driver's sentence is nobody's but the operator's, and is known only here. */
-	log_error(call, "the database refused a command", { "collection", collection->name }, { "doing", doing },
-	          { "error", error->message });
+	log_error(call, "the database refused a command", { "collection", collection->name },
+		  { "doing", doing }, { "error", error->message });
 	return -EIO;
 }
 
@@ -368,7 +398,8 @@ int mongo_failed(struct rpc_call *call, const struct mongo_collection *collectio
 static int start(struct service *service, char **error)
 {
 	if (strlen(secret_key) < SECRET_KEY_MIN) {
-		*error = bson_strdup_printf("SOUK_SECRET_KEY has fewer than %d characters.", SECRET_KEY_MIN);
+		*error = bson_strdup_printf("SOUK_SECRET_KEY has fewer than %d characters.",
+					    SECRET_KEY_MIN);
 		return -EINVAL;
 	}
 	mongo.watched = true;
@@ -394,9 +425,11 @@ static bool ready(const char **why)
 
 static const struct option option_table[] = {
 	{ "MONGODB_URI", OPTION_SECRET, &options.uri, NULL,
-	  "the database: mongodb://user:password@host:port/database; without a database souk_<service>" },
+	  "the database: mongodb://user:password@host:port/database; without a database "
+	  "souk_<service>" },
 	{ "SECRET_KEY", OPTION_SECRET, &secret_key, NULL,
-	  "at least 32 characters, the same in all replicas: signs page tokens, hashes one-time tokens" },
+	  "at least 32 characters, the same in all replicas: signs page tokens, hashes one-time "
+	  "tokens" },
 	{ 0 },
 };
 

@@ -1,10 +1,11 @@
 /* The connection to the database, for mongo_read.c and mongo_write.c. */
 #pragma once
 
-#include <mongoc/mongoc.h>
 #include <common/mongo.h>
+#include <mongoc/mongoc.h>
 
-/* As mongo_open(), with a database that wins over the URI's; for tests on a server that all share. */
+/* As mongo_open(), with a database that wins over the URI's; for tests on a server that all
+ * share. */
 int mongo_open_database(const char *uri, const char *database, const char *service, char **error);
 
 /* A client of the pool, given back at the end of its scope, and the collection. */
@@ -15,11 +16,13 @@ struct mongo_handle {
 void mongo_handle_release(struct mongo_handle *handle);
 
 /* 0, or UNAVAILABLE or DEADLINE_EXCEEDED recorded in `call`. */
-int mongo_acquire(struct rpc_call *call, const struct mongo_collection *collection, struct mongo_handle *ret);
+int mongo_acquire(struct rpc_call *call, const struct mongo_collection *collection,
+		  struct mongo_handle *ret);
 
-/* Turns a driver's error into a result: MONGO_DUPLICATE, an rpc code recorded in `call`, or -EIO, logged with what was being done. */
-int mongo_failed(struct rpc_call *call, const struct mongo_collection *collection, const char *doing,
-                 const bson_error_t *error);
+/* Turns a driver's error into a result: MONGO_DUPLICATE, an rpc code recorded in `call`, or -EIO,
+ * logged with what was being done. */
+int mongo_failed(struct rpc_call *call, const struct mongo_collection *collection,
+		 const char *doing, const bson_error_t *error);
 
 /* Adds maxTimeMS: what is left of the call's deadline. */
 void mongo_append_deadline(struct rpc_call *call, bson_t *options);
@@ -31,4 +34,5 @@ void mongo_append_deadline(struct rpc_call *call, bson_t *options);
 extern const struct mongo_collection *const __start_mongo_collections[] __attribute__((weak));
 extern const struct mongo_collection *const __stop_mongo_collections[] __attribute__((weak));
 
-extern const char *const mongo_outbox_partial; /* the filter that finds documents with a non-empty outbox */
+/* The filter that finds documents with a non-empty outbox. */
+extern const char *const mongo_outbox_partial;

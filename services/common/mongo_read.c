@@ -1,12 +1,12 @@
 /* The service's documents: reading. */
+#include "mongo_private.h"
 #include <errno.h>
 #include <stdlib.h>
-#include "mongo_private.h"
 
 enum { LIMIT_DEFAULT = 100 };
 
-static mongoc_cursor_t *query_cursor(struct rpc_call *call, struct mongo_handle *handle, const struct mongo_query *query,
-                                     int64_t limit)
+static mongoc_cursor_t *query_cursor(struct rpc_call *call, struct mongo_handle *handle,
+				     const struct mongo_query *query, int64_t limit)
 {
 	cleanup(bson_freep) bson_t *options = bson_new(), *all = bson_new();
 
@@ -17,7 +17,8 @@ static mongoc_cursor_t *query_cursor(struct rpc_call *call, struct mongo_handle 
 	if (limit)
 		bson_append_int64(options, "limit", -1, limit);
 	mongo_append_deadline(call, options);
-	return mongoc_collection_find_with_opts(handle->collection, query->filter ? query->filter : all, options, NULL);
+	return mongoc_collection_find_with_opts(handle->collection,
+						query->filter ? query->filter : all, options, NULL);
 }
 
 static void cursor_freep(mongoc_cursor_t **cursor)
@@ -26,20 +27,21 @@ static void cursor_freep(mongoc_cursor_t **cursor)
 		mongoc_cursor_destroy(*cursor);
 }
 
-int mongo_read_(struct rpc_call *call, const struct mongo_collection *collection, const bson_t *document,
-                ProtobufCMessage **ret)
+int mongo_read_(struct rpc_call *call, const struct mongo_collection *collection,
+		const bson_t *document, ProtobufCMessage **ret)
 {
 	const char *why;
 	int r = document_read(rpc_arena(call), collection->type, document, ret, &why);
 
 	if (r)
-		log_error(call, "a stored document cannot be read", { "collection", collection->name }, { "error", why });
+		log_error(call, "a stored document cannot be read",
+			  { "collection", collection->name }, { "error", why });
 	return r;
 }
 
 /* Runs through a cursor. 0 at its end. */
-static int drain(struct rpc_call *call, const struct mongo_collection *collection, mongoc_cursor_t *cursor,
-                 mongo_each_function *each, void *data)
+static int drain(struct rpc_call *call, const struct mongo_collection *collection,
+		 mongoc_cursor_t *cursor, mongo_each_function *each, void *data)
 {
 	const bson_t *document;
 	bson_error_t error;
@@ -55,8 +57,8 @@ static int drain(struct rpc_call *call, const struct mongo_collection *collectio
 	return 0;
 }
 
-int mongo_each(struct rpc_call *call, const struct mongo_collection *collection, const struct mongo_query *query,
-               mongo_each_function *each, void *data)
+int mongo_each(struct rpc_call *call, const struct mongo_collection *collection,
+	       const struct mongo_query *query, mongo_each_function *each, void *data)
 {
 	cleanup(mongo_handle_release) struct mongo_handle handle = { 0 };
 	cleanup(cursor_freep) mongoc_cursor_t *cursor = NULL;
@@ -68,8 +70,8 @@ int mongo_each(struct rpc_call *call, const struct mongo_collection *collection,
 	return drain(call, collection, cursor, each, data);
 }
 
-int mongo_aggregate(struct rpc_call *call, const struct mongo_collection *collection, const bson_t *pipeline,
-                    mongo_each_function *each, void *data)
+int mongo_aggregate(struct rpc_call *call, const struct mongo_collection *collection,
+		    const bson_t *pipeline, mongo_each_function *each, void *data)
 {
 	cleanup(mongo_handle_release) struct mongo_handle handle = { 0 };
 	cleanup(cursor_freep) mongoc_cursor_t *cursor = NULL;
@@ -79,7 +81,8 @@ int mongo_aggregate(struct rpc_call *call, const struct mongo_collection *collec
 	if (r)
 		return r;
 	mongo_append_deadline(call, options);
-	cursor = mongoc_collection_aggregate(handle.collection, MONGOC_QUERY_NONE, pipeline, options, NULL);
+	cursor = mongoc_collection_aggregate(handle.collection, MONGOC_QUERY_NONE, pipeline,
+					     options, NULL);
 	return drain(call, collection, cursor, each, data);
 }
 
@@ -97,13 +100,14 @@ static int gather(void *data, struct rpc_call *call, const bson_t *document)
 
 	if (r)
 		return r;
-	all->messages = rpc_array_room(rpc_arena(call), all->messages, all->n, 1, sizeof(*all->messages));
+	all->messages =
+		rpc_array_room(rpc_arena(call), all->messages, all->n, 1, sizeof(*all->messages));
 	all->messages[all->n++] = message;
 	return 0;
 }
 
-int mongo_find_(struct rpc_call *call, const struct mongo_collection *collection, const struct mongo_query *query,
-                ProtobufCMessage ***ret, size_t *n_ret)
+int mongo_find_(struct rpc_call *call, const struct mongo_collection *collection,
+		const struct mongo_query *query, ProtobufCMessage ***ret, size_t *n_ret)
 {
 	struct gathering all = { .collection = collection };
 	struct mongo_query bounded = *query;
@@ -119,8 +123,8 @@ int mongo_find_(struct rpc_call *call, const struct mongo_collection *collection
 	return 0;
 }
 
-int mongo_find_one_(struct rpc_call *call, const struct mongo_collection *collection, const struct mongo_query *query,
-                    ProtobufCMessage **ret)
+int mongo_find_one_(struct rpc_call *call, const struct mongo_collection *collection,
+		    const struct mongo_query *query, ProtobufCMessage **ret)
 {
 	struct mongo_query one = *query;
 	ProtobufCMessage **messages;
@@ -137,13 +141,16 @@ int mongo_find_one_(struct rpc_call *call, const struct mongo_collection *collec
 	return 0;
 }
 
-int mongo_get_(struct rpc_call *call, const struct mongo_collection *collection, const char *id, ProtobufCMessage **ret)
+int mongo_get_(struct rpc_call *call, const struct mongo_collection *collection, const char *id,
+	       ProtobufCMessage **ret)
 {
-	return mongo_find_one_(call, collection, &(struct mongo_query){ .filter = DOC(call, "_id", BCON_UTF8(id)) }, ret);
+	return mongo_find_one_(call, collection,
+			       &(struct mongo_query){ .filter = DOC(call, "_id", BCON_UTF8(id)) },
+			       ret);
 }
 
-int mongo_count(struct rpc_call *call, const struct mongo_collection *collection, const bson_t *filter, int64_t limit,
-                int64_t *ret)
+int mongo_count(struct rpc_call *call, const struct mongo_collection *collection,
+		const bson_t *filter, int64_t limit, int64_t *ret)
 {
 	cleanup(mongo_handle_release) struct mongo_handle handle = { 0 };
 	cleanup(bson_freep) bson_t *options = bson_new(), *all = bson_new();
@@ -156,7 +163,8 @@ int mongo_count(struct rpc_call *call, const struct mongo_collection *collection
 	if (limit)
 		bson_append_int64(options, "limit", -1, limit);
 	mongo_append_deadline(call, options);
-	count = mongoc_collection_count_documents(handle.collection, filter ? filter : all, options, NULL, NULL, &error);
+	count = mongoc_collection_count_documents(handle.collection, filter ? filter : all, options,
+						  NULL, NULL, &error);
 	if (count < 0)
 		return mongo_failed(call, collection, "count", &error);
 	*ret = count;

@@ -1,14 +1,14 @@
 /* The service's documents: inserting, changing one under a condition, deleting. */
+#include "errors.msg.h"
+#include "mongo_private.h"
+#include <common/answers.h>
+#include <common/outbox.h>
 #include <errno.h>
 #include <inttypes.h>
+#include <sodium.h>
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
-#include <sodium.h>
-#include <common/answers.h>
-#include <common/outbox.h>
-#include "errors.msg.h"
-#include "mongo_private.h"
 
 enum { ATTEMPTS = 8 };
 
@@ -30,10 +30,11 @@ static void append_event(bson_t *array, unsigned position, const struct rpc_even
 	bson_append_utf8(&child, "bus_subject", -1, event->subject, -1);
 	bson_append_utf8(&child, "subject", -1, event->about, -1);
 	bson_append_date_time(&child, "time", -1, event->time_ms);
-	bson_append_utf8(&child, "traceparent", -1, event->traceparent ? event->traceparent : "", -1);
+	bson_append_utf8(&child, "traceparent", -1, event->traceparent ? event->traceparent : "",
+			 -1);
 	bson_append_binary(&child, "payload", -1, BSON_SUBTYPE_BINARY,
-	                   event->payload.data ? event->payload.data : (const uint8_t *)"",
-	                   (uint32_t)event->payload.len);
+			   event->payload.data ? event->payload.data : (const uint8_t *)"",
+			   (uint32_t)event->payload.len);
 	bson_append_document_end(array, &child);
 }
 
@@ -65,25 +66,32 @@ static void append_push(bson_t *push, const char *array, const bson_t *element, 
  */
 
 /* The record with its version at 1 and without the arrays that are written from elsewhere. */
-static ProtobufCMessage *prepare(struct rpc_call *call, const ProtobufCMessage *record, const struct mongo_insert *insert)
+static ProtobufCMessage *prepare(struct rpc_call *call, const ProtobufCMessage *record,
+				 const struct mongo_insert *insert)
 {
 	const ProtobufCMessageDescriptor *descriptor = record->descriptor;
 	ProtobufCMessage *copy = rpc_memdup(call, record, descriptor->sizeof_message);
-	const ProtobufCFieldDescriptor *field = protobuf_c_message_descriptor_get_field_by_name(descriptor, "version");
+	const ProtobufCFieldDescriptor *field =
+		protobuf_c_message_descriptor_get_field_by_name(descriptor, "version");
 
-	if (field && field->type == PROTOBUF_C_TYPE_INT64 && !*(int64_t *)rpc_field_value(copy, field))
+	if (field && field->type == PROTOBUF_C_TYPE_INT64 &&
+	    !*(int64_t *)rpc_field_value(copy, field))
 		*(int64_t *)rpc_field_value(copy, field) = 1;
-	field = insert->events ? protobuf_c_message_descriptor_get_field_by_name(descriptor, "outbox") : NULL;
+	field = insert->events
+			? protobuf_c_message_descriptor_get_field_by_name(descriptor, "outbox")
+			: NULL;
 	if (field)
 		rpc_field_clear(copy, field);
-	field = insert->answer ? protobuf_c_message_descriptor_get_field_by_name(descriptor, "answers") : NULL;
+	field = insert->answer
+			? protobuf_c_message_descriptor_get_field_by_name(descriptor, "answers")
+			: NULL;
 	if (field)
 		rpc_field_clear(copy, field);
 	return copy;
 }
 
-int mongo_insert_(struct rpc_call *call, const struct mongo_collection *collection, const ProtobufCMessage *record,
-                  const struct mongo_insert *insert)
+int mongo_insert_(struct rpc_call *call, const struct mongo_collection *collection,
+		  const ProtobufCMessage *record, const struct mongo_insert *insert)
 {
 	cleanup(mongo_handle_release) struct mongo_handle handle = { 0 };
 	cleanup(bson_freep) bson_t *document = bson_new();
@@ -178,8 +186,9 @@ static bson_t *operators_of(struct rpc_call *call, const struct mongo_update *up
 	if (update->answer)
 		append_push(push, "answers", update->answer->document, MONGO_ANSWERS_MAX);
 	if (update->cause) {
-		cleanup(bson_freep) bson_t *seen = BCON_NEW("id", BCON_UTF8(update->cause->id), "time",
-		                                            BCON_DATE_TIME(rpc_now_ms(call)));
+		cleanup(bson_freep) bson_t *seen =
+			BCON_NEW("id", BCON_UTF8(update->cause->id), "time",
+				 BCON_DATE_TIME(rpc_now_ms(call)));
 
 		append_push(push, "seen_events", seen, MONGO_SEEN_MAX);
 	}
@@ -194,7 +203,9 @@ static int64_t number_of(const bson_t *reply, const char *key)
 {
 	bson_iter_t iter;
 
-	return bson_iter_init_find(&iter, reply, key) && BSON_ITER_HOLDS_NUMBER(&iter) ? bson_iter_as_int64(&iter) : 0;
+	return bson_iter_init_find(&iter, reply, key) && BSON_ITER_HOLDS_NUMBER(&iter)
+		       ? bson_iter_as_int64(&iter)
+		       : 0;
 }
 
 static void reply_destroyp(bson_t *reply)
@@ -204,7 +215,7 @@ static void reply_destroyp(bson_t *reply)
 
 /* Nothing matched: because the condition does not hold, or because the relay is behind? */
 static int explain_no_match(struct rpc_call *call, const struct mongo_collection *collection,
-                            const struct mongo_update *update)
+			    const struct mongo_update *update)
 {
 	cleanup(bson_freep) bson_t *full = NULL;
 	int64_t count = 0;
@@ -224,11 +235,12 @@ static int explain_no_match(struct rpc_call *call, const struct mongo_collection
 	return r;
 }
 
-int mongo_update_(struct rpc_call *call, const struct mongo_collection *collection, const struct mongo_update *update)
+int mongo_update_(struct rpc_call *call, const struct mongo_collection *collection,
+		  const struct mongo_update *update)
 {
 	cleanup(mongo_handle_release) struct mongo_handle handle = { 0 };
-	cleanup(bson_freep) bson_t *selector = selector_of(update, false), *operators = operators_of(call, update),
-	                   *options = bson_new();
+	cleanup(bson_freep) bson_t *selector = selector_of(update, false),
+				   *operators = operators_of(call, update), *options = bson_new();
 	cleanup(reply_destroyp) bson_t reply = BSON_INITIALIZER;
 	bson_error_t error;
 	bool inserted, ok;
@@ -242,14 +254,17 @@ int mongo_update_(struct rpc_call *call, const struct mongo_collection *collecti
 	if (r)
 		return r;
 	bson_destroy(&reply);
-	ok = mongoc_collection_update_one(handle.collection, selector, operators, options, &reply, &error);
+	ok = mongoc_collection_update_one(handle.collection, selector, operators, options, &reply,
+					  &error);
 	mongo_handle_release(&handle);
 	if (!ok) {
 		struct mongo_update plain = *update;
 
 		r = mongo_failed(call, collection, "update", &error);
-		/* The document is there, but was not before, or does not meet the condition: then it is an update like any other. */
-		if (r != MONGO_DUPLICATE || !update->upsert || strcmp(mongo_duplicate_index(call), "_id"))
+		/* The document is there, but was not before, or does not meet the condition: then
+		 * it is an update like any other. */
+		if (r != MONGO_DUPLICATE || !update->upsert ||
+		    strcmp(mongo_duplicate_index(call), "_id"))
 			return r;
 		plain.upsert = false;
 		return mongo_update_(call, collection, &plain);
@@ -266,8 +281,8 @@ int mongo_update_(struct rpc_call *call, const struct mongo_collection *collecti
 	return 0;
 }
 
-int mongo_update_many(struct rpc_call *call, const struct mongo_collection *collection, const bson_t *filter,
-                      const bson_t *update, int64_t *n_ret)
+int mongo_update_many(struct rpc_call *call, const struct mongo_collection *collection,
+		      const bson_t *filter, const bson_t *update, int64_t *n_ret)
 {
 	cleanup(mongo_handle_release) struct mongo_handle handle = { 0 };
 	cleanup(reply_destroyp) bson_t reply = BSON_INITIALIZER;
@@ -287,7 +302,8 @@ int mongo_update_many(struct rpc_call *call, const struct mongo_collection *coll
  * Deleting
  */
 
-int mongo_delete(struct rpc_call *call, const struct mongo_collection *collection, const char *id, const bson_t *filter)
+int mongo_delete(struct rpc_call *call, const struct mongo_collection *collection, const char *id,
+		 const bson_t *filter)
 {
 	cleanup(mongo_handle_release) struct mongo_handle handle = { 0 };
 	cleanup(bson_freep) bson_t *selector = BCON_NEW("_id", BCON_UTF8(id));
@@ -306,7 +322,8 @@ int mongo_delete(struct rpc_call *call, const struct mongo_collection *collectio
 	return number_of(&reply, "deletedCount") ? 0 : MONGO_NOT_MATCHED;
 }
 
-int mongo_delete_many(struct rpc_call *call, const struct mongo_collection *collection, const bson_t *filter, int64_t *n_ret)
+int mongo_delete_many(struct rpc_call *call, const struct mongo_collection *collection,
+		      const bson_t *filter, int64_t *n_ret)
 {
 	cleanup(mongo_handle_release) struct mongo_handle handle = { 0 };
 	cleanup(reply_destroyp) bson_t reply = BSON_INITIALIZER;
@@ -326,12 +343,13 @@ int mongo_delete_many(struct rpc_call *call, const struct mongo_collection *coll
  * Conditions that others met first
  */
 
-int mongo_event_seen(struct rpc_call *call, const struct mongo_collection *collection, const char *id,
-                     const struct rpc_event *event, bool *ret)
+int mongo_event_seen(struct rpc_call *call, const struct mongo_collection *collection,
+		     const char *id, const struct rpc_event *event, bool *ret)
 {
 	int64_t count;
-	int r = mongo_count(call, collection, DOC(call, "_id", BCON_UTF8(id), "seen_events.id", BCON_UTF8(event->id)), 1,
-	                    &count);
+	int r = mongo_count(call, collection,
+			    DOC(call, "_id", BCON_UTF8(id), "seen_events.id", BCON_UTF8(event->id)),
+			    1, &count);
 
 	if (!r)
 		*ret = count > 0;
@@ -343,8 +361,10 @@ int mongo_attempt(struct rpc_call *call, int *attempt, const char *name)
 	if (*attempt >= ATTEMPTS)
 		return rpc_fail(call, WRITE_CONFLICT, { "name", name });
 	if (rpc_remaining_ms(call) <= 0)
-		return rpc_fail_code(call, RPC_DEADLINE_EXCEEDED, "The deadline passed while others changed the same.");
-	/* At random, so that the losers of one round do not meet again in the next; up to 1, 2, 4, ... 64 ms. */
+		return rpc_fail_code(call, RPC_DEADLINE_EXCEEDED,
+				     "The deadline passed while others changed the same.");
+	/* At random, so that the losers of one round do not meet again in the next; up to 1, 2, 4,
+	 * ... 64 ms. */
 	if (*attempt) {
 		uint32_t microseconds = randombytes_uniform(1000U << (*attempt - 1));
 

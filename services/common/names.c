@@ -1,6 +1,6 @@
 /* Resource names: "products/tea", "users/ann/addresses/7". */
-#include <string.h>
 #include <common/names.h>
+#include <string.h>
 
 enum { ID_MAX = 128 };
 
@@ -25,7 +25,8 @@ const char *name_of(struct rpc_call *call, const char *collection, const char *i
 	return id && *id ? rpc_printf(call, "%s/%s", collection, id) : "";
 }
 
-const char *name_join(struct rpc_call *call, const char *parent, const char *collection, const char *id)
+const char *name_join(struct rpc_call *call, const char *parent, const char *collection,
+		      const char *id)
 {
 	return rpc_printf(call, "%s/%s/%s", parent, collection, id);
 }
@@ -37,6 +38,7 @@ bool name_is(const char *name, const char *collection)
 	if (strncmp(name, collection, length) || name[length] != '/')
 		return false;
 	name += length + 1;
-	id_length = strspn(name, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~");
+	id_length =
+		strspn(name, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~");
 	return id_length >= 1 && id_length <= ID_MAX && !name[id_length];
 }

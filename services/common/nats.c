@@ -1,4 +1,6 @@
 /* The bus: the connection to NATS, streams, publishing. */
+#include "errors.msg.h"
+#include "nats_private.h"
 #include <ctype.h>
 #include <errno.h>
 #include <pthread.h>
@@ -6,8 +8,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
-#include "errors.msg.h"
-#include "nats_private.h"
 
 static struct {
 	natsConnection *connection;
@@ -20,15 +20,27 @@ static struct {
 	const char *url, *ca_file, *prefix;
 	size_t stream_bytes;
 	int64_t stream_age_ms, replicas;
-} options = { .prefix = "", .ca_file = "", .stream_bytes = 1 << 30, .stream_age_ms = 30LL * 24 * 3600 * 1000, .replicas = 1 };
+} options = { .prefix = "",
+	      .ca_file = "",
+	      .stream_bytes = 1 << 30,
+	      .stream_age_ms = 30LL * 24 * 3600 * 1000,
+	      .replicas = 1 };
 
-enum { RECONNECT_MS = 500, ACK_WAIT_MS = 5000, PENDING_MAX = 1024, SERVERS_MAX = 16, DEDUPE_MS = 120000, STREAMS_MAX = 64 };
+enum {
+	RECONNECT_MS = 500,
+	ACK_WAIT_MS = 5000,
+	PENDING_MAX = 1024,
+	SERVERS_MAX = 16,
+	DEDUPE_MS = 120000,
+	STREAMS_MAX = 64
+};
 
 void (*nats_before_close)(void);
 
 bool nats_connected(void)
 {
-	return nats.connection && natsConnection_Status(nats.connection) == NATS_CONN_STATUS_CONNECTED;
+	return nats.connection &&
+	       natsConnection_Status(nats.connection) == NATS_CONN_STATUS_CONNECTED;
 }
 
 const char *nats_service(void)
@@ -50,7 +62,9 @@ const char *nats_unprefixed(const char *subject)
 {
 	size_t length = strlen(nats.prefix);
 
-	return length && !strncmp(subject, nats.prefix, length) && subject[length] == '.' ? subject + length + 1 : subject;
+	return length && !strncmp(subject, nats.prefix, length) && subject[length] == '.'
+		       ? subject + length + 1
+		       : subject;
 }
 
 void nats_stream_name(const char *domain, char ret[NATS_NAME_MAX])
@@ -156,7 +170,9 @@ static struct {
 	struct rpc_event *const *events;
 	bool *acked;
 	size_t n, n_answered, next; /* acks come in order: look from `next` on */
-} batch = { .one_at_a_time = PTHREAD_MUTEX_INITIALIZER, .lock = PTHREAD_MUTEX_INITIALIZER, .changed = PTHREAD_COND_INITIALIZER };
+} batch = { .one_at_a_time = PTHREAD_MUTEX_INITIALIZER,
+	    .lock = PTHREAD_MUTEX_INITIALIZER,
+	    .changed = PTHREAD_COND_INITIALIZER };
 
 static void on_ack(jsCtx *js, natsMsg *message, jsPubAck *ack, jsPubAckErr *error, void *closure)
 {
@@ -244,7 +260,8 @@ static void wait_for_acks(size_t n_sent, int64_t timeout_ms)
 	pthread_mutex_unlock(&batch.lock);
 }
 
-int nats_publish(struct rpc_call *call, struct rpc_event *const *events, size_t n_events, size_t *n_ret)
+int nats_publish(struct rpc_call *call, struct rpc_event *const *events, size_t n_events,
+		 size_t *n_ret)
 {
 	int64_t remaining = rpc_remaining_ms(call);
 	bool *acked = rpc_alloc(call, n_events + 1);
@@ -295,7 +312,8 @@ static natsStatus set_servers(natsOptions *settings, const char *url)
 	int n = 0;
 	natsStatus status;
 
-	for (char *server = strtok_r(copy, ",", &save); server && n < SERVERS_MAX; server = strtok_r(NULL, ",", &save))
+	for (char *server = strtok_r(copy, ",", &save); server && n < SERVERS_MAX;
+	     server = strtok_r(NULL, ",", &save))
 		servers[n++] = server;
 	status = natsOptions_SetServers(settings, servers, n);
 	free(copy);
@@ -401,12 +419,18 @@ natsConnection *nats_connection(void)
 }
 
 static const struct option option_table[] = {
-	{ "NATS_URL", OPTION_SECRET, &options.url, NULL, "the bus: nats://user:password@host:port, several separated by commas" },
-	{ "NATS_CA_FILE", OPTION_STRING, &options.ca_file, "", "certificates to trust for tls:// URLs" },
-	{ "NATS_PREFIX", OPTION_STRING, &options.prefix, "", "before all subjects and streams, so that tests share a server" },
-	{ "NATS_STREAM_BYTES", OPTION_SIZE, &options.stream_bytes, "1GiB", "of a stream that is made; the oldest events go first" },
-	{ "NATS_STREAM_AGE", OPTION_DURATION, &options.stream_age_ms, "30d", "how long a stream that is made keeps events" },
-	{ "NATS_REPLICAS", OPTION_INTEGER, &options.replicas, "1", "copies of a stream that is made", 1, 5 },
+	{ "NATS_URL", OPTION_SECRET, &options.url, NULL,
+	  "the bus: nats://user:password@host:port, several separated by commas" },
+	{ "NATS_CA_FILE", OPTION_STRING, &options.ca_file, "",
+	  "certificates to trust for tls:// URLs" },
+	{ "NATS_PREFIX", OPTION_STRING, &options.prefix, "",
+	  "before all subjects and streams, so that tests share a server" },
+	{ "NATS_STREAM_BYTES", OPTION_SIZE, &options.stream_bytes, "1GiB",
+	  "of a stream that is made; the oldest events go first" },
+	{ "NATS_STREAM_AGE", OPTION_DURATION, &options.stream_age_ms, "30d",
+	  "how long a stream that is made keeps events" },
+	{ "NATS_REPLICAS", OPTION_INTEGER, &options.replicas, "1",
+	  "copies of a stream that is made", 1, 5 },
 	{ 0 },
 };
 

@@ -1,4 +1,5 @@
 /* Events on the bus: CloudEvents 1.0, NATS binding, binary mode; and wake-ups for watchers. */
+#include "nats_private.h"
 #include <errno.h>
 #include <inttypes.h>
 #include <pthread.h>
@@ -6,7 +7,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
-#include "nats_private.h"
 
 enum { LISTENER_ARENA = 1 << 20 };
 
@@ -79,8 +79,8 @@ static int64_t parse_time(const char *text)
 	int milliseconds = 0;
 	struct tm tm = { 0 };
 
-	if (sscanf(text, "%4d-%2d-%2dT%2d:%2d:%2d.%3d", &tm.tm_year, &tm.tm_mon, &tm.tm_mday, &tm.tm_hour, &tm.tm_min,
-	           &tm.tm_sec, &milliseconds) < 6)
+	if (sscanf(text, "%4d-%2d-%2dT%2d:%2d:%2d.%3d", &tm.tm_year, &tm.tm_mon, &tm.tm_mday,
+		   &tm.tm_hour, &tm.tm_min, &tm.tm_sec, &milliseconds) < 6)
 		return 0;
 	tm.tm_year -= 1900;
 	tm.tm_mon--;
@@ -114,7 +114,8 @@ int nats_event_write(const struct rpc_event *event, natsMsg **ret)
 	nats_subject(event->subject, subject);
 	print_time(event->time_ms, moment, sizeof(moment));
 	print_source(event->type, source, sizeof(source));
-	status = natsMsg_Create(&message, subject, NULL, (const char *)event->payload.data, (int)event->payload.len);
+	status = natsMsg_Create(&message, subject, NULL, (const char *)event->payload.data,
+				(int)event->payload.len);
 	if (status == NATS_OK)
 		status = set_header(message, "ce-specversion", "1.0");
 	if (status == NATS_OK)
@@ -158,12 +159,15 @@ int nats_event_read(struct arena *arena, natsMsg *message, struct rpc_event *ret
 		.time_ms = parse_time(get_header(arena, message, "ce-time")),
 	};
 
-	if (strcmp(get_header(arena, message, "ce-specversion"), "1.0") || !*event.id || !*event.type)
+	if (strcmp(get_header(arena, message, "ce-specversion"), "1.0") || !*event.id ||
+	    !*event.type)
 		return -EBADMSG;
 	event.subject = arena_strndup(arena, subject, strlen(subject));
 	if (size > 0)
-		event.payload = (ProtobufCBinaryData){ .data = arena_memdup(arena, natsMsg_GetData(message), (size_t)size),
-			                               .len = (size_t)size };
+		event.payload =
+			(ProtobufCBinaryData){ .data = arena_memdup(arena, natsMsg_GetData(message),
+								    (size_t)size),
+					       .len = (size_t)size };
 	*ret = event;
 	return 0;
 }
@@ -181,7 +185,8 @@ struct nats_listener {
 	bool is_ended;
 };
 
-static void on_message(natsConnection *connection, natsSubscription *subscription, natsMsg *message, void *closure)
+static void on_message(natsConnection *connection, natsSubscription *subscription, natsMsg *message,
+		       void *closure)
 {
 	struct nats_listener *listener = closure;
 	struct rpc_event event;
@@ -189,9 +194,11 @@ static void on_message(natsConnection *connection, natsSubscription *subscriptio
 
 	(void)connection;
 	(void)subscription;
-	/* A message of JetStream has at most 1 MiB, headers included, and decoding does not make it longer. */
+	/* A message of JetStream has at most 1 MiB, headers included, and decoding does not make it
+	 * longer. */
 	arena = arena_new(4 * LISTENER_ARENA);
-	if (arena && natsMsg_GetDataLength(message) <= LISTENER_ARENA && !nats_event_read(arena, message, &event))
+	if (arena && natsMsg_GetDataLength(message) <= LISTENER_ARENA &&
+	    !nats_event_read(arena, message, &event))
 		listener->notify(listener->data, &event);
 	arena_free(arena);
 	natsMsg_Destroy(message);
@@ -208,7 +215,8 @@ static void on_complete(void *closure)
 	pthread_mutex_unlock(&listener->lock);
 }
 
-int nats_listen(const char *subject, nats_notify_function *notify, void *data, struct nats_listener **ret)
+int nats_listen(const char *subject, nats_notify_function *notify, void *data,
+		struct nats_listener **ret)
 {
 	struct nats_listener *listener = calloc(1, sizeof(*listener));
 	char full[NATS_SUBJECT_MAX];
@@ -216,12 +224,16 @@ int nats_listen(const char *subject, nats_notify_function *notify, void *data, s
 
 	if (!listener)
 		return -ENOMEM;
-	*listener = (struct nats_listener){ .notify = notify, .data = data,
-		                            .lock = PTHREAD_MUTEX_INITIALIZER, .ended = PTHREAD_COND_INITIALIZER };
+	*listener = (struct nats_listener){ .notify = notify,
+					    .data = data,
+					    .lock = PTHREAD_MUTEX_INITIALIZER,
+					    .ended = PTHREAD_COND_INITIALIZER };
 	nats_subject(subject, full);
-	status = natsConnection_Subscribe(&listener->subscription, nats_connection(), full, on_message, listener);
+	status = natsConnection_Subscribe(&listener->subscription, nats_connection(), full,
+					  on_message, listener);
 	if (status == NATS_OK)
-		status = natsSubscription_SetOnCompleteCB(listener->subscription, on_complete, listener);
+		status = natsSubscription_SetOnCompleteCB(listener->subscription, on_complete,
+							  listener);
 	if (status != NATS_OK) {
 		natsSubscription_Destroy(listener->subscription);
 		free(listener);

@@ -1,13 +1,14 @@
 /* The connection to NATS, for events.c and the dead-letter tool. */
 #pragma once
 
-#include <stdatomic.h>
-#include <nats/nats.h>
 #include <common/nats.h>
+#include <nats/nats.h>
+#include <stdatomic.h>
 
 enum { NATS_NAME_MAX = 96, NATS_SUBJECT_MAX = 256 };
 
-/* Stops the consumers before the connection goes; set by events.c, so that a program without consumers does not carry them. */
+/* Stops the consumers before the connection goes; set by events.c, so that a program without
+ * consumers does not carry them. */
 extern void (*nats_before_close)(void);
 
 bool nats_connected(void);
@@ -16,19 +17,22 @@ natsConnection *nats_connection(void);
 jsCtx *nats_js(void); /* NULL before the module has started */
 
 /* With the prefix of tests. */
-void nats_subject(const char *subject, char ret[NATS_SUBJECT_MAX]);       /* "souk.orders.>" */
+void nats_subject(const char *subject, char ret[NATS_SUBJECT_MAX]); /* "souk.orders.>" */
 const char *nats_unprefixed(const char *subject);
-void nats_stream_name(const char *domain, char ret[NATS_NAME_MAX]);       /* "orders": "ORDERS" */
+void nats_stream_name(const char *domain, char ret[NATS_NAME_MAX]); /* "orders": "ORDERS" */
 
-/* Makes the domain's stream when it is not there; "dlq" is the dead letters'. 0, or -EAGAIN with *why. */
+/* Makes the domain's stream when it is not there; "dlq" is the dead letters'. 0, or -EAGAIN with
+ * *why. */
 int nats_ensure_stream(const char *domain, const char **why);
 void nats_forget_streams(void); /* they may be gone: look again */
 
-/* An event as a message of the CloudEvents NATS binding, binary mode, and back. -EBADMSG for a message that is none. */
+/* An event as a message of the CloudEvents NATS binding, binary mode, and back. -EBADMSG for a
+ * message that is none. */
 int nats_event_write(const struct rpc_event *event, natsMsg **ret);
 int nats_event_read(struct arena *arena, natsMsg *message, struct rpc_event *ret);
 
-/* Keeps a message that `service` cannot handle, with the reason: 0 when it is stored for sure, else negative. dead_letters.c */
+/* Keeps a message that `service` cannot handle, with the reason: 0 when it is stored for sure, else
+ * negative. dead_letters.c */
 int dead_letter_store(const char *service, natsMsg *message, const char *reason);
 
 /* Header values, percent-encoded as the binding says (3.1.3.2). */

@@ -1,11 +1,12 @@
-/* The outbox's relay: finds documents with events, publishes, waits for the acks, takes the events out. */
-#include <errno.h>
-#include <string.h>
+/* The outbox's relay: finds documents with events, publishes, waits for the acks, takes the events
+ * out. */
+#include "mongo_private.h"
+#include "store.msg.h"
 #include <common/clock.h>
 #include <common/nats.h>
 #include <common/outbox.h>
-#include "mongo_private.h"
-#include "store.msg.h"
+#include <errno.h>
+#include <string.h>
 
 enum { INTERVAL_MS = 1000, DOCUMENTS_MAX = 64, EVENTS_MAX = 512 };
 
@@ -42,7 +43,8 @@ static int read_event(struct rpc_call *call, const bson_iter_t *iter, struct rpc
 	if (BSON_ITER_HOLDS_DOCUMENT(iter)) {
 		bson_iter_document(iter, &size, &bytes);
 		is_read = bson_init_static(&element, bytes, size) &&
-		          !document_read_embedded(rpc_arena(call), &OutboxEvent_descriptor, &element, &message, &why);
+			  !document_read_embedded(rpc_arena(call), &OutboxEvent_descriptor,
+						  &element, &message, &why);
 	}
 	if (!is_read) {
 		log_error(call, "an event in an outbox cannot be read", { "error", why });
@@ -98,7 +100,8 @@ static int gather(void *data, struct rpc_call *call, const bson_t *document)
 }
 
 /* Takes out those of the document's events that are stored on the bus. */
-static int pull(struct rpc_call *call, const struct turn *turn, const struct pending *pending, size_t n_acked)
+static int pull(struct rpc_call *call, const struct turn *turn, const struct pending *pending,
+		size_t n_acked)
 {
 	cleanup(bson_freep) bson_t *ids = bson_new();
 	int r;
@@ -113,7 +116,8 @@ static int pull(struct rpc_call *call, const struct turn *turn, const struct pen
 	if (bson_empty(ids))
 		return 0;
 	r = mongo_update(call, pending->collection, .id = pending->id, .keep_version = true,
-	                 .update = DOC(call, "$pull", "{", "outbox", "{", "id", "{", "$in", BCON_ARRAY(ids), "}", "}", "}"));
+			 .update = DOC(call, "$pull", "{", "outbox", "{", "id", "{", "$in",
+				       BCON_ARRAY(ids), "}", "}", "}"));
 	/* The document may be gone by now, or another relay was faster. */
 	return r == MONGO_NOT_MATCHED ? 0 : r;
 }
@@ -122,9 +126,12 @@ static void measure(struct rpc_call *call, const struct turn *turn, size_t n_ack
 {
 	int64_t age = turn->oldest_ms ? rpc_now_ms(call) - turn->oldest_ms : 0;
 
-	metric_add(metric_counter("outbox_published_total", NULL, "Events that the relay published."), (double)n_acked);
-	metric_set(metric_gauge("outbox_oldest_seconds", NULL, "Age of the oldest event that waited at the relay's last turn."),
-	           (double)age / 1000);
+	metric_add(
+		metric_counter("outbox_published_total", NULL, "Events that the relay published."),
+		(double)n_acked);
+	metric_set(metric_gauge("outbox_oldest_seconds", NULL,
+				"Age of the oldest event that waited at the relay's last turn."),
+		   (double)age / 1000);
 }
 
 int outbox_relay(void *data, struct rpc_call *call)
@@ -134,17 +141,20 @@ int outbox_relay(void *data, struct rpc_call *call)
 	int r = 0, result;
 
 	(void)data;
-	mongo_each_collection(collection) {
+	mongo_each_collection(collection)
+	{
 		size_t before = turn->n_events;
 
 		if (!collection->outbox || turn->n_events == EVENTS_MAX)
 			continue;
 		turn->collection = collection;
-		r = mongo_each(call, collection,
-		               &(struct mongo_query){ .filter = DOC(call, "outbox.id", "{", "$gt", BCON_UTF8(""), "}"),
-		                                      .projection = DOC(call, "outbox", BCON_INT32(1)),
-		                                      .limit = DOCUMENTS_MAX },
-		               gather, turn);
+		r = mongo_each(
+			call, collection,
+			&(struct mongo_query){
+				.filter = DOC(call, "outbox.id", "{", "$gt", BCON_UTF8(""), "}"),
+				.projection = DOC(call, "outbox", BCON_INT32(1)),
+				.limit = DOCUMENTS_MAX },
+			gather, turn);
 		if (r)
 			return r > 0 ? 0 : r; /* the database is away: ready() says so */
 		turn->more |= turn->n_events - before >= DOCUMENTS_MAX;

@@ -1,15 +1,21 @@
 /* Pages of lists: sizes, signed tokens, keyset paging over a collection. */
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sodium.h>
+#include "errors.msg.h"
+#include "page_token.msg.h"
 #include <common/clock.h>
 #include <common/page.h>
 #include <common/secrets.h>
-#include "errors.msg.h"
-#include "page_token.msg.h"
+#include <sodium.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 
-enum { SORT_FIELDS_MAX = 4, TOKEN_LIFE_MS = 24 * 3600 * 1000, MAC_SIZE = 16, TOKEN_TEXT_MAX = 2048, HASH_SIZE = 16 };
+enum {
+	SORT_FIELDS_MAX = 4,
+	TOKEN_LIFE_MS = 24 * 3600 * 1000,
+	MAC_SIZE = 16,
+	TOKEN_TEXT_MAX = 2048,
+	HASH_SIZE = 16
+};
 
 int page_size(struct rpc_call *call, int32_t asked, int32_t *ret)
 {
@@ -26,7 +32,8 @@ int page_size(struct rpc_call *call, int32_t asked, int32_t *ret)
  */
 
 /* The method's arguments but for the page, and whose list it is. */
-static void hash_arguments(struct rpc_call *call, const ProtobufCMessage *request, uint8_t ret[HASH_SIZE])
+static void hash_arguments(struct rpc_call *call, const ProtobufCMessage *request,
+			   uint8_t ret[HASH_SIZE])
 {
 	static const char *const page_fields[] = { "page_size", "page_token" };
 	const ProtobufCMessageDescriptor *descriptor = request->descriptor;
@@ -44,7 +51,8 @@ static void hash_arguments(struct rpc_call *call, const ProtobufCMessage *reques
 	}
 	packed = rpc_pack(rpc_arena(call), copy);
 	crypto_generichash_init(&state, NULL, 0, HASH_SIZE);
-	crypto_generichash_update(&state, (const uint8_t *)descriptor->name, strlen(descriptor->name) + 1);
+	crypto_generichash_update(&state, (const uint8_t *)descriptor->name,
+				  strlen(descriptor->name) + 1);
 	crypto_generichash_update(&state, (const uint8_t *)user, strlen(user) + 1);
 	crypto_generichash_update(&state, packed.data, packed.len);
 	crypto_generichash_final(&state, ret, HASH_SIZE);
@@ -60,7 +68,8 @@ static void sign(const uint8_t *bytes, size_t size, uint8_t ret[MAC_SIZE])
 	sodium_memzero(key, sizeof(key));
 }
 
-const char *page_token_write(struct rpc_call *call, const ProtobufCMessage *request, PageToken *token)
+const char *page_token_write(struct rpc_call *call, const ProtobufCMessage *request,
+			     PageToken *token)
 {
 	const int variant = sodium_base64_VARIANT_URLSAFE_NO_PADDING;
 	uint8_t *hash = rpc_alloc(call, HASH_SIZE), *bytes;
@@ -81,7 +90,8 @@ const char *page_token_write(struct rpc_call *call, const ProtobufCMessage *requ
 	return sodium_bin2base64(text, text_size, bytes, size, variant);
 }
 
-int page_token_read(struct rpc_call *call, const ProtobufCMessage *request, const char *token, PageToken **ret)
+int page_token_read(struct rpc_call *call, const ProtobufCMessage *request, const char *token,
+		    PageToken **ret)
 {
 	size_t length = strlen(token), size;
 	uint8_t bytes[TOKEN_TEXT_MAX], mac[MAC_SIZE], hash[HASH_SIZE];
@@ -94,17 +104,19 @@ int page_token_read(struct rpc_call *call, const ProtobufCMessage *request, cons
 	}
 	if (length > TOKEN_TEXT_MAX ||
 	    sodium_base642bin(bytes, sizeof(bytes), token, length, NULL, &size, NULL,
-	                      sodium_base64_VARIANT_URLSAFE_NO_PADDING) ||
+			      sodium_base64_VARIANT_URLSAFE_NO_PADDING) ||
 	    size < MAC_SIZE)
 		return rpc_fail(call, PAGE_TOKEN_INVALID);
 	sign(bytes + MAC_SIZE, size - MAC_SIZE, mac);
 	if (sodium_memcmp(mac, bytes, MAC_SIZE))
 		return rpc_fail(call, PAGE_TOKEN_INVALID);
-	read = (PageToken *)rpc_unpack(rpc_arena(call), &PageToken_descriptor, bytes + MAC_SIZE, size - MAC_SIZE, &why);
+	read = (PageToken *)rpc_unpack(rpc_arena(call), &PageToken_descriptor, bytes + MAC_SIZE,
+				       size - MAC_SIZE, &why);
 	if (!read)
 		return rpc_fail(call, PAGE_TOKEN_INVALID);
 	hash_arguments(call, request, hash);
-	if (read->arguments_hash.len != HASH_SIZE || memcmp(read->arguments_hash.data, hash, HASH_SIZE) ||
+	if (read->arguments_hash.len != HASH_SIZE ||
+	    memcmp(read->arguments_hash.data, hash, HASH_SIZE) ||
 	    clock_ms(read->expire_time) < rpc_now_ms(call))
 		return rpc_fail(call, PAGE_TOKEN_INVALID);
 	*ret = read;
@@ -138,8 +150,10 @@ static size_t parse_sort(const char *sort, struct sort_field fields[SORT_FIELDS_
 		sort += length;
 		sort += *sort == ' ';
 	}
-	/* The id goes the same way as the field before it, so that one index serves both directions. */
-	fields[n] = (struct sort_field){ .path = "_id", .descending = n && fields[n - 1].descending };
+	/* The id goes the same way as the field before it, so that one index serves both
+	 * directions. */
+	fields[n] =
+		(struct sort_field){ .path = "_id", .descending = n && fields[n - 1].descending };
 	return n + 1;
 }
 
@@ -167,8 +181,10 @@ static void append_key(bson_t *into, const char *name, const PageKey *key)
 	}
 }
 
-/* One condition of ours, { path: { op: key } } or { path: key }, beside what the filter may say of the same path. */
-static void append_condition(bson_t *into, const bson_t *filter, const char *path, const char *op, const PageKey *key)
+/* One condition of ours, { path: { op: key } } or { path: key }, beside what the filter may say of
+ * the same path. */
+static void append_condition(bson_t *into, const bson_t *filter, const char *path, const char *op,
+			     const PageKey *key)
 {
 	bson_iter_t iter, child;
 	bson_t condition;
@@ -178,7 +194,8 @@ static void append_condition(bson_t *into, const bson_t *filter, const char *pat
 		return;
 	}
 	bson_append_document_begin(into, path, -1, &condition);
-	if (bson_iter_init_find(&iter, filter, path) && BSON_ITER_HOLDS_DOCUMENT(&iter) && bson_iter_recurse(&iter, &child))
+	if (bson_iter_init_find(&iter, filter, path) && BSON_ITER_HOLDS_DOCUMENT(&iter) &&
+	    bson_iter_recurse(&iter, &child))
 		while (bson_iter_next(&child))
 			bson_append_iter(&condition, NULL, 0, &child);
 	append_key(&condition, op, key);
@@ -194,11 +211,13 @@ static bool is_sorted_by(const struct sort_field *fields, size_t n, const char *
 }
 
 /*
- * What comes after (a, b, id) is {a: a, b: b, _id: {$gt: id}}, then {a: a, b: {$gt: b}}, then {a: {$gt: a}}: each a range of the index. One
- * query with $or would be the same, but where an index serves an $or badly it reads the whole collection.
- * `n_equal` says how many fields are still equal.
+ * What comes after (a, b, id) is {a: a, b: b, _id: {$gt: id}}, then {a: a, b: {$gt: b}}, then {a:
+ * {$gt: a}}: each a range of the index. One query with $or would be the same, but where an index
+ * serves an $or badly it reads the whole collection. `n_equal` says how many fields are still
+ * equal.
  */
-static bson_t *filter_after(const bson_t *filter, const struct sort_field *fields, size_t n_equal, PageKey *const *keys)
+static bson_t *filter_after(const bson_t *filter, const struct sort_field *fields, size_t n_equal,
+			    PageKey *const *keys)
 {
 	bson_t *after = bson_new();
 	bson_iter_t iter;
@@ -209,7 +228,8 @@ static bson_t *filter_after(const bson_t *filter, const struct sort_field *field
 				bson_append_iter(after, NULL, 0, &iter);
 	for (size_t i = 0; i < n_equal; i++)
 		append_condition(after, filter, fields[i].path, NULL, keys[i]);
-	append_condition(after, filter, fields[n_equal].path, fields[n_equal].descending ? "$lt" : "$gt", keys[n_equal]);
+	append_condition(after, filter, fields[n_equal].path,
+			 fields[n_equal].descending ? "$lt" : "$gt", keys[n_equal]);
 	return after;
 }
 
@@ -273,7 +293,7 @@ static int take(void *data, struct rpc_call *call, const bson_t *document)
 	if (++list->n < list->size)
 		return 0;
 	list->next = rpc_new(call, PageToken, .n_keys = list->n_fields,
-	                     .keys = rpc_alloc(call, list->n_fields * sizeof(PageKey *)));
+			     .keys = rpc_alloc(call, list->n_fields * sizeof(PageKey *)));
 	for (size_t i = 0; i < list->n_fields; i++)
 		list->next->keys[i] = read_key(call, document, list->fields[i].path);
 	return 0;
@@ -287,18 +307,22 @@ static bool is_fixed(const bson_t *filter, const char *path)
 	return bson_iter_init_find(&iter, filter, path) && !BSON_ITER_HOLDS_DOCUMENT(&iter);
 }
 
-static int read_range(struct rpc_call *call, const struct mongo_collection *collection, const struct page_query *query,
-                      const bson_t *filter, const bson_t *sort, struct listing *list)
+static int read_range(struct rpc_call *call, const struct mongo_collection *collection,
+		      const struct page_query *query, const bson_t *filter, const bson_t *sort,
+		      struct listing *list)
 {
 	return mongo_each(call, collection,
-	                  &(struct mongo_query){ .filter = filter, .sort = sort, .projection = query->projection,
-	                                         .limit = (int64_t)(list->size - list->n) + 1 },
-	                  take, list);
+			  &(struct mongo_query){ .filter = filter,
+						 .sort = sort,
+						 .projection = query->projection,
+						 .limit = (int64_t)(list->size - list->n) + 1 },
+			  take, list);
 }
 
-int page_list_(struct rpc_call *call, const struct mongo_collection *collection, const ProtobufCMessage *request,
-               int32_t size, const char *token, const struct page_query *query, ProtobufCMessage ***ret, size_t *n_ret,
-               const char **next_ret)
+int page_list_(struct rpc_call *call, const struct mongo_collection *collection,
+	       const ProtobufCMessage *request, int32_t size, const char *token,
+	       const struct page_query *query, ProtobufCMessage ***ret, size_t *n_ret,
+	       const char **next_ret)
 {
 	cleanup(bson_freep) bson_t *filter = bson_new(), *sort = bson_new();
 	struct sort_field fields[SORT_FIELDS_MAX + 1];
@@ -324,7 +348,8 @@ int page_list_(struct rpc_call *call, const struct mongo_collection *collection,
 	if (!after)
 		r = read_range(call, collection, query, filter, sort, &list);
 	for (size_t n_equal = n_fields; after && n_equal-- > 0 && !r && !list.more;) {
-		cleanup(bson_freep) bson_t *range = filter_after(filter, fields, n_equal, after->keys);
+		cleanup(bson_freep) bson_t *range =
+			filter_after(filter, fields, n_equal, after->keys);
 
 		if (!is_fixed(filter, fields[n_equal].path))
 			r = read_range(call, collection, query, range, sort, &list);

@@ -10,10 +10,12 @@ enum { PAGE_SIZE_DEFAULT = 24, PAGE_SIZE_MAX = 100 };
 int page_size(struct rpc_call *call, int32_t asked, int32_t *ret);
 
 /*
- * One page of a list, sorted by the fields of `sort` with the id as the last, on an index that begins with the filter's equalities and
- * goes on with exactly these fields and `_id`. Sort fields stand in every document (the codec writes scalars always) and are no arrays.
- * The token is bound to the method and to all fields of `request` but page_size and page_token, and is accepted for a day:
- * another is PAGE_TOKEN_INVALID. Nothing is skipped or shown twice because of rows that come and go meanwhile.
+ * One page of a list, sorted by the fields of `sort` with the id as the last, on an index that
+ * begins with the filter's equalities and goes on with exactly these fields and `_id`. Sort fields
+ * stand in every document (the codec writes scalars always) and are no arrays. The token is bound
+ * to the method and to all fields of `request` but page_size and page_token, and is accepted for a
+ * day: another is PAGE_TOKEN_INVALID. Nothing is skipped or shown twice because of rows that come
+ * and go meanwhile.
  *
  *     r = page_list(call, &orders, req, &records, &n_records, &response->next_page_token,
  *                   .filter = DOC(call, "user", BCON_UTF8(user)), .sort = "-create_time");
@@ -21,29 +23,37 @@ int page_size(struct rpc_call *call, int32_t asked, int32_t *ret);
  * `request` has fields page_size and page_token. *next_ret is "" at the end.
  */
 struct page_query {
-	const bson_t *filter; /* what it says of a field of `sort` is a value or a range: {"$gte": ...} */
-	const char *sort; /* "-create_time", "featured -price.units": paths, '-' descending; NULL: by id. At most 4 */
+	/* What it says of a field of `sort` is a value or a range: {"$gte": ...}. */
+	const bson_t *filter;
+	/* "-create_time", "featured -price.units": paths, '-' descending; NULL: by id. At most 4.
+	 */
+	const char *sort;
 	const bson_t *projection;
 };
 #define page_list(call, collection, request, ret, n_ret, next_ret, ...)                            \
 	({                                                                                         \
 		ProtobufCMessage **messages_ = NULL;                                               \
-		int list_ = page_list_((call), (collection), &(request)->base, (request)->page_size, \
-		                       (request)->page_token, &(const struct page_query){ __VA_ARGS__ }, \
-		                       &messages_, (n_ret), (next_ret));                           \
+		int list_ = page_list_((call), (collection), &(request)->base,                     \
+				       (request)->page_size, (request)->page_token,                \
+				       &(const struct page_query){ __VA_ARGS__ }, &messages_,      \
+				       (n_ret), (next_ret));                                       \
 		(void)sizeof((**(ret))->base.descriptor);                                          \
 		if (!list_)                                                                        \
 			*(ret) = (void *)messages_;                                                \
 		list_;                                                                             \
 	})
-int page_list_(struct rpc_call *call, const struct mongo_collection *collection, const ProtobufCMessage *request,
-               int32_t size, const char *token, const struct page_query *query, ProtobufCMessage ***ret, size_t *n_ret,
-               const char **next_ret);
+int page_list_(struct rpc_call *call, const struct mongo_collection *collection,
+	       const ProtobufCMessage *request, int32_t size, const char *token,
+	       const struct page_query *query, ProtobufCMessage ***ret, size_t *n_ret,
+	       const char **next_ret);
 
 /*
- * Tokens for lists that are no collection's. Signs the token for `request` (hash and expiry are filled in) with a key derived from
- * SOUK_SECRET_KEY (see secrets.h); reads one back. PAGE_TOKEN_INVALID when it was not made by us for this method and these arguments, or is
- * over a day old; "" gives NULL.
+ * Tokens for lists that are no collection's. Signs the token for `request` (hash and expiry are
+ * filled in) with a key derived from SOUK_SECRET_KEY (see secrets.h); reads one back.
+ * PAGE_TOKEN_INVALID when it was not made by us for this method and these arguments, or is over a
+ * day old; "" gives NULL.
  */
-int page_token_read(struct rpc_call *call, const ProtobufCMessage *request, const char *token, struct PageToken **ret);
-const char *page_token_write(struct rpc_call *call, const ProtobufCMessage *request, struct PageToken *token);
+int page_token_read(struct rpc_call *call, const ProtobufCMessage *request, const char *token,
+		    struct PageToken **ret);
+const char *page_token_write(struct rpc_call *call, const ProtobufCMessage *request,
+			     struct PageToken *token);

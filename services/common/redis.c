@@ -1,4 +1,6 @@
 /* Redis: a small pool of connections, commands of arguments that are never parsed, scripts. */
+#include "errors.msg.h"
+#include <common/redis.h>
 #include <errno.h>
 #include <poll.h>
 #include <pthread.h>
@@ -6,10 +8,15 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
-#include <common/redis.h>
-#include "errors.msg.h"
 
-enum { CONNECTIONS_MAX = 16, CONNECT_MS = 1000, COMMAND_MS = 2000, ARGUMENTS_MAX = 64, PORT_DEFAULT = 6379, RETRY_MS = 1000 };
+enum {
+	CONNECTIONS_MAX = 16,
+	CONNECT_MS = 1000,
+	COMMAND_MS = 2000,
+	ARGUMENTS_MAX = 64,
+	PORT_DEFAULT = 6379,
+	RETRY_MS = 1000
+};
 
 static struct {
 	char *host, *user, *password;
@@ -48,7 +55,8 @@ static char *decode(const char *text, size_t length)
 	if (!copy)
 		abort();
 	for (size_t i = 0; i < length; i++) {
-		if (text[i] == '%' && i + 2 < length && hex_digit(text[i + 1]) >= 0 && hex_digit(text[i + 2]) >= 0) {
+		if (text[i] == '%' && i + 2 < length && hex_digit(text[i + 1]) >= 0 &&
+		    hex_digit(text[i + 2]) >= 0) {
 			*to++ = (char)(hex_digit(text[i + 1]) * 16 + hex_digit(text[i + 2]));
 			i += 2;
 		} else
@@ -105,23 +113,29 @@ static int parse_url(const char *url)
 
 static bool greet(redisContext *context, const char *const *arguments, int n)
 {
-	cleanup(redis_reply_freep) redisReply *reply = redisCommandArgv(context, n, (const char **)arguments, NULL);
+	cleanup(redis_reply_freep) redisReply *reply =
+		redisCommandArgv(context, n, (const char **)arguments, NULL);
 
 	return reply && reply->type != REDIS_REPLY_ERROR;
 }
 
 static redisContext *connect_server(void)
 {
-	redisContext *context = redisConnectWithTimeout(server.host, server.port, (struct timeval){ .tv_usec = CONNECT_MS * 999L });
+	redisContext *context = redisConnectWithTimeout(
+		server.host, server.port, (struct timeval){ .tv_usec = CONNECT_MS * 999L });
 	char database[16];
 	bool ok;
 
 	if (!context)
 		return NULL;
-	ok = !context->err && redisSetTimeout(context, (struct timeval){ .tv_sec = COMMAND_MS / 1000 }) == REDIS_OK;
+	ok = !context->err &&
+	     redisSetTimeout(context, (struct timeval){ .tv_sec = COMMAND_MS / 1000 }) == REDIS_OK;
 	if (ok && server.password)
-		ok = *server.user ? greet(context, (const char *const[]){ "AUTH", server.user, server.password }, 3) :
-		                    greet(context, (const char *const[]){ "AUTH", server.password }, 2);
+		ok = *server.user
+			     ? greet(context,
+				     (const char *const[]){ "AUTH", server.user, server.password },
+				     3)
+			     : greet(context, (const char *const[]){ "AUTH", server.password }, 2);
 	if (ok && server.database) {
 		snprintf(database, sizeof(database), "%d", server.database);
 		ok = greet(context, (const char *const[]){ "SELECT", database }, 2);
@@ -134,7 +148,8 @@ static redisContext *connect_server(void)
 	return NULL;
 }
 
-/* A connection that the server has closed meanwhile is readable; one that waits for a command is not. */
+/* A connection that the server has closed meanwhile is readable; one that waits for a command is
+ * not. */
 static bool is_stale(const redisContext *context)
 {
 	struct pollfd fd = { .fd = context->fd, .events = POLLIN };
@@ -211,7 +226,8 @@ static int unavailable(struct rpc_call *call)
 /* The server's own troubles, as opposed to a command that is wrong. */
 static bool is_passing(const char *error)
 {
-	static const char *const passing[] = { "LOADING", "BUSY ", "MASTERDOWN", "READONLY", "TRYAGAIN", "CLUSTERDOWN", "OOM " };
+	static const char *const passing[] = { "LOADING",  "BUSY ",       "MASTERDOWN", "READONLY",
+					       "TRYAGAIN", "CLUSTERDOWN", "OOM " };
 
 	for (size_t i = 0; i < sizeof(passing) / sizeof(passing[0]); i++)
 		if (!strncmp(error, passing[i], strlen(passing[i])))
@@ -220,13 +236,15 @@ static bool is_passing(const char *error)
 }
 
 /* Sends and receives. *reply may be an error that the server answered. */
-static int execute(struct rpc_call *call, redisReply **reply, int n, const char **arguments, const size_t *lengths)
+static int execute(struct rpc_call *call, redisReply **reply, int n, const char **arguments,
+		   const size_t *lengths)
 {
 	int64_t remaining = rpc_remaining_ms(call);
 	redisContext *context;
 
 	if (remaining <= 0)
-		return rpc_fail_code(call, RPC_DEADLINE_EXCEEDED, "The deadline passed before the session store was asked.");
+		return rpc_fail_code(call, RPC_DEADLINE_EXCEEDED,
+				     "The deadline passed before the session store was asked.");
 	context = acquire();
 	if (!context)
 		return unavailable(call);
@@ -250,9 +268,11 @@ static int check_reply(struct rpc_call *call, redisReply **reply, const char *co
 	if (is_passing((*reply)->str))
 		r = unavailable(call);
 	else {
-		/* Only the error's code and first words: Redis may repeat arguments after a comma or in quotes. */
+		/* Only the error's code and first words: Redis may repeat arguments after a comma
+		 * or in quotes. */
 		(*reply)->str[strcspn((*reply)->str, ",'\"`")] = 0;
-		log_error(call, "the session store refused a command", { "command", command }, { "error", (*reply)->str });
+		log_error(call, "the session store refused a command", { "command", command },
+			  { "error", (*reply)->str });
 		r = -EPROTO;
 	}
 	freeReplyObject(*reply);
@@ -270,7 +290,8 @@ int redis_command_(struct rpc_call *call, redisReply **reply, const char *const 
 	return r ? r : check_reply(call, reply, arguments[0]);
 }
 
-int redis_command_bytes(struct rpc_call *call, redisReply **reply, size_t n, const ProtobufCBinaryData *arguments)
+int redis_command_bytes(struct rpc_call *call, redisReply **reply, size_t n,
+			const ProtobufCBinaryData *arguments)
 {
 	const char *texts[ARGUMENTS_MAX];
 	size_t lengths[ARGUMENTS_MAX];
@@ -310,7 +331,7 @@ static int load_script(struct rpc_call *call, struct redis_script *script, char 
 }
 
 int redis_run_(struct rpc_call *call, redisReply **reply, struct redis_script *script, int n_keys,
-               const char *const *arguments)
+	       const char *const *arguments)
 {
 	const char *all[ARGUMENTS_MAX] = { "EVALSHA" };
 	char sha[41], count[16];
@@ -333,7 +354,8 @@ int redis_run_(struct rpc_call *call, redisReply **reply, struct redis_script *s
 			r = load_script(call, script, sha);
 		if (!r)
 			r = execute(call, reply, n, all, NULL);
-		if (r || (*reply)->type != REDIS_REPLY_ERROR || strncmp((*reply)->str, "NOSCRIPT", 8))
+		if (r || (*reply)->type != REDIS_REPLY_ERROR ||
+		    strncmp((*reply)->str, "NOSCRIPT", 8))
 			break;
 		freeReplyObject(*reply);
 		*reply = NULL;
@@ -392,7 +414,8 @@ static bool ready(const char **why)
 }
 
 static const struct option option_table[] = {
-	{ "REDIS_URL", OPTION_SECRET, &options.url, NULL, "Redis: redis://user:password@host:port/database" },
+	{ "REDIS_URL", OPTION_SECRET, &options.url, NULL,
+	  "Redis: redis://user:password@host:port/database" },
 	{ 0 },
 };
 

@@ -1,8 +1,8 @@
 /* Secrets: keys derived from the one secret that all replicas of a service share. */
+#include <common/secrets.h>
+#include <sodium.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sodium.h>
-#include <common/secrets.h>
 
 const char *secret_key;
 
@@ -30,7 +30,8 @@ void secret_random(size_t size, char *ret)
 	if (size > sizeof(bytes) || sodium_init() < 0)
 		abort();
 	randombytes_buf(bytes, size);
-	sodium_bin2base64(ret, sodium_base64_ENCODED_LEN(size, sodium_base64_VARIANT_URLSAFE_NO_PADDING),
-	                  bytes, size, sodium_base64_VARIANT_URLSAFE_NO_PADDING);
+	sodium_bin2base64(ret,
+			  sodium_base64_ENCODED_LEN(size, sodium_base64_VARIANT_URLSAFE_NO_PADDING),
+			  bytes, size, sodium_base64_VARIANT_URLSAFE_NO_PADDING);
 	sodium_memzero(bytes, sizeof(bytes));
 }

@@ -1,18 +1,20 @@
 /* souk-dlq: shows a service's dead letters and sends them back to it. */
+#include "nats_private.h"
+#include <common/dead_letters.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
-#include <common/dead_letters.h>
-#include "nats_private.h"
 
 static const char usage[] =
 	"souk-dlq list SERVICE      shows the events that the service could not handle, and why\n"
-	"souk-dlq replay SERVICE    sends those that were not sent back yet to the service once more\n"
+	"souk-dlq replay SERVICE    sends those that were not sent back yet to the service once "
+	"more\n"
 	"\n"
-	"The bus is at SOUK_NATS_URL. After `replay` the service handles them as it handles any event: what is\n"
+	"The bus is at SOUK_NATS_URL. After `replay` the service handles them as it handles any "
+	"event: what is\n"
 	"refused five times comes back here.\n";
 
 static int print(void *data, const struct dead_letter *letter)
@@ -24,8 +26,8 @@ static int print(void *data, const struct dead_letter *letter)
 	++*(size_t *)data;
 	gmtime_r(&seconds, &tm);
 	strftime(moment, sizeof(moment), "%Y-%m-%dT%H:%M:%SZ", &tm);
-	printf("%" PRIu64 "  %s  %s  %s  %s\n    %s\n", letter->sequence, moment, letter->type, letter->about, letter->id,
-	       letter->reason);
+	printf("%" PRIu64 "  %s  %s  %s  %s\n    %s\n", letter->sequence, moment, letter->type,
+	       letter->about, letter->id, letter->reason);
 	return 0;
 }
 
@@ -43,7 +45,8 @@ static int run(const char *command, const char *service)
 		printf("%zu sent back to %s.\n", n, service);
 	}
 	if (r)
-		fprintf(stderr, "souk-dlq: the bus did not answer in time; try again, nothing is lost.\n");
+		fprintf(stderr,
+			"souk-dlq: the bus did not answer in time; try again, nothing is lost.\n");
 	return r;
 }
 

@@ -1,18 +1,19 @@
 /* Request ids: the work is done once, the answer is given as often as it is asked for. */
-#include <string.h>
-#include <common/answers.h>
-#include <common/clock.h>
-#include <stores.h>
-#include <test.h>
 #include "errors.msg.h"
 #include "probe_store.msg.h"
 #include "store.msg.h"
+#include <common/answers.h>
+#include <common/clock.h>
+#include <stores.h>
+#include <string.h>
+#include <test.h>
 
 static const struct mongo_index probe_indexes[] = {
 	{ "answers.time", .partial = ANSWERS_PARTIAL },
 	{ 0 },
 };
-MONGO_COLLECTION(probes, .name = "probes", .type = &ProbeRecord_descriptor, .indexes = probe_indexes);
+MONGO_COLLECTION(probes, .name = "probes", .type = &ProbeRecord_descriptor,
+		 .indexes = probe_indexes);
 
 static struct rpc_call *call;
 
@@ -31,7 +32,8 @@ static void teardown(void)
 /* A create as a handler does it. */
 static int create(const char *request_id, const char *note, Probe **ret)
 {
-	CreateProbeRequest *request = rpc_new(call, CreateProbeRequest, .note = note, .request_id = request_id);
+	CreateProbeRequest *request =
+		rpc_new(call, CreateProbeRequest, .note = note, .request_id = request_id);
 	struct answers_key key;
 	ProbeRecord *record;
 	Probe *probe;
@@ -50,7 +52,8 @@ static int create(const char *request_id, const char *note, Probe **ret)
 /* An update that adds one, or refuses when it would be more than `most`. */
 static int add(const char *request_id, const char *note, int most, Probe **ret)
 {
-	CreateProbeRequest *request = rpc_new(call, CreateProbeRequest, .note = note, .request_id = request_id);
+	CreateProbeRequest *request =
+		rpc_new(call, CreateProbeRequest, .note = note, .request_id = request_id);
 	const struct stored_answer *answer;
 	struct answers_key key;
 	ProbeRecord *record;
@@ -69,8 +72,10 @@ static int add(const char *request_id, const char *note, int most, Probe **ret)
 		return r ? r : refusal;
 	}
 	probe = rpc_new(call, Probe, .name = "probes/p1", .count = record->count + 1);
-	r = mongo_update(call, &probes, .id = "p1", .filter = DOC(call, "version", BCON_INT64(record->version)),
-	                 .update = DOC(call, "$inc", "{", "count", BCON_INT32(1), "}"), .answer = answers_store(call, &key, probe));
+	r = mongo_update(call, &probes, .id = "p1",
+			 .filter = DOC(call, "version", BCON_INT64(record->version)),
+			 .update = DOC(call, "$inc", "{", "count", BCON_INT32(1), "}"),
+			 .answer = answers_store(call, &key, probe));
 	*ret = probe;
 	return r;
 }
@@ -108,7 +113,11 @@ TEST(an_id_belongs_to_its_caller)
 	Probe *first, *second;
 
 	ck_assert_int_eq(create("r1", "a", &first), 0);
-	rpc_call_set_caller(call, &(struct rpc_caller){ .user = "users/eve", .session = "", .merge_from = "", .scope = "", .service = "" });
+	rpc_call_set_caller(call, &(struct rpc_caller){ .user = "users/eve",
+							.session = "",
+							.merge_from = "",
+							.scope = "",
+							.service = "" });
 	ck_assert_int_eq(create("r1", "a", &second), 0);
 	ck_assert_str_ne(first->name, second->name);
 }
@@ -201,18 +210,24 @@ TEST(a_request_of_several_steps_is_in_progress_until_its_last)
 	Probe *probe = NULL;
 
 	answers_key(call, request, &key);
-	ck_assert_int_eq(mongo_insert(call, &probes, MSG(ProbeRecord, .id = "p1"), .answer = answers_store_pending(call, &key)), 0);
+	ck_assert_int_eq(mongo_insert(call, &probes, MSG(ProbeRecord, .id = "p1"),
+				      .answer = answers_store_pending(call, &key)),
+			 0);
 	ck_assert_int_eq(mongo_get(call, &probes, "p1", &record), 0);
-	ck_assert_int_eq(answers_find(call, &key, record, &Probe_descriptor, &probe), ANSWERS_PENDING);
+	ck_assert_int_eq(answers_find(call, &key, record, &Probe_descriptor, &probe),
+			 ANSWERS_PENDING);
 	ck_assert_int_eq(answers_in_progress(call, &key), RPC_ABORTED);
 	ck_assert(rpc_failed_with(call, REQUEST_IN_PROGRESS));
-	ck_assert_int_eq(answers_finish(call, &probes, "p1", &key, answers_store(call, &key, MSG(Probe, .count = 7))), 0);
+	ck_assert_int_eq(answers_finish(call, &probes, "p1", &key,
+					answers_store(call, &key, MSG(Probe, .count = 7))),
+			 0);
 	ck_assert_int_eq(mongo_get(call, &probes, "p1", &record), 0);
 	ck_assert_int_eq(answers_find(call, &key, record, &Probe_descriptor, &probe), 0);
 	ck_assert_int_eq(probe->count, 7);
 	/* The second to finish finds it finished. */
-	ck_assert_int_eq(answers_finish(call, &probes, "p1", &key, answers_store(call, &key, MSG(Probe, .count = 8))),
-	                 MONGO_NOT_MATCHED);
+	ck_assert_int_eq(answers_finish(call, &probes, "p1", &key,
+					answers_store(call, &key, MSG(Probe, .count = 8))),
+			 MONGO_NOT_MATCHED);
 }
 
 TEST(answers_have_a_bound)

@@ -1,16 +1,18 @@
-/* Consuming: nothing is lost, nothing blocks for ever, what cannot be handled is kept and can be replayed. */
-#include <errno.h>
-#include <string.h>
-#include <unistd.h>
-#include <common/dead_letters.h>
-#include <common/events.h>
-#include <stores.h>
-#include <test.h>
+/* Consuming: nothing is lost, nothing blocks for ever, what cannot be handled is kept and can be
+ * replayed. */
 #include "events_private.h"
 #include "probe_events.ev.h"
 #include "store.msg.h"
+#include <common/dead_letters.h>
+#include <common/events.h>
+#include <errno.h>
+#include <stores.h>
+#include <string.h>
+#include <test.h>
+#include <unistd.h>
 
-MONGO_COLLECTION(inbox, .name = "inbox", .type = &SeenEvent_descriptor, .indexes = events_inbox_indexes);
+MONGO_COLLECTION(inbox, .name = "inbox", .type = &SeenEvent_descriptor,
+		 .indexes = events_inbox_indexes);
 
 static struct rpc_call *call;
 
@@ -27,8 +29,8 @@ struct probe_listener {
 };
 static struct probe_listener seen;
 
-static int probe_changed(struct probe_listener *self, struct rpc_call *own, const souk_probe_v1_ProbeChanged *event,
-                         const struct rpc_event *meta)
+static int probe_changed(struct probe_listener *self, struct rpc_call *own,
+			 const souk_probe_v1_ProbeChanged *event, const struct rpc_event *meta)
 {
 	int r = self->n_calls < 16 ? self->results[self->n_calls] : 0;
 

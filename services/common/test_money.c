@@ -1,7 +1,7 @@
 /* Money: exact, checked, rounded half to even. */
+#include "errors.msg.h"
 #include <common/money.h>
 #include <test.h>
-#include "errors.msg.h"
 
 static struct rpc_call *call;
 
@@ -17,7 +17,8 @@ static void teardown(void)
 
 static int minor_of(const char *currency, int64_t units, int32_t nanos, int64_t *ret)
 {
-	return money_minor(MSG(Money, .currency_code = currency, .units = units, .nanos = nanos), ret);
+	return money_minor(MSG(Money, .currency_code = currency, .units = units, .nanos = nanos),
+			   ret);
 }
 
 static const struct {
@@ -66,9 +67,18 @@ TEST_EACH(an_amount_is_a_whole_number_of_minor_units, amounts)
 static const struct {
 	int64_t amount, numerator, denominator, part;
 } parts[] = {
-	{ 1000, 1900, 10000, 190 }, { 1050, 1000, 10000, 105 }, { 5, 1, 2, 2 },  { 15, 1, 10, 2 },
-	{ 25, 1, 10, 2 },           { 35, 1, 10, 4 },           { -5, 1, 2, -2 }, { -15, 1, 10, -2 },
-	{ 26, 1, 10, 3 },           { -26, 1, 10, -3 },         { 1, 1, 3, 0 },   { 2, 1, 3, 1 },
+	{ 1000, 1900, 10000, 190 },
+	{ 1050, 1000, 10000, 105 },
+	{ 5, 1, 2, 2 },
+	{ 15, 1, 10, 2 },
+	{ 25, 1, 10, 2 },
+	{ 35, 1, 10, 4 },
+	{ -5, 1, 2, -2 },
+	{ -15, 1, 10, -2 },
+	{ 26, 1, 10, 3 },
+	{ -26, 1, 10, -3 },
+	{ 1, 1, 3, 0 },
+	{ 2, 1, 3, 1 },
 	{ INT64_MAX, 1, 1, INT64_MAX },
 };
 
@@ -107,7 +117,9 @@ TEST(a_split_adds_up)
 	ck_assert_int_eq(ret[0], 34);
 	ck_assert_int_eq(ret[1], 33);
 	ck_assert_int_eq(ret[2], 33);
-	ck_assert_int_eq(money_split(INT64_MAX, (const int64_t[]){ INT64_MAX / 2, INT64_MAX / 2 }, 2, ret), 0);
+	ck_assert_int_eq(
+		money_split(INT64_MAX, (const int64_t[]){ INT64_MAX / 2, INT64_MAX / 2 }, 2, ret),
+		0);
 	ck_assert_int_eq(ret[0] - INT64_MAX + ret[1], 0);
 }
 
@@ -116,8 +128,12 @@ TEST(two_currencies_do_not_mix)
 	Money *sum = NULL;
 	int order;
 
-	ck_assert_int_eq(money_sum(call, money_new(call, "EUR", 1), money_new(call, "USD", 1), &sum), MONEY_MISMATCH);
-	ck_assert_int_eq(money_compare(money_new(call, "EUR", 1), money_new(call, "USD", 1), &order), MONEY_MISMATCH);
+	ck_assert_int_eq(
+		money_sum(call, money_new(call, "EUR", 1), money_new(call, "USD", 1), &sum),
+		MONEY_MISMATCH);
+	ck_assert_int_eq(
+		money_compare(money_new(call, "EUR", 1), money_new(call, "USD", 1), &order),
+		MONEY_MISMATCH);
 	ck_assert_int_eq(money_sum(call, NULL, money_new(call, "EUR", 1), &sum), 0);
 	ck_assert_int_eq(money_sum(call, sum, money_new(call, "EUR", 99), &sum), 0);
 	ck_assert(money_equal(sum, money_new(call, "EUR", 100)));
@@ -129,13 +145,17 @@ TEST(a_bad_amount_is_refused_by_its_field)
 {
 	int64_t minor;
 
-	ck_assert_int_eq(money_check(call, "price", MSG(Money, .currency_code = "EUR", .nanos = 1), 0, &minor),
-	                 RPC_INVALID_ARGUMENT);
+	ck_assert_int_eq(money_check(call, "price", MSG(Money, .currency_code = "EUR", .nanos = 1),
+				     0, &minor),
+			 RPC_INVALID_ARGUMENT);
 	ck_assert(rpc_failed_with(call, MONEY_INVALID));
+	ck_assert_str_eq(
+		rpc_error_message(call),
+		"The amount in 'price' is not valid: it has more digits than EUR, which has 2.");
+	ck_assert_int_eq(money_check(call, "price", money_new(call, "EUR", 4), 5, &minor),
+			 RPC_INVALID_ARGUMENT);
 	ck_assert_str_eq(rpc_error_message(call),
-	                 "The amount in 'price' is not valid: it has more digits than EUR, which has 2.");
-	ck_assert_int_eq(money_check(call, "price", money_new(call, "EUR", 4), 5, &minor), RPC_INVALID_ARGUMENT);
-	ck_assert_str_eq(rpc_error_message(call), "The amount in 'price' is not valid: it is less than EUR 0.05.");
+			 "The amount in 'price' is not valid: it is less than EUR 0.05.");
 	ck_assert_int_eq(money_check(call, "price", NULL, 0, &minor), RPC_INVALID_ARGUMENT);
 	ck_assert_int_eq(money_check(call, "price", money_new(call, "EUR", 5), 5, &minor), 0);
 	ck_assert_int_eq(minor, 5);

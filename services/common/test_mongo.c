@@ -1,20 +1,22 @@
 /* Documents in a real database: conditions, duplicates, conflicts, leases. */
-#include <pthread.h>
-#include <string.h>
-#include <common/lease.h>
-#include <common/mongo.h>
-#include <stores.h>
-#include <test.h>
 #include "errors.msg.h"
 #include "probe_store.msg.h"
+#include <common/lease.h>
+#include <common/mongo.h>
+#include <pthread.h>
+#include <stores.h>
+#include <string.h>
+#include <test.h>
 
 static const struct mongo_index probe_indexes[] = {
 	{ "user -time" },
-	{ "user", .unique = true, .partial = MONGO_JSON({"state": "ACTIVE"}), .name = "one_active" },
-	{ "note", .unique = true, .partial = MONGO_JSON({"note": {"$gt": ""}}) },
+	{ "user", .unique = true, .partial = MONGO_JSON({ "state" : "ACTIVE" }),
+	  .name = "one_active" },
+	{ "note", .unique = true, .partial = MONGO_JSON({ "note" : { "$gt" : "" } }) },
 	{ 0 },
 };
-MONGO_COLLECTION(probes, .name = "probes", .type = &ProbeRecord_descriptor, .indexes = probe_indexes, .outbox = true);
+MONGO_COLLECTION(probes, .name = "probes", .type = &ProbeRecord_descriptor,
+		 .indexes = probe_indexes, .outbox = true);
 
 MONGO_COLLECTION(leases_of_others, .name = "leases", .type = &ProbeRecord_descriptor);
 
@@ -34,7 +36,8 @@ static void teardown(void)
 
 static int insert(const char *id, const char *user, ProbeRecordState state)
 {
-	return mongo_insert(call, &probes, MSG(ProbeRecord, .id = id, .user = user, .state = state));
+	return mongo_insert(call, &probes,
+			    MSG(ProbeRecord, .id = id, .user = user, .state = state));
 }
 
 static ProbeRecord *get(const char *id)
@@ -69,11 +72,13 @@ TEST(a_duplicate_names_the_index)
 	ck_assert_str_eq(mongo_duplicate_index(call), "one_active");
 	ck_assert_int_eq(insert("p3", "ann", PROBE_RECORD_STATE_DONE), 0);
 	ck_assert_int_eq(mongo_insert(call, &probes, MSG(ProbeRecord, .id = "p4", .note = "x")), 0);
-	ck_assert_int_eq(mongo_insert(call, &probes, MSG(ProbeRecord, .id = "p5", .note = "x")), MONGO_DUPLICATE);
+	ck_assert_int_eq(mongo_insert(call, &probes, MSG(ProbeRecord, .id = "p5", .note = "x")),
+			 MONGO_DUPLICATE);
 	ck_assert_str_eq(mongo_duplicate_index(call), "note");
-	ck_assert_int_eq(mongo_update(call, &probes, .id = "p3",
-	                              .update = DOC(call, "$set", "{", "state", BCON_UTF8("ACTIVE"), "}")),
-	                 MONGO_DUPLICATE);
+	ck_assert_int_eq(
+		mongo_update(call, &probes, .id = "p3",
+			     .update = DOC(call, "$set", "{", "state", BCON_UTF8("ACTIVE"), "}")),
+		MONGO_DUPLICATE);
 	ck_assert_str_eq(mongo_duplicate_index(call), "one_active");
 }
 
@@ -82,17 +87,22 @@ TEST(an_update_whose_condition_does_not_hold_changes_nothing)
 	bool modified = true;
 
 	ck_assert_int_eq(insert("p1", "ann", PROBE_RECORD_STATE_ACTIVE), 0);
-	ck_assert_int_eq(mongo_update(call, &probes, .id = "p1", .filter = DOC(call, "version", BCON_INT64(2)),
-	                              .update = DOC(call, "$set", "{", "count", BCON_INT32(5), "}")),
-	                 MONGO_NOT_MATCHED);
-	ck_assert_int_eq(mongo_update(call, &probes, .id = "p1", .filter = DOC(call, "version", BCON_INT64(1)),
-	                              .update = DOC(call, "$set", "{", "count", BCON_INT32(5), "}")),
-	                 0);
+	ck_assert_int_eq(
+		mongo_update(call, &probes, .id = "p1",
+			     .filter = DOC(call, "version", BCON_INT64(2)),
+			     .update = DOC(call, "$set", "{", "count", BCON_INT32(5), "}")),
+		MONGO_NOT_MATCHED);
+	ck_assert_int_eq(
+		mongo_update(call, &probes, .id = "p1",
+			     .filter = DOC(call, "version", BCON_INT64(1)),
+			     .update = DOC(call, "$set", "{", "count", BCON_INT32(5), "}")),
+		0);
 	ck_assert_int_eq(get("p1")->count, 5);
 	ck_assert_int_eq(get("p1")->version, 2);
-	ck_assert_int_eq(mongo_update(call, &probes, .id = "p1", .keep_version = true, .modified = &modified,
-	                              .update = DOC(call, "$set", "{", "count", BCON_INT32(5), "}")),
-	                 0);
+	ck_assert_int_eq(
+		mongo_update(call, &probes, .id = "p1", .keep_version = true, .modified = &modified,
+			     .update = DOC(call, "$set", "{", "count", BCON_INT32(5), "}")),
+		0);
 	ck_assert(!modified);
 }
 
@@ -100,13 +110,15 @@ TEST(an_upsert_says_whether_it_inserted)
 {
 	bool upserted = false;
 
-	ck_assert_int_eq(mongo_update(call, &probes, .id = "p1", .upsert = true, .upserted = &upserted,
-	                              .update = DOC(call, "$set", "{", "user", BCON_UTF8("ann"), "}")),
-	                 0);
+	ck_assert_int_eq(
+		mongo_update(call, &probes, .id = "p1", .upsert = true, .upserted = &upserted,
+			     .update = DOC(call, "$set", "{", "user", BCON_UTF8("ann"), "}")),
+		0);
 	ck_assert(upserted);
-	ck_assert_int_eq(mongo_update(call, &probes, .id = "p1", .upsert = true, .upserted = &upserted,
-	                              .update = DOC(call, "$inc", "{", "count", BCON_INT32(2), "}")),
-	                 0);
+	ck_assert_int_eq(
+		mongo_update(call, &probes, .id = "p1", .upsert = true, .upserted = &upserted,
+			     .update = DOC(call, "$inc", "{", "count", BCON_INT32(2), "}")),
+		0);
 	ck_assert(!upserted);
 	ck_assert_int_eq(get("p1")->version, 2);
 	ck_assert_int_eq(get("p1")->count, 2);
@@ -116,19 +128,26 @@ TEST(a_sub_message_goes_into_an_array_and_changes_there)
 {
 	ck_assert_int_eq(insert("p1", "ann", PROBE_RECORD_STATE_ACTIVE), 0);
 	for (int i = 1; i <= 2; i++) {
-		ProbeLine *line = rpc_new(call, ProbeLine, .id = rpc_printf(call, "l%d", i), .quantity = i);
+		ProbeLine *line =
+			rpc_new(call, ProbeLine, .id = rpc_printf(call, "l%d", i), .quantity = i);
 
-		ck_assert_int_eq(mongo_update(call, &probes, .id = "p1",
-		                              .update = DOC(call, "$push", "{", "lines", BCON_DOCUMENT(document_of(call, line)), "}")),
-		                 0);
+		ck_assert_int_eq(
+			mongo_update(call, &probes, .id = "p1",
+				     .update = DOC(call, "$push", "{", "lines",
+						   BCON_DOCUMENT(document_of(call, line)), "}")),
+			0);
 	}
-	ck_assert_int_eq(mongo_update(call, &probes, .id = "p1", .filter = DOC(call, "lines.id", BCON_UTF8("l2")),
-	                              .update = DOC(call, "$inc", "{", "lines.$.quantity", BCON_INT32(5), "}")),
-	                 0);
 	ck_assert_int_eq(mongo_update(call, &probes, .id = "p1",
-	                              .array_filters = DOC(call, "0", "{", "l.id", BCON_UTF8("l1"), "}"),
-	                              .update = DOC(call, "$inc", "{", "lines.$[l].quantity", BCON_INT32(5), "}")),
-	                 0);
+				      .filter = DOC(call, "lines.id", BCON_UTF8("l2")),
+				      .update = DOC(call, "$inc", "{", "lines.$.quantity",
+						    BCON_INT32(5), "}")),
+			 0);
+	ck_assert_int_eq(
+		mongo_update(call, &probes, .id = "p1",
+			     .array_filters = DOC(call, "0", "{", "l.id", BCON_UTF8("l1"), "}"),
+			     .update = DOC(call, "$inc", "{", "lines.$[l].quantity", BCON_INT32(5),
+					   "}")),
+		0);
 	ck_assert_uint_eq(get("p1")->n_lines, 2);
 	ck_assert_int_eq(get("p1")->lines[0]->quantity, 6);
 	ck_assert_int_eq(get("p1")->lines[1]->quantity, 7);
@@ -142,12 +161,14 @@ TEST(an_event_is_taken_into_a_document_once)
 	ck_assert_int_eq(insert("p1", "ann", PROBE_RECORD_STATE_ACTIVE), 0);
 	ck_assert_int_eq(mongo_event_seen(call, &probes, "p1", &event, &seen), 0);
 	ck_assert(!seen);
-	ck_assert_int_eq(mongo_update(call, &probes, .id = "p1", .cause = &event,
-	                              .update = DOC(call, "$inc", "{", "count", BCON_INT32(1), "}")),
-	                 0);
-	ck_assert_int_eq(mongo_update(call, &probes, .id = "p1", .cause = &event,
-	                              .update = DOC(call, "$inc", "{", "count", BCON_INT32(1), "}")),
-	                 MONGO_NOT_MATCHED);
+	ck_assert_int_eq(
+		mongo_update(call, &probes, .id = "p1", .cause = &event,
+			     .update = DOC(call, "$inc", "{", "count", BCON_INT32(1), "}")),
+		0);
+	ck_assert_int_eq(
+		mongo_update(call, &probes, .id = "p1", .cause = &event,
+			     .update = DOC(call, "$inc", "{", "count", BCON_INT32(1), "}")),
+		MONGO_NOT_MATCHED);
 	ck_assert_int_eq(mongo_event_seen(call, &probes, "p1", &event, &seen), 0);
 	ck_assert(seen);
 	ck_assert_int_eq(get("p1")->count, 1);
@@ -158,9 +179,10 @@ TEST(an_upsert_does_not_take_an_event_twice_either)
 	struct rpc_event event = { .id = "e1" };
 
 	for (int i = 0; i < 2; i++)
-		ck_assert_int_eq(mongo_update(call, &probes, .id = "p1", .cause = &event, .upsert = true,
-		                              .update = DOC(call, "$inc", "{", "count", BCON_INT32(1), "}")),
-		                 i ? MONGO_NOT_MATCHED : 0);
+		ck_assert_int_eq(
+			mongo_update(call, &probes, .id = "p1", .cause = &event, .upsert = true,
+				     .update = DOC(call, "$inc", "{", "count", BCON_INT32(1), "}")),
+			i ? MONGO_NOT_MATCHED : 0);
 	ck_assert_int_eq(get("p1")->count, 1);
 }
 
@@ -168,9 +190,11 @@ TEST(seen_events_have_a_bound)
 {
 	ck_assert_int_eq(insert("p1", "ann", PROBE_RECORD_STATE_ACTIVE), 0);
 	for (int i = 0; i < MONGO_SEEN_MAX + 3; i++)
-		ck_assert_int_eq(mongo_update(call, &probes, .id = "p1",
-		                              .cause = &(struct rpc_event){ .id = rpc_printf(call, "e%d", i) }),
-		                 0);
+		ck_assert_int_eq(
+			mongo_update(
+				call, &probes, .id = "p1",
+				.cause = &(struct rpc_event){ .id = rpc_printf(call, "e%d", i) }),
+			0);
 	ck_assert_uint_eq(get("p1")->n_seen_events, MONGO_SEEN_MAX);
 	ck_assert_str_eq(get("p1")->seen_events[0]->id, "e3");
 }
@@ -179,8 +203,11 @@ static struct rpc_event *event_of(int i)
 {
 	struct rpc_event *event = rpc_alloc(call, sizeof(*event));
 
-	*event = (struct rpc_event){ .id = rpc_printf(call, "e%03d", i), .type = "souk.probe.v1.ProbeChanged",
-		                     .subject = "souk.probe.v1.probe.changed", .about = "probes/p1", .time_ms = 1000 };
+	*event = (struct rpc_event){ .id = rpc_printf(call, "e%03d", i),
+				     .type = "souk.probe.v1.ProbeChanged",
+				     .subject = "souk.probe.v1.probe.changed",
+				     .about = "probes/p1",
+				     .time_ms = 1000 };
 	return event;
 }
 
@@ -188,10 +215,14 @@ TEST(a_document_whose_events_wait_cannot_change)
 {
 	ck_assert_int_eq(insert("p1", "ann", PROBE_RECORD_STATE_ACTIVE), 0);
 	for (int i = 0; i < MONGO_OUTBOX_MAX; i++)
-		ck_assert_int_eq(mongo_update(call, &probes, .id = "p1", .events = EVENTS(event_of(i))), 0);
-	ck_assert_int_eq(mongo_update(call, &probes, .id = "p1", .events = EVENTS(event_of(MONGO_OUTBOX_MAX))), RPC_UNAVAILABLE);
+		ck_assert_int_eq(
+			mongo_update(call, &probes, .id = "p1", .events = EVENTS(event_of(i))), 0);
+	ck_assert_int_eq(mongo_update(call, &probes, .id = "p1",
+				      .events = EVENTS(event_of(MONGO_OUTBOX_MAX))),
+			 RPC_UNAVAILABLE);
 	ck_assert(rpc_failed_with(call, OUTBOX_FULL));
-	ck_assert_int_eq(mongo_update(call, &probes, .id = "p2", .events = EVENTS(event_of(1))), MONGO_NOT_MATCHED);
+	ck_assert_int_eq(mongo_update(call, &probes, .id = "p2", .events = EVENTS(event_of(1))),
+			 MONGO_NOT_MATCHED);
 	ck_assert_uint_eq(get("p1")->n_outbox, MONGO_OUTBOX_MAX);
 	ck_assert_str_eq(get("p1")->outbox[99]->bus_subject, "souk.probe.v1.probe.changed");
 }
@@ -203,23 +234,30 @@ TEST(documents_are_found_sorted_and_bounded)
 	int64_t count;
 
 	for (int i = 0; i < 5; i++)
-		ck_assert_int_eq(insert(rpc_printf(call, "p%d", i), "ann", PROBE_RECORD_STATE_DONE), 0);
-	ck_assert_int_eq(mongo_find(call, &probes, &records, &n, .filter = DOC(call, "user", BCON_UTF8("ann")),
-	                            .sort = DOC(call, "_id", BCON_INT32(-1)), .limit = 3),
-	                 0);
+		ck_assert_int_eq(insert(rpc_printf(call, "p%d", i), "ann", PROBE_RECORD_STATE_DONE),
+				 0);
+	ck_assert_int_eq(mongo_find(call, &probes, &records, &n,
+				    .filter = DOC(call, "user", BCON_UTF8("ann")),
+				    .sort = DOC(call, "_id", BCON_INT32(-1)), .limit = 3),
+			 0);
 	ck_assert_uint_eq(n, 3);
 	ck_assert_str_eq(records[0]->id, "p4");
-	ck_assert_int_eq(mongo_find(call, &probes, &records, &n, .filter = DOC(call, "user", BCON_UTF8("bob"))), 0);
+	ck_assert_int_eq(mongo_find(call, &probes, &records, &n,
+				    .filter = DOC(call, "user", BCON_UTF8("bob"))),
+			 0);
 	ck_assert_uint_eq(n, 0);
 	ck_assert_int_eq(mongo_count(call, &probes, NULL, 4, &count), 0);
 	ck_assert_int_eq(count, 4);
 	ck_assert_int_eq(mongo_update_many(call, &probes, DOC(call, "user", BCON_UTF8("ann")),
-	                                   DOC(call, "$set", "{", "count", BCON_INT32(1), "}"), &count),
-	                 0);
+					   DOC(call, "$set", "{", "count", BCON_INT32(1), "}"),
+					   &count),
+			 0);
 	ck_assert_int_eq(count, 5);
-	ck_assert_int_eq(mongo_delete(call, &probes, "p0", DOC(call, "count", BCON_INT32(2))), MONGO_NOT_MATCHED);
+	ck_assert_int_eq(mongo_delete(call, &probes, "p0", DOC(call, "count", BCON_INT32(2))),
+			 MONGO_NOT_MATCHED);
 	ck_assert_int_eq(mongo_delete(call, &probes, "p0", NULL), 0);
-	ck_assert_int_eq(mongo_delete_many(call, &probes, DOC(call, "user", BCON_UTF8("ann")), &count), 0);
+	ck_assert_int_eq(
+		mongo_delete_many(call, &probes, DOC(call, "user", BCON_UTF8("ann")), &count), 0);
 	ck_assert_int_eq(count, 4);
 }
 
@@ -238,12 +276,15 @@ TEST(an_aggregation_hands_on_its_rows)
 	int64_t sum = 0;
 
 	for (int i = 0; i < 3; i++)
-		ck_assert_int_eq(mongo_insert(call, &probes, MSG(ProbeRecord, .id = rpc_printf(call, "p%d", i), .count = 7)), 0);
+		ck_assert_int_eq(mongo_insert(call, &probes,
+					      MSG(ProbeRecord, .id = rpc_printf(call, "p%d", i),
+						  .count = 7)),
+				 0);
 	ck_assert_int_eq(mongo_aggregate(call, &probes,
-	                                 DOC(call, "0", "{", "$group", "{", "_id", BCON_NULL, "sum", "{", "$sum",
-	                                     BCON_UTF8("$count"), "}", "}", "}"),
-	                                 add_up, &sum),
-	                 0);
+					 DOC(call, "0", "{", "$group", "{", "_id", BCON_NULL, "sum",
+					     "{", "$sum", BCON_UTF8("$count"), "}", "}", "}"),
+					 add_up, &sum),
+			 0);
 	ck_assert_int_eq(sum, 21);
 }
 
@@ -259,14 +300,17 @@ static void *add_concurrently(void *data)
 		while (!done) {
 			int r = 0;
 
-			for (int attempt = 0; !done && !(r = mongo_attempt(own, &attempt, "probes/p1"));) {
+			for (int attempt = 0;
+			     !done && !(r = mongo_attempt(own, &attempt, "probes/p1"));) {
 				ProbeRecord *record;
 
 				if (mongo_get(own, &probes, "p1", &record))
 					break;
-				done = !mongo_update(own, &probes, .id = "p1",
-				                     .filter = DOC(own, "version", BCON_INT64(record->version)),
-				                     .update = DOC(own, "$set", "{", "count", BCON_INT32(record->count + 1), "}"));
+				done = !mongo_update(
+					own, &probes, .id = "p1",
+					.filter = DOC(own, "version", BCON_INT64(record->version)),
+					.update = DOC(own, "$set", "{", "count",
+						      BCON_INT32(record->count + 1), "}"));
 			}
 			if (!done && r != RPC_ABORTED)
 				__atomic_add_fetch(failures, 1, __ATOMIC_RELAXED);
@@ -317,9 +361,10 @@ TEST(a_lease_that_another_holds_is_not_taken_before_it_ends)
 	rpc_call_set_now(call, 1700000000000);
 	ck_assert(lease_take(call, "sweep", 60000));
 	/* As if another process had taken it. */
-	ck_assert_int_eq(mongo_update(call, &leases_of_others, .id = "sweep", .keep_version = true,
-	                              .update = DOC(call, "$set", "{", "holder", BCON_UTF8("another"), "}")),
-	                 0);
+	ck_assert_int_eq(
+		mongo_update(call, &leases_of_others, .id = "sweep", .keep_version = true,
+			     .update = DOC(call, "$set", "{", "holder", BCON_UTF8("another"), "}")),
+		0);
 	ck_assert(!lease_take(call, "sweep", 60000));
 	lease_release(call, "sweep");
 	ck_assert(!lease_take(call, "sweep", 60000));

@@ -1,11 +1,11 @@
 /* Names, etags, times, derived keys. */
-#include <string.h>
+#include "errors.msg.h"
 #include <common/clock.h>
 #include <common/etag.h>
 #include <common/names.h>
 #include <common/secrets.h>
+#include <string.h>
 #include <test.h>
-#include "errors.msg.h"
 
 static struct rpc_call *call;
 

@@ -1,14 +1,15 @@
-/* The outbox: whatever stops in between, each event is published, in order, and then gone from its document. */
-#include <pthread.h>
-#include <string.h>
-#include <unistd.h>
-#include <common/nats.h>
-#include <common/outbox.h>
-#include <stores.h>
-#include <test.h>
+/* The outbox: whatever stops in between, each event is published, in order, and then gone from its
+ * document. */
 #include "errors.msg.h"
 #include "probe_events.ev.h"
 #include "probe_store.msg.h"
+#include <common/nats.h>
+#include <common/outbox.h>
+#include <pthread.h>
+#include <stores.h>
+#include <string.h>
+#include <test.h>
+#include <unistd.h>
 
 MONGO_COLLECTION(probes, .name = "probes", .type = &ProbeRecord_descriptor, .outbox = true);
 
@@ -91,9 +92,12 @@ TEST(events_go_out_in_order_and_leave_version_and_state_alone)
 
 	for (int i = 0; i < 5; i++)
 		events[i] = changed("probes/p1", i + 1);
-	ck_assert_int_eq(mongo_insert(call, &probes, MSG(ProbeRecord, .id = "p1"), .events = EVENTS(events[0], events[1])), 0);
+	ck_assert_int_eq(mongo_insert(call, &probes, MSG(ProbeRecord, .id = "p1"),
+				      .events = EVENTS(events[0], events[1])),
+			 0);
 	for (int i = 2; i < 5; i++)
-		ck_assert_int_eq(mongo_update(call, &probes, .id = "p1", .events = EVENTS(events[i])), 0);
+		ck_assert_int_eq(
+			mongo_update(call, &probes, .id = "p1", .events = EVENTS(events[i])), 0);
 	ck_assert_uint_eq(waiting("p1"), 5);
 	relay_all();
 	await_heard(5);
@@ -109,31 +113,36 @@ TEST(events_go_out_in_order_and_leave_version_and_state_alone)
 TEST(a_change_that_is_refused_publishes_nothing)
 {
 	ck_assert_int_eq(mongo_insert(call, &probes, MSG(ProbeRecord, .id = "p1")), 0);
-	ck_assert_int_eq(mongo_update(call, &probes, .id = "p1", .filter = DOC(call, "version", BCON_INT64(7)),
-	                              .events = EVENTS(changed("probes/p1", 2))),
-	                 MONGO_NOT_MATCHED);
+	ck_assert_int_eq(mongo_update(call, &probes, .id = "p1",
+				      .filter = DOC(call, "version", BCON_INT64(7)),
+				      .events = EVENTS(changed("probes/p1", 2))),
+			 MONGO_NOT_MATCHED);
 	ck_assert_uint_eq(waiting("p1"), 0);
 }
 
 TEST(more_documents_than_one_turn_takes_are_all_relayed)
 {
 	for (int i = 0; i < 150; i++)
-		ck_assert_int_eq(mongo_insert(call, &probes, MSG(ProbeRecord, .id = rpc_printf(call, "p%d", i)),
-		                              .events = EVENTS(changed("probes/x", i))),
-		                 0);
+		ck_assert_int_eq(mongo_insert(call, &probes,
+					      MSG(ProbeRecord, .id = rpc_printf(call, "p%d", i)),
+					      .events = EVENTS(changed("probes/x", i))),
+				 0);
 	relay_all();
 	await_heard(150);
 	for (int i = 0; i < 150; i++)
 		ck_assert_uint_eq(waiting(rpc_printf(call, "p%d", i)), 0);
 }
 
-/* As a relay that dies between the ack and the pull: the event is published again, and the bus drops it. */
+/* As a relay that dies between the ack and the pull: the event is published again, and the bus
+ * drops it. */
 TEST(an_event_that_was_published_but_not_pulled_reaches_the_stream_once)
 {
 	struct rpc_event *event = changed("probes/p1", 1);
 	size_t n = 0;
 
-	ck_assert_int_eq(mongo_insert(call, &probes, MSG(ProbeRecord, .id = "p1"), .events = EVENTS(event)), 0);
+	ck_assert_int_eq(
+		mongo_insert(call, &probes, MSG(ProbeRecord, .id = "p1"), .events = EVENTS(event)),
+		0);
 	ck_assert_int_eq(nats_publish(call, EVENTS(event), 1, &n), 0);
 	ck_assert_uint_eq(n, 1);
 	relay_all();
@@ -145,12 +154,15 @@ TEST(what_is_pushed_while_the_relay_works_stays)
 {
 	struct rpc_event *first = changed("probes/p1", 1), *second = changed("probes/p1", 2);
 
-	ck_assert_int_eq(mongo_insert(call, &probes, MSG(ProbeRecord, .id = "p1"), .events = EVENTS(first)), 0);
+	ck_assert_int_eq(
+		mongo_insert(call, &probes, MSG(ProbeRecord, .id = "p1"), .events = EVENTS(first)),
+		0);
 	/* Pulling goes by id, whatever came behind. */
 	ck_assert_int_eq(mongo_update(call, &probes, .id = "p1", .events = EVENTS(second)), 0);
 	ck_assert_int_eq(mongo_update(call, &probes, .id = "p1", .keep_version = true,
-	                              .update = DOC(call, "$pull", "{", "outbox", "{", "id", BCON_UTF8(first->id), "}", "}")),
-	                 0);
+				      .update = DOC(call, "$pull", "{", "outbox", "{", "id",
+						    BCON_UTF8(first->id), "}", "}")),
+			 0);
 	relay_all();
 	await_heard(1);
 	ck_assert_str_eq(heard.ids[0], second->id);
@@ -160,12 +172,15 @@ TEST(without_the_bus_events_wait)
 {
 	size_t n = 7;
 
-	ck_assert_int_eq(mongo_insert(call, &probes, MSG(ProbeRecord, .id = "p1"), .events = EVENTS(changed("probes/p1", 1))), 0);
+	ck_assert_int_eq(mongo_insert(call, &probes, MSG(ProbeRecord, .id = "p1"),
+				      .events = EVENTS(changed("probes/p1", 1))),
+			 0);
 	listener = nats_listener_free(listener);
 	stores_close_nats();
 	ck_assert_int_eq(outbox_relay(NULL, call), 0);
 	ck_assert_uint_eq(waiting("p1"), 1);
-	ck_assert_int_eq(nats_publish(call, EVENTS(changed("probes/p1", 1)), 1, &n), RPC_UNAVAILABLE);
+	ck_assert_int_eq(nats_publish(call, EVENTS(changed("probes/p1", 1)), 1, &n),
+			 RPC_UNAVAILABLE);
 	ck_assert(rpc_failed_with(call, DEPENDENCY_UNAVAILABLE));
 	ck_assert_uint_eq(n, 0);
 	stores_nats();
@@ -179,7 +194,9 @@ TEST(names_that_are_not_ascii_go_through_headers)
 {
 	struct rpc_event *event = changed("probes/\xc3\xa4 \"100%\"", 1);
 
-	ck_assert_int_eq(mongo_insert(call, &probes, MSG(ProbeRecord, .id = "p1"), .events = EVENTS(event)), 0);
+	ck_assert_int_eq(
+		mongo_insert(call, &probes, MSG(ProbeRecord, .id = "p1"), .events = EVENTS(event)),
+		0);
 	relay_all();
 	await_heard(1);
 	ck_assert_str_eq(heard.about[0], "probes/\xc3\xa4 \"100%\"");

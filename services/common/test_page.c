@@ -1,19 +1,20 @@
 /* Pages: every row once, in order, with tokens that nobody else can make. */
-#include <string.h>
-#include <common/clock.h>
-#include <common/page.h>
-#include <stores.h>
-#include <test.h>
 #include "errors.msg.h"
 #include "page_token.msg.h"
 #include "probe_store.msg.h"
+#include <common/clock.h>
+#include <common/page.h>
+#include <stores.h>
+#include <string.h>
+#include <test.h>
 
 static const struct mongo_index probe_indexes[] = {
 	{ "user -time -_id" },
 	{ "user state count _id" },
 	{ 0 },
 };
-MONGO_COLLECTION(probes, .name = "probes", .type = &ProbeRecord_descriptor, .indexes = probe_indexes);
+MONGO_COLLECTION(probes, .name = "probes", .type = &ProbeRecord_descriptor,
+		 .indexes = probe_indexes);
 
 static struct rpc_call *call;
 
@@ -36,26 +37,32 @@ static void fill(void)
 {
 	for (int i = 0; i < ROWS; i++)
 		ck_assert_int_eq(mongo_insert(call, &probes,
-		                              MSG(ProbeRecord, .id = rpc_printf(call, "p%02d", i), .user = i % 12 ? "ann" : "bob",
-		                                  .count = i / 3, .flag = i % 2, .fraction = i / 4 / 10.0,
-		                                  .time = clock_timestamp(call, 1700000000000 + i / 5 * 1000),
-		                                  .state = i % 2 ? PROBE_RECORD_STATE_ACTIVE : PROBE_RECORD_STATE_DONE)),
-		                 0);
+					      MSG(ProbeRecord, .id = rpc_printf(call, "p%02d", i),
+						  .user = i % 12 ? "ann" : "bob", .count = i / 3,
+						  .flag = i % 2, .fraction = i / 4 / 10.0,
+						  .time = clock_timestamp(
+							  call, 1700000000000 + i / 5 * 1000),
+						  .state = i % 2 ? PROBE_RECORD_STATE_ACTIVE
+								 : PROBE_RECORD_STATE_DONE)),
+				 0);
 }
 
-static int list(const char *sort, int32_t size, const char *token, ProbeRecord ***records, size_t *n, const char **next)
+static int list(const char *sort, int32_t size, const char *token, ProbeRecord ***records,
+		size_t *n, const char **next)
 {
-	return page_list(call, &probes,
-	                 MSG(ListProbesRequest, .user = "ann", .page_size = size, .page_token = token), records, n, next,
-	                 .filter = DOC(call, "user", BCON_UTF8("ann")), .sort = sort);
+	return page_list(
+		call, &probes,
+		MSG(ListProbesRequest, .user = "ann", .page_size = size, .page_token = token),
+		records, n, next, .filter = DOC(call, "user", BCON_UTF8("ann")), .sort = sort);
 }
 
 static const struct {
 	const char *sort;
 	int32_t size;
 } walks[] = {
-	{ NULL, 5 },     { "-time", 7 },     { "time", 1 },      { "state -count", 4 },
-	{ "-flag fraction", 6 }, { "-user state -count flag", 3 }, { "-time", 100 },
+	{ NULL, 5 },           { "-time", 7 },          { "time", 1 },
+	{ "state -count", 4 }, { "-flag fraction", 6 }, { "-user state -count flag", 3 },
+	{ "-time", 100 },
 };
 
 TEST_EACH(each_row_comes_once_in_order, walks)
@@ -86,7 +93,8 @@ TEST(rows_that_come_and_go_move_no_other)
 	fill();
 	ck_assert_int_eq(list(NULL, 5, "", &records, &n, &next), 0);
 	ck_assert_str_eq(records[4]->id, "p05");
-	ck_assert_int_eq(mongo_insert(call, &probes, MSG(ProbeRecord, .id = "p00x", .user = "ann")), 0);
+	ck_assert_int_eq(mongo_insert(call, &probes, MSG(ProbeRecord, .id = "p00x", .user = "ann")),
+			 0);
 	ck_assert_int_eq(mongo_delete(call, &probes, "p05", NULL), 0);
 	ck_assert_int_eq(list(NULL, 5, next, &records, &n, &next), 0);
 	ck_assert_str_eq(records[0]->id, "p06");
@@ -100,10 +108,13 @@ TEST(a_range_of_the_filter_holds_on_every_page)
 
 	fill();
 	do {
-		ck_assert_int_eq(page_list(call, &probes, MSG(ListProbesRequest, .page_size = 2, .page_token = next), &records, &n,
-		                           &next, .sort = "count",
-		                           .filter = DOC(call, "count", "{", "$gte", BCON_INT32(3), "$lt", BCON_INT32(6), "}")),
-		                 0);
+		ck_assert_int_eq(
+			page_list(call, &probes,
+				  MSG(ListProbesRequest, .page_size = 2, .page_token = next),
+				  &records, &n, &next, .sort = "count",
+				  .filter = DOC(call, "count", "{", "$gte", BCON_INT32(3), "$lt",
+						BCON_INT32(6), "}")),
+			0);
 		for (size_t i = 0; i < n; i++) {
 			ck_assert_int_ge(records[i]->count, 3);
 			ck_assert_int_lt(records[i]->count, 6);
@@ -121,9 +132,12 @@ TEST(a_value_that_the_filter_wants_is_wanted_on_every_page)
 
 	fill();
 	do {
-		ck_assert_int_eq(page_list(call, &probes, MSG(ListProbesRequest, .page_size = 2, .page_token = next), &records, &n,
-		                           &next, .sort = "count -flag", .filter = DOC(call, "count", BCON_INT32(3))),
-		                 0);
+		ck_assert_int_eq(
+			page_list(call, &probes,
+				  MSG(ListProbesRequest, .page_size = 2, .page_token = next),
+				  &records, &n, &next, .sort = "count -flag",
+				  .filter = DOC(call, "count", BCON_INT32(3))),
+			0);
 		total += n;
 	} while (*next);
 	ck_assert_uint_eq(total, 3);
@@ -131,7 +145,8 @@ TEST(a_value_that_the_filter_wants_is_wanted_on_every_page)
 
 static const char *token_of(const char *user)
 {
-	PageToken *token = rpc_new(call, PageToken, .n_keys = 1, .keys = rpc_alloc(call, sizeof(PageKey *)));
+	PageToken *token =
+		rpc_new(call, PageToken, .n_keys = 1, .keys = rpc_alloc(call, sizeof(PageKey *)));
 
 	token->keys[0] = rpc_new(call, PageKey, .value_case = PAGE_KEY_VALUE_TEXT, .text = "p1");
 	return page_token_write(call, &MSG(ListProbesRequest, .user = user)->base, token);
@@ -141,8 +156,10 @@ static int read_token(const char *token, const char *user, int32_t size)
 {
 	PageToken *read = NULL;
 
-	return page_token_read(call, &MSG(ListProbesRequest, .user = user, .page_size = size, .page_token = token)->base, token,
-	                       &read);
+	return page_token_read(
+		call,
+		&MSG(ListProbesRequest, .user = user, .page_size = size, .page_token = token)->base,
+		token, &read);
 }
 
 TEST(a_token_belongs_to_its_arguments_and_its_caller)
@@ -153,7 +170,11 @@ TEST(a_token_belongs_to_its_arguments_and_its_caller)
 	ck_assert_int_eq(read_token(token, "ann", 50), 0);
 	ck_assert_int_eq(read_token(token, "bob", 0), RPC_INVALID_ARGUMENT);
 	ck_assert(rpc_failed_with(call, PAGE_TOKEN_INVALID));
-	rpc_call_set_caller(call, &(struct rpc_caller){ .user = "users/eve", .session = "", .merge_from = "", .scope = "", .service = "" });
+	rpc_call_set_caller(call, &(struct rpc_caller){ .user = "users/eve",
+							.session = "",
+							.merge_from = "",
+							.scope = "",
+							.service = "" });
 	ck_assert_int_eq(read_token(token, "ann", 0), RPC_INVALID_ARGUMENT);
 }
 

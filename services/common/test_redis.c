@@ -1,13 +1,13 @@
 /* Redis: commands of arguments, scripts, and what happens when it goes away. */
+#include "errors.msg.h"
+#include <common/redis.h>
 #include <errno.h>
 #include <inttypes.h>
 #include <pthread.h>
-#include <string.h>
-#include <unistd.h>
-#include <common/redis.h>
 #include <stores.h>
+#include <string.h>
 #include <test.h>
-#include "errors.msg.h"
+#include <unistd.h>
 
 static struct rpc_call *call;
 
@@ -30,12 +30,14 @@ static const char *key_of(const char *name)
 
 TEST(arguments_are_taken_as_they_are)
 {
-	static const char *const values[] = { "a b", "%s %d", "\"quoted\"", "line\r\nSET x y\r\n", "" };
+	static const char *const values[] = { "a b", "%s %d", "\"quoted\"", "line\r\nSET x y\r\n",
+					      "" };
 
 	for (size_t i = 0; i < sizeof(values) / sizeof(values[0]); i++) {
 		cleanup(redis_reply_freep) redisReply *set = NULL, *got = NULL;
 
-		ck_assert_int_eq(redis_command(call, &set, "SET", key_of("a"), values[i], "PX", "60000"), 0);
+		ck_assert_int_eq(
+			redis_command(call, &set, "SET", key_of("a"), values[i], "PX", "60000"), 0);
 		ck_assert_int_eq(redis_command(call, &got, "GET", key_of("a")), 0);
 		ck_assert_int_eq(got->type, REDIS_REPLY_STRING);
 		ck_assert_str_eq(got->str, values[i]);
@@ -71,7 +73,10 @@ TEST(a_wrong_command_is_our_fault_and_logged)
 
 TEST(a_script_runs_also_after_the_server_forgot_it)
 {
-	static struct redis_script script = { .source = "redis.call('SET', KEYS[1], ARGV[1], 'EX', 60) return redis.call('INCRBY', KEYS[1], 1)" };
+	static struct redis_script script = {
+		.source = "redis.call('SET', KEYS[1], ARGV[1], 'EX', 60) return "
+			  "redis.call('INCRBY', KEYS[1], 1)"
+	};
 	const char *key = key_of("script");
 
 	for (int i = 0; i < 3; i++) {
@@ -104,7 +109,8 @@ TEST(threads_share_the_pool)
 	pthread_t threads[24];
 
 	for (int i = 0; i < 24; i++)
-		ck_assert_int_eq(pthread_create(&threads[i], NULL, increment, (void *)(uintptr_t)key), 0);
+		ck_assert_int_eq(
+			pthread_create(&threads[i], NULL, increment, (void *)(uintptr_t)key), 0);
 	for (int i = 0; i < 24; i++)
 		pthread_join(threads[i], NULL);
 	ck_assert_int_eq(redis_command(call, &reply, "GET", key), 0);
@@ -117,8 +123,11 @@ TEST(a_connection_that_the_server_closed_is_not_used)
 	cleanup(redis_reply_freep) redisReply *id = NULL, *killed = NULL, *reply = NULL;
 
 	ck_assert_int_eq(redis_command(call, &id, "CLIENT", "ID"), 0);
-	ck_assert_int_eq(redis_command(call, &killed, "CLIENT", "KILL", "ID", rpc_printf(call, "%lld", id->integer), "SKIPME", "no"), 0);
-	usleep(200000); /* it closes after its answer: a command sent in between would be lost, and is told so */
+	ck_assert_int_eq(redis_command(call, &killed, "CLIENT", "KILL", "ID",
+				       rpc_printf(call, "%lld", id->integer), "SKIPME", "no"),
+			 0);
+	/* It closes after its answer: a command sent in between would be lost, and is told so. */
+	usleep(200000);
 	ck_assert_int_eq(redis_command(call, &reply, "PING"), 0);
 	ck_assert_str_eq(reply->str, "PONG");
 }
@@ -137,7 +146,8 @@ TEST(a_server_that_is_away_is_unavailable_with_its_name)
 	ck_assert(!redis_module.ready(&why));
 }
 
-static const char *const bad_urls[] = { "http://x", "redis://", "redis://host:0", "redis://host:port", "redis://host/x" };
+static const char *const bad_urls[] = { "http://x", "redis://", "redis://host:0",
+					"redis://host:port", "redis://host/x" };
 
 TEST_EACH(a_url_that_is_none_stops_the_start, bad_urls)
 {

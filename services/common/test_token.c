@@ -1,9 +1,9 @@
 /* Access tokens: what is accepted, and everything else. */
+#include <common/token.h>
 #include <errno.h>
-#include <string.h>
 #include <jansson.h>
 #include <sodium.h>
-#include <common/token.h>
+#include <string.h>
 #include <test.h>
 
 enum { VARIANT = sodium_base64_VARIANT_URLSAFE_NO_PADDING };
@@ -14,7 +14,8 @@ static int fetches;
 static struct token_private_key key;
 static struct token_keys keys;
 static struct token_claims claims;
-static const struct token_expectation expectation = { "https://souk.test", "souk", "access", 1700000000000 };
+static const struct token_expectation expectation = { "https://souk.test", "souk", "access",
+						      1700000000000 };
 
 static void setup(void)
 {
@@ -28,9 +29,18 @@ static void setup(void)
 	token_key_from_seed(seed, &key);
 	keys = (struct token_keys){ .keys = { key.public }, .n_keys = 1 };
 	claims = (struct token_claims){
-		.issuer = "https://souk.test", .audience = "souk", .subject = "users/ann", .session = "sessions/s1",
-		.scope = "orders.manage catalog.edit", .merge_from = "users/guest1", .use = "access", .id = "t1",
-		.guest = true, .issue_time = now, .not_before = now, .expire_time = now + 600000,
+		.issuer = "https://souk.test",
+		.audience = "souk",
+		.subject = "users/ann",
+		.session = "sessions/s1",
+		.scope = "orders.manage catalog.edit",
+		.merge_from = "users/guest1",
+		.use = "access",
+		.id = "t1",
+		.guest = true,
+		.issue_time = now,
+		.not_before = now,
+		.expire_time = now + 600000,
 	};
 }
 
@@ -112,11 +122,14 @@ TEST(no_byte_of_a_token_can_be_changed)
 	}
 }
 
-static const char *const algorithms[] = { "none", "None", "HS256", "RS256", "ES256", "eddsa", "Ed25519", "" };
+static const char *const algorithms[] = { "none",  "None",  "HS256",   "RS256",
+					  "ES256", "eddsa", "Ed25519", "" };
 
 TEST_EACH(there_is_one_algorithm, algorithms)
 {
-	const char *payload = "{\"iss\":\"https://souk.test\",\"aud\":\"souk\",\"use\":\"access\",\"sub\":\"users/eve\",\"exp\":9999999999}";
+	const char *payload = "{\"iss\":\"https://"
+			      "souk.test\",\"aud\":\"souk\",\"use\":\"access\",\"sub\":\"users/"
+			      "eve\",\"exp\":9999999999}";
 
 	ck_assert_int_eq(verdict(forge(header_of(*row), payload)), TOKEN_MALFORMED);
 	ck_assert_int_eq(verdict(forge(header_of("EdDSA"), payload)), 0);
@@ -128,20 +141,46 @@ static const struct {
 } payloads[] = {
 	{ "[]", TOKEN_MALFORMED },
 	{ "{}", TOKEN_MALFORMED },
-	{ "{\"iss\":\"https://souk.test\",\"aud\":\"souk\",\"use\":\"access\",\"sub\":\"users/a\"}", TOKEN_MALFORMED },
-	{ "{\"iss\":\"https://souk.test\",\"aud\":\"souk\",\"use\":\"access\",\"exp\":9999999999}", TOKEN_MALFORMED },
-	{ "{\"iss\":\"https://souk.test\",\"aud\":\"souk\",\"use\":\"access\",\"sub\":7,\"exp\":9999999999}", TOKEN_MALFORMED },
-	{ "{\"iss\":\"https://souk.test\",\"aud\":[\"souk\"],\"use\":\"access\",\"sub\":\"users/a\",\"exp\":9999999999}", TOKEN_MALFORMED },
-	{ "{\"iss\":\"https://souk.test\",\"aud\":\"souk\",\"use\":\"access\",\"sub\":\"users/a\",\"exp\":\"9999999999\"}", TOKEN_MALFORMED },
-	{ "{\"iss\":\"https://souk.test\",\"aud\":\"souk\",\"use\":\"access\",\"sub\":\"users/a\",\"exp\":-1}", TOKEN_MALFORMED },
-	{ "{\"iss\":\"https://souk.test\",\"aud\":\"souk\",\"use\":\"access\",\"sub\":\"users/a\",\"exp\":1e99}", TOKEN_MALFORMED },
-	{ "{\"iss\":\"https://souk.test\",\"aud\":\"souk\",\"use\":\"access\",\"sub\":\"users/a\",\"exp\":9999999999,\"exp\":1}", TOKEN_MALFORMED },
-	{ "{\"iss\":\"https://souk.test\",\"aud\":\"souk\",\"use\":\"access\",\"sub\":\"users\\u0000/a\",\"exp\":9999999999}", TOKEN_MALFORMED },
-	{ "{\"iss\":\"https://souk.test\",\"aud\":\"souk\",\"use\":\"access\",\"sub\":\"users/a\",\"exp\":9999999999,\"guest\":1}", TOKEN_MALFORMED },
-	{ "{\"iss\":\"https://evil.test\",\"aud\":\"souk\",\"use\":\"access\",\"sub\":\"users/a\",\"exp\":9999999999}", TOKEN_MISUSED },
-	{ "{\"iss\":\"https://souk.test\",\"aud\":\"other\",\"use\":\"access\",\"sub\":\"users/a\",\"exp\":9999999999}", TOKEN_MISUSED },
-	{ "{\"iss\":\"https://souk.test\",\"aud\":\"souk\",\"use\":\"guest\",\"sub\":\"users/a\",\"exp\":9999999999}", TOKEN_MISUSED },
-	{ "{\"iss\":\"https://souk.test\",\"aud\":\"souk\",\"sub\":\"users/a\",\"exp\":9999999999}", TOKEN_MISUSED },
+	{ "{\"iss\":\"https://souk.test\",\"aud\":\"souk\",\"use\":\"access\",\"sub\":\"users/a\"}",
+	  TOKEN_MALFORMED },
+	{ "{\"iss\":\"https://souk.test\",\"aud\":\"souk\",\"use\":\"access\",\"exp\":9999999999}",
+	  TOKEN_MALFORMED },
+	{ "{\"iss\":\"https://"
+	  "souk.test\",\"aud\":\"souk\",\"use\":\"access\",\"sub\":7,\"exp\":9999999999}",
+	  TOKEN_MALFORMED },
+	{ "{\"iss\":\"https://souk.test\",\"aud\":[\"souk\"],\"use\":\"access\",\"sub\":\"users/"
+	  "a\",\"exp\":9999999999}",
+	  TOKEN_MALFORMED },
+	{ "{\"iss\":\"https://souk.test\",\"aud\":\"souk\",\"use\":\"access\",\"sub\":\"users/"
+	  "a\",\"exp\":\"9999999999\"}",
+	  TOKEN_MALFORMED },
+	{ "{\"iss\":\"https://souk.test\",\"aud\":\"souk\",\"use\":\"access\",\"sub\":\"users/"
+	  "a\",\"exp\":-1}",
+	  TOKEN_MALFORMED },
+	{ "{\"iss\":\"https://souk.test\",\"aud\":\"souk\",\"use\":\"access\",\"sub\":\"users/"
+	  "a\",\"exp\":1e99}",
+	  TOKEN_MALFORMED },
+	{ "{\"iss\":\"https://souk.test\",\"aud\":\"souk\",\"use\":\"access\",\"sub\":\"users/"
+	  "a\",\"exp\":9999999999,\"exp\":1}",
+	  TOKEN_MALFORMED },
+	{ "{\"iss\":\"https://"
+	  "souk.test\",\"aud\":\"souk\",\"use\":\"access\",\"sub\":\"users\\u0000/"
+	  "a\",\"exp\":9999999999}",
+	  TOKEN_MALFORMED },
+	{ "{\"iss\":\"https://souk.test\",\"aud\":\"souk\",\"use\":\"access\",\"sub\":\"users/"
+	  "a\",\"exp\":9999999999,\"guest\":1}",
+	  TOKEN_MALFORMED },
+	{ "{\"iss\":\"https://evil.test\",\"aud\":\"souk\",\"use\":\"access\",\"sub\":\"users/"
+	  "a\",\"exp\":9999999999}",
+	  TOKEN_MISUSED },
+	{ "{\"iss\":\"https://souk.test\",\"aud\":\"other\",\"use\":\"access\",\"sub\":\"users/"
+	  "a\",\"exp\":9999999999}",
+	  TOKEN_MISUSED },
+	{ "{\"iss\":\"https://souk.test\",\"aud\":\"souk\",\"use\":\"guest\",\"sub\":\"users/"
+	  "a\",\"exp\":9999999999}",
+	  TOKEN_MISUSED },
+	{ "{\"iss\":\"https://souk.test\",\"aud\":\"souk\",\"sub\":\"users/a\",\"exp\":9999999999}",
+	  TOKEN_MISUSED },
 };
 
 TEST_EACH(claims_are_checked_though_they_are_signed, payloads)
@@ -151,13 +190,26 @@ TEST_EACH(claims_are_checked_though_they_are_signed, payloads)
 
 TEST(a_header_that_asks_for_more_is_refused)
 {
-	const char *payload = "{\"iss\":\"https://souk.test\",\"aud\":\"souk\",\"use\":\"access\",\"sub\":\"users/a\",\"exp\":9999999999}";
+	const char *payload = "{\"iss\":\"https://"
+			      "souk.test\",\"aud\":\"souk\",\"use\":\"access\",\"sub\":\"users/"
+			      "a\",\"exp\":9999999999}";
 	const char *kid = key.public.kid;
 
-	ck_assert_int_eq(verdict(forge(rpc_printf(call, "{\"alg\":\"EdDSA\",\"kid\":\"%s\",\"crit\":[\"b64\"]}", kid), payload)), TOKEN_MALFORMED);
-	ck_assert_int_eq(verdict(forge(rpc_printf(call, "{\"alg\":\"EdDSA\",\"kid\":\"%s\",\"typ\":\"refresh\"}", kid), payload)), TOKEN_MALFORMED);
+	ck_assert_int_eq(
+		verdict(forge(rpc_printf(call,
+					 "{\"alg\":\"EdDSA\",\"kid\":\"%s\",\"crit\":[\"b64\"]}",
+					 kid),
+			      payload)),
+		TOKEN_MALFORMED);
+	ck_assert_int_eq(
+		verdict(forge(rpc_printf(call,
+					 "{\"alg\":\"EdDSA\",\"kid\":\"%s\",\"typ\":\"refresh\"}",
+					 kid),
+			      payload)),
+		TOKEN_MALFORMED);
 	ck_assert_int_eq(verdict(forge("{\"alg\":\"EdDSA\"}", payload)), TOKEN_MALFORMED);
-	ck_assert_int_eq(verdict(forge("{\"alg\":\"EdDSA\",\"kid\":\"other\"}", payload)), TOKEN_UNKNOWN_KEY);
+	ck_assert_int_eq(verdict(forge("{\"alg\":\"EdDSA\",\"kid\":\"other\"}", payload)),
+			 TOKEN_UNKNOWN_KEY);
 }
 
 TEST(clocks_may_differ_by_half_a_minute)
@@ -201,14 +253,18 @@ TEST(keys_go_through_jwks)
 TEST(the_kid_is_the_thumbprint_of_rfc_8037)
 {
 	/* Appendix A.3: the key and its thumbprint. */
-	const char *json = "{\"keys\":[{\"kty\":\"OKP\",\"crv\":\"Ed25519\",\"kid\":\"x\",\"x\":\"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo\"}]}";
+	const char *json = "{\"keys\":[{\"kty\":\"OKP\",\"crv\":\"Ed25519\",\"kid\":\"x\",\"x\":"
+			   "\"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo\"}]}";
 	uint8_t seed[32];
 	struct token_private_key example;
 	struct token_keys read;
 	size_t size;
 
 	ck_assert_int_eq(token_keys_parse(json, strlen(json), &read), 0);
-	ck_assert_int_eq(sodium_base642bin(seed, sizeof(seed), "nWGxne_9WmC6hEr0kuwsxERJxWl7MmkZcDusAxyuf2A", 43, NULL, &size, NULL, VARIANT), 0);
+	ck_assert_int_eq(sodium_base642bin(seed, sizeof(seed),
+					   "nWGxne_9WmC6hEr0kuwsxERJxWl7MmkZcDusAxyuf2A", 43, NULL,
+					   &size, NULL, VARIANT),
+			 0);
 	token_key_from_seed(seed, &example);
 	ck_assert_int_eq(memcmp(read.keys[0].key, example.public.key, 32), 0);
 	ck_assert_str_eq(example.public.kid, "kPrK_qmxVWaYVA9wwBF6Iuo3vVzz7TxHCTwXBygrS4k");
@@ -216,7 +272,8 @@ TEST(the_kid_is_the_thumbprint_of_rfc_8037)
 
 TEST(keys_that_are_no_signature_keys_are_skipped)
 {
-	const char *json = "{\"keys\":[{\"kty\":\"RSA\",\"kid\":\"a\"},{\"kty\":\"OKP\",\"crv\":\"X25519\",\"kid\":\"b\",\"x\":\"AA\"},"
+	const char *json = "{\"keys\":[{\"kty\":\"RSA\",\"kid\":\"a\"},{\"kty\":\"OKP\",\"crv\":"
+			   "\"X25519\",\"kid\":\"b\",\"x\":\"AA\"},"
 			   "{\"kty\":\"OKP\",\"crv\":\"Ed25519\",\"kid\":\"c\",\"x\":\"AA\"},7]}";
 	struct token_keys read;
 

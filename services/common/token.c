@@ -1,12 +1,13 @@
-/* Access tokens: compact JWS with Ed25519. Keys and JWKS are in token_keys.c, the authenticator in token_authenticator.c. */
+/* Access tokens: compact JWS with Ed25519. Keys and JWKS are in token_keys.c, the authenticator in
+ * token_authenticator.c. */
+#include <common/token.h>
 #include <errno.h>
 #include <inttypes.h>
+#include <jansson.h>
+#include <sodium.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <jansson.h>
-#include <sodium.h>
-#include <common/token.h>
 
 enum { CLAIM_MAX = 1024, VARIANT = sodium_base64_VARIANT_URLSAFE_NO_PADDING };
 
@@ -54,7 +55,8 @@ static char *print_claims(struct arena *arena, const struct token_claims *claims
 	set_time(json, "nbf", claims->not_before);
 	set_time(json, "exp", claims->expire_time);
 	text = json_dumps(json, JSON_COMPACT);
-	/* Strings that are no UTF-8 are not taken by jansson, so there is nothing else that can fail. */
+	/* Strings that are no UTF-8 are not taken by jansson, so there is nothing else that can
+	 * fail. */
 	if (!text)
 		abort();
 	copy = arena_strndup(arena, text, strlen(text));
@@ -62,14 +64,16 @@ static char *print_claims(struct arena *arena, const struct token_claims *claims
 	return copy;
 }
 
-int token_sign(struct arena *arena, const struct token_private_key *key, const struct token_claims *claims, const char **ret)
+int token_sign(struct arena *arena, const struct token_private_key *key,
+	       const struct token_claims *claims, const char **ret)
 {
-	char *header = arena_printf(arena, "{\"alg\":\"EdDSA\",\"kid\":\"%s\",\"typ\":\"at+jwt\"}", key->public.kid);
+	char *header = arena_printf(arena, "{\"alg\":\"EdDSA\",\"kid\":\"%s\",\"typ\":\"at+jwt\"}",
+				    key->public.kid);
 	char *payload = print_claims(arena, claims), *input, *token;
 	uint8_t signature[crypto_sign_BYTES];
 
 	input = arena_printf(arena, "%s.%s", encode(arena, (const uint8_t *)header, strlen(header)),
-	                     encode(arena, (const uint8_t *)payload, strlen(payload)));
+			     encode(arena, (const uint8_t *)payload, strlen(payload)));
 	crypto_sign_detached(signature, NULL, (const uint8_t *)input, strlen(input), key->secret);
 	token = arena_printf(arena, "%s.%s", input, encode(arena, signature, sizeof(signature)));
 	if (strlen(token) > TOKEN_SIZE_MAX)
@@ -82,7 +86,8 @@ int token_sign(struct arena *arena, const struct token_private_key *key, const s
  * Verifying
  */
 
-/* A part of the token as a JSON object; NULL when it is none. `bytes` is at least as long as the part. */
+/* A part of the token as a JSON object; NULL when it is none. `bytes` is at least as long as the
+ * part. */
 static json_t *read_object(const char *part, size_t length, uint8_t *bytes, size_t size)
 {
 	size_t n;
@@ -121,7 +126,8 @@ static bool take_time(const json_t *claims, const char *name, int64_t *ret)
 	*ret = 0;
 	if (!value)
 		return true;
-	if (!json_is_integer(value) || json_integer_value(value) < 0 || json_integer_value(value) > seconds_max)
+	if (!json_is_integer(value) || json_integer_value(value) < 0 ||
+	    json_integer_value(value) > seconds_max)
 		return false;
 	*ret = json_integer_value(value) * 1000;
 	return true;
@@ -132,17 +138,23 @@ static bool take_claims(struct arena *arena, const json_t *json, struct token_cl
 	const json_t *guest = json_object_get(json, "guest");
 
 	ret->guest = json_is_true(guest);
-	return take_text(arena, json, "iss", &ret->issuer) && take_text(arena, json, "aud", &ret->audience) &&
-	       take_text(arena, json, "sub", &ret->subject) && take_text(arena, json, "sid", &ret->session) &&
-	       take_text(arena, json, "scope", &ret->scope) && take_text(arena, json, "merge_from", &ret->merge_from) &&
-	       take_text(arena, json, "use", &ret->use) && take_text(arena, json, "jti", &ret->id) &&
-	       (!guest || json_is_boolean(guest)) && take_time(json, "iat", &ret->issue_time) &&
-	       take_time(json, "nbf", &ret->not_before) && take_time(json, "exp", &ret->expire_time) &&
-	       *ret->subject && ret->expire_time;
+	return take_text(arena, json, "iss", &ret->issuer) &&
+	       take_text(arena, json, "aud", &ret->audience) &&
+	       take_text(arena, json, "sub", &ret->subject) &&
+	       take_text(arena, json, "sid", &ret->session) &&
+	       take_text(arena, json, "scope", &ret->scope) &&
+	       take_text(arena, json, "merge_from", &ret->merge_from) &&
+	       take_text(arena, json, "use", &ret->use) &&
+	       take_text(arena, json, "jti", &ret->id) && (!guest || json_is_boolean(guest)) &&
+	       take_time(json, "iat", &ret->issue_time) &&
+	       take_time(json, "nbf", &ret->not_before) &&
+	       take_time(json, "exp", &ret->expire_time) && *ret->subject && ret->expire_time;
 }
 
-/* {"alg":"EdDSA","kid":...}, perhaps with `typ`, and nothing that would have to be understood (`crit`). */
-static const struct token_public_key *find_key(const json_t *header, const struct token_keys *keys, int *problem)
+/* {"alg":"EdDSA","kid":...}, perhaps with `typ`, and nothing that would have to be understood
+ * (`crit`). */
+static const struct token_public_key *find_key(const json_t *header, const struct token_keys *keys,
+					       int *problem)
 {
 	const char *alg = json_string_value(json_object_get(header, "alg"));
 	const char *kid = json_string_value(json_object_get(header, "kid"));
@@ -151,7 +163,8 @@ static const struct token_public_key *find_key(const json_t *header, const struc
 	*problem = TOKEN_MALFORMED;
 	if (!alg || strcmp(alg, "EdDSA") || !kid || json_object_get(header, "crit"))
 		return NULL;
-	if (json_object_get(header, "typ") && (!typ || (strcmp(typ, "at+jwt") && strcmp(typ, "JWT"))))
+	if (json_object_get(header, "typ") &&
+	    (!typ || (strcmp(typ, "at+jwt") && strcmp(typ, "JWT"))))
 		return NULL;
 	*problem = TOKEN_UNKNOWN_KEY;
 	for (size_t i = 0; i < keys->n_keys; i++)
@@ -161,7 +174,7 @@ static const struct token_public_key *find_key(const json_t *header, const struc
 }
 
 int token_verify(struct arena *arena, const struct token_keys *keys, const char *token,
-                 const struct token_expectation *expectation, struct token_claims *ret)
+		 const struct token_expectation *expectation, struct token_claims *ret)
 {
 	cleanup(json_decrefp) json_t *header = NULL, *payload = NULL;
 	uint8_t bytes[TOKEN_SIZE_MAX], signature[crypto_sign_BYTES];
@@ -183,16 +196,18 @@ int token_verify(struct arena *arena, const struct token_keys *keys, const char 
 	key = find_key(header, keys, &problem);
 	if (!key)
 		return problem;
-	if (sodium_base642bin(signature, sizeof(signature), second + 1, strlen(second + 1), NULL, &size, NULL, VARIANT) ||
+	if (sodium_base642bin(signature, sizeof(signature), second + 1, strlen(second + 1), NULL,
+			      &size, NULL, VARIANT) ||
 	    size != sizeof(signature))
 		return TOKEN_MALFORMED;
-	if (crypto_sign_verify_detached(signature, (const uint8_t *)token, (size_t)(second - token), key->key))
+	if (crypto_sign_verify_detached(signature, (const uint8_t *)token, (size_t)(second - token),
+					key->key))
 		return TOKEN_FORGED;
 	payload = read_object(first + 1, (size_t)(second - first - 1), bytes, sizeof(bytes));
 	if (!payload || !take_claims(arena, payload, &claims))
 		return TOKEN_MALFORMED;
-	if (strcmp(claims.issuer, expectation->issuer) || strcmp(claims.audience, expectation->audience) ||
-	    strcmp(claims.use, expectation->use))
+	if (strcmp(claims.issuer, expectation->issuer) ||
+	    strcmp(claims.audience, expectation->audience) || strcmp(claims.use, expectation->use))
 		return TOKEN_MISUSED;
 	if (claims.expire_time + TOKEN_SKEW_MS <= expectation->now_ms)
 		return TOKEN_EXPIRED;

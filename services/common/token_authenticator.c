@@ -1,11 +1,12 @@
-/* Who sent a token: the authenticator of services and gateway, with auth's keys fetched and kept. */
+/* Who sent a token: the authenticator of services and gateway, with auth's keys fetched and
+ * kept. */
+#include "auth.rpc.h"
+#include <common/token.h>
 #include <errno.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
-#include <common/token.h>
-#include "auth.rpc.h"
 
 enum { REFRESH_MS = 300000, UNKNOWN_KEY_MS = 10000, FIRST_MS = 1000, FETCH_MS = 3000 };
 
@@ -14,9 +15,9 @@ static struct {
 } options = { "https://souk.local", "souk" };
 
 /*
- * Readers copy the keys under the lock. One thread fetches at a time, without the lock; the others go on with the keys that are there.
- * `next_ms` is when a fetch is due, `allowed_ms` when an unknown kid may ask for one earlier: whoever sends nonsense must not make
- * us ask auth each time.
+ * Readers copy the keys under the lock. One thread fetches at a time, without the lock; the others
+ * go on with the keys that are there. `next_ms` is when a fetch is due, `allowed_ms` when an
+ * unknown kid may ask for one earlier: whoever sends nonsense must not make us ask auth each time.
  */
 static struct {
 	pthread_mutex_t lock;
@@ -87,7 +88,8 @@ static void refresh(bool for_unknown_key)
 	if (!due)
 		return;
 
-	/* A call of its own: the keys are not for this caller alone, and its deadline is not theirs. */
+	/* A call of its own: the keys are not for this caller alone, and its deadline is not
+	 * theirs. */
 	call = rpc_call_new("GetJwks", FETCH_MS);
 	rpc_call_run(call, fetch_keys, &fetching);
 	rpc_call_free(call);
@@ -111,7 +113,8 @@ static size_t copy_keys(struct token_keys *ret)
 
 int token_authenticate(struct rpc_call *call, const char *token, struct rpc_caller *ret)
 {
-	struct token_expectation expectation = { options.issuer, options.audience, "access", rpc_now_ms(call) };
+	struct token_expectation expectation = { options.issuer, options.audience, "access",
+						 rpc_now_ms(call) };
 	struct token_claims claims;
 	struct token_keys keys;
 	int r;
@@ -122,7 +125,8 @@ int token_authenticate(struct rpc_call *call, const char *token, struct rpc_call
 	if (r == TOKEN_UNKNOWN_KEY) {
 		refresh(true);
 		if (!copy_keys(&keys)) {
-			r = rpc_fail_code(call, RPC_UNAVAILABLE, "Tokens cannot be checked yet; try again soon.");
+			r = rpc_fail_code(call, RPC_UNAVAILABLE,
+					  "Tokens cannot be checked yet; try again soon.");
 			rpc_retry_after(call, 1000);
 			return r;
 		}
@@ -139,7 +143,8 @@ int token_authenticate(struct rpc_call *call, const char *token, struct rpc_call
 	return 0;
 }
 
-static int authenticate(void *data, struct rpc_call *call, const char *token, struct rpc_caller *ret)
+static int authenticate(void *data, struct rpc_call *call, const char *token,
+			struct rpc_caller *ret)
 {
 	(void)data;
 	return token_authenticate(call, token, ret);
@@ -193,7 +198,8 @@ static bool ready(const char **why)
 	refresh(false);
 	if (copy_keys(&keys))
 		return true;
-	*why = "The keys that check access tokens are not there: auth does not answer at SOUK_PEER_AUTH.";
+	*why = "The keys that check access tokens are not there: auth does not answer at "
+	       "SOUK_PEER_AUTH.";
 	return false;
 }
 
@@ -204,8 +210,10 @@ static void stop(void)
 }
 
 const struct option token_options[] = {
-	{ "TOKEN_ISSUER", OPTION_STRING, &options.issuer, "https://souk.local", "who issues access tokens: their `iss`" },
-	{ "TOKEN_AUDIENCE", OPTION_STRING, &options.audience, "souk", "whom access tokens are for: their `aud`" },
+	{ "TOKEN_ISSUER", OPTION_STRING, &options.issuer, "https://souk.local",
+	  "who issues access tokens: their `iss`" },
+	{ "TOKEN_AUDIENCE", OPTION_STRING, &options.audience, "souk",
+	  "whom access tokens are for: their `aud`" },
 	{ 0 },
 };
 

@@ -1,11 +1,11 @@
 /* Keys of access tokens: making them from a seed, JWKS (RFC 7517, 8037). */
+#include <common/token.h>
 #include <errno.h>
+#include <jansson.h>
+#include <sodium.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <jansson.h>
-#include <sodium.h>
-#include <common/token.h>
 
 enum { VARIANT = sodium_base64_VARIANT_URLSAFE_NO_PADDING, JWKS_MAX = 65536, PUBLIC_TEXT = 44 };
 
@@ -42,11 +42,13 @@ static bool read_key(const json_t *json, struct token_public_key *ret)
 	const char *kid = json_string_value(json_object_get(json, "kid"));
 	size_t size;
 
-	if (!has(json, "kty", "OKP") || !has(json, "crv", "Ed25519") || !x || !kid || strlen(kid) >= sizeof(ret->kid))
+	if (!has(json, "kty", "OKP") || !has(json, "crv", "Ed25519") || !x || !kid ||
+	    strlen(kid) >= sizeof(ret->kid))
 		return false;
 	if ((use && !has(json, "use", "sig")) || (alg && !has(json, "alg", "EdDSA")))
 		return false;
-	if (sodium_base642bin(ret->key, sizeof(ret->key), x, strlen(x), NULL, &size, NULL, VARIANT) ||
+	if (sodium_base642bin(ret->key, sizeof(ret->key), x, strlen(x), NULL, &size, NULL,
+			      VARIANT) ||
 	    size != sizeof(ret->key))
 		return false;
 	snprintf(ret->kid, sizeof(ret->kid), "%s", kid);
@@ -55,15 +57,16 @@ static bool read_key(const json_t *json, struct token_public_key *ret)
 
 int token_keys_parse(const char *text, size_t length, struct token_keys *ret)
 {
-	json_t *json = length <= JWKS_MAX ? json_loadb(text, length, JSON_REJECT_DUPLICATES, NULL) : NULL;
+	json_t *json =
+		length <= JWKS_MAX ? json_loadb(text, length, JSON_REJECT_DUPLICATES, NULL) : NULL;
 	json_t *list = json_object_get(json, "keys"), *element;
 	struct token_keys keys = { 0 };
 	size_t i;
 	int r = json_is_array(list) ? 0 : -EBADMSG;
 
-	json_array_foreach(list, i, element)
-		if (keys.n_keys < TOKEN_KEYS_MAX && read_key(element, &keys.keys[keys.n_keys]))
-			keys.n_keys++;
+	json_array_foreach(list, i, element) if (keys.n_keys < TOKEN_KEYS_MAX &&
+						 read_key(element, &keys.keys[keys.n_keys]))
+		keys.n_keys++;
 	json_decref(json);
 	if (!r)
 		*ret = keys;
@@ -77,11 +80,13 @@ const char *token_keys_print(struct arena *arena, const struct token_keys *keys)
 	for (size_t i = 0; i < keys->n_keys; i++) {
 		char x[PUBLIC_TEXT];
 
-		sodium_bin2base64(x, sizeof(x), keys->keys[i].key, sizeof(keys->keys[i].key), VARIANT);
+		sodium_bin2base64(x, sizeof(x), keys->keys[i].key, sizeof(keys->keys[i].key),
+				  VARIANT);
 		text = arena_printf(arena,
-		                    "%s%s{\"kty\":\"OKP\",\"crv\":\"Ed25519\",\"use\":\"sig\",\"alg\":\"EdDSA\","
-		                    "\"kid\":\"%s\",\"x\":\"%s\"}",
-		                    text, i ? "," : "", keys->keys[i].kid, x);
+				    "%s%s{\"kty\":\"OKP\",\"crv\":\"Ed25519\",\"use\":\"sig\","
+				    "\"alg\":\"EdDSA\","
+				    "\"kid\":\"%s\",\"x\":\"%s\"}",
+				    text, i ? "," : "", keys->keys[i].kid, x);
 	}
 	return arena_printf(arena, "{\"keys\":[%s]}", text);
 }

@@ -1,7 +1,8 @@
-/* Documents: whatever the database holds, reading ends; what is read is written and read again as the same. */
-#include <stdlib.h>
-#include <common/bson.h>
+/* Documents: whatever the database holds, reading ends; what is read is written and read again as
+ * the same. */
 #include "probe_store.msg.h"
+#include <common/bson.h>
+#include <stdlib.h>
 
 struct input {
 	const uint8_t *bytes;
@@ -19,7 +20,8 @@ static int read_twice(void *data, struct rpc_call *call)
 		return 0;
 	if (document_read(rpc_arena(call), &ProbeRecord_descriptor, &document, &message, &why))
 		return 0;
-	if (document_read(rpc_arena(call), &ProbeRecord_descriptor, document_of_record(call, (ProbeRecord *)message), &again, &why) ||
+	if (document_read(rpc_arena(call), &ProbeRecord_descriptor,
+			  document_of_record(call, (ProbeRecord *)message), &again, &why) ||
 	    !rpc_message_equal(message, again))
 		abort();
 	return 0;

@@ -1,9 +1,9 @@
 /* Page tokens: none that we did not sign is taken; what we sign comes back. */
-#include <stdlib.h>
-#include <common/page.h>
-#include <common/secrets.h>
 #include "page_token.msg.h"
 #include "probe_store.msg.h"
+#include <common/page.h>
+#include <common/secrets.h>
+#include <stdlib.h>
 
 struct input {
 	const uint8_t *bytes;
@@ -14,12 +14,14 @@ static int read_token(void *data, struct rpc_call *call)
 {
 	struct input *input = data;
 	const ProtobufCMessage *request = &MSG(ListProbesRequest, .user = "ann")->base;
-	const char *text = arena_strndup(rpc_arena(call), (const char *)input->bytes, input->size), *why;
+	const char *text = arena_strndup(rpc_arena(call), (const char *)input->bytes, input->size),
+		   *why;
 	PageToken *token = NULL, *read = NULL;
 
 	if (!page_token_read(call, request, text, &read) && read)
 		abort();
-	token = (PageToken *)rpc_unpack(rpc_arena(call), &PageToken_descriptor, input->bytes, input->size, &why);
+	token = (PageToken *)rpc_unpack(rpc_arena(call), &PageToken_descriptor, input->bytes,
+					input->size, &why);
 	if (token && input->size < 1024)
 		if (page_token_read(call, request, page_token_write(call, request, token), &read) ||
 		    !rpc_message_equal(&token->base, &read->base))

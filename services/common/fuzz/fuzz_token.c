@@ -1,8 +1,8 @@
 /* Tokens and key sets from outside: the text as a token, as claims that were signed, as a JWKS. */
+#include <common/token.h>
+#include <sodium.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sodium.h>
-#include <common/token.h>
 
 enum { VARIANT = sodium_base64_VARIANT_URLSAFE_NO_PADDING };
 
@@ -27,16 +27,21 @@ static int verify(void *data, struct rpc_call *call)
 	struct input *input = data;
 	struct token_claims claims;
 	uint8_t signature[crypto_sign_BYTES];
-	const char *text = arena_strndup(rpc_arena(call), (const char *)input->bytes, input->size), *header, *signed_part;
+	const char *text = arena_strndup(rpc_arena(call), (const char *)input->bytes, input->size),
+		   *header, *signed_part;
 
 	/* Nobody without the key makes one. */
 	if (!token_verify(rpc_arena(call), &keys, text, &expectation, &claims))
 		abort();
 	header = rpc_printf(call, "{\"alg\":\"EdDSA\",\"kid\":\"%s\"}", key.public.kid);
-	signed_part = rpc_printf(call, "%s.%s", encode(call, header, strlen(header)), encode(call, input->bytes, input->size));
-	crypto_sign_detached(signature, NULL, (const uint8_t *)signed_part, strlen(signed_part), key.secret);
-	token_verify(rpc_arena(call), &keys, rpc_printf(call, "%s.%s", signed_part, encode(call, signature, sizeof(signature))),
-	             &expectation, &claims);
+	signed_part = rpc_printf(call, "%s.%s", encode(call, header, strlen(header)),
+				 encode(call, input->bytes, input->size));
+	crypto_sign_detached(signature, NULL, (const uint8_t *)signed_part, strlen(signed_part),
+			     key.secret);
+	token_verify(
+		rpc_arena(call), &keys,
+		rpc_printf(call, "%s.%s", signed_part, encode(call, signature, sizeof(signature))),
+		&expectation, &claims);
 	token_keys_parse((const char *)input->bytes, input->size, &keys);
 	return 0;
 }

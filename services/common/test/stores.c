@@ -1,17 +1,17 @@
 /* Real stores for tests. */
+#include "stores.h"
+#include "../mongo_private.h"
+#include "../nats_private.h"
+#include <common/mongo.h>
+#include <common/nats.h>
+#include <common/redis.h>
+#include <common/secrets.h>
 #include <errno.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
-#include <common/mongo.h>
-#include <common/nats.h>
-#include <common/redis.h>
-#include <common/secrets.h>
-#include "../mongo_private.h"
-#include "../nats_private.h"
-#include "stores.h"
 
 enum { SKIPPED = 77 }; /* to Meson */
 
@@ -24,7 +24,8 @@ static const char *url_of(const char *variable)
 
 	if (url)
 		return url;
-	fprintf(stderr, "%s is not set: ./dev test store starts the stores and sets it.\n", variable);
+	fprintf(stderr, "%s is not set: ./dev test store starts the stores and sets it.\n",
+		variable);
 	_exit(SKIPPED);
 }
 
@@ -37,8 +38,9 @@ static void demand(int r, const char *error)
 }
 
 /*
- * A database is one program's: each test finds it empty, and the program drops it when it ends. Making and dropping one for each test
- * would take most of the time. The connection stays open to the process's end, too: closing takes the driver half a second.
+ * A database is one program's: each test finds it empty, and the program drops it when it ends.
+ * Making and dropping one for each test would take most of the time. The connection stays open to
+ * the process's end, too: closing takes the driver half a second.
  */
 static pid_t program;
 static char database[64];
@@ -49,7 +51,8 @@ static void drop_database(void)
 	char *error;
 
 	/* Tests run in children of the program. */
-	if (getpid() != program || !url || (!has_mongo && mongo_open_database(url, database, "test", &error)))
+	if (getpid() != program || !url ||
+	    (!has_mongo && mongo_open_database(url, database, "test", &error)))
 		return;
 	if (mongo_drop_database(&error))
 		fprintf(stderr, "The tests' database stays: %s\n", error);
@@ -61,7 +64,8 @@ __attribute__((constructor)) static void begin(void)
 	const char *start = getenv("SOUK_TEST_MONGODB_PREFIX");
 
 	program = getpid();
-	snprintf(database, sizeof(database), "%.16s%.32s_%d", start ? start : "test_", program_invocation_short_name, (int)program);
+	snprintf(database, sizeof(database), "%.16s%.32s_%d", start ? start : "test_",
+		 program_invocation_short_name, (int)program);
 	atexit(drop_database);
 }
 
@@ -71,9 +75,10 @@ static void empty_collections(void)
 	struct rpc_call *call = rpc_call_new("empty", 30000);
 	int64_t n;
 
-	mongo_each_collection(collection)
-		demand(mongo_delete_many(call, collection, DOC(call, "_id", "{", "$exists", BCON_BOOL(true), "}"), &n),
-		       rpc_error_message(call));
+	mongo_each_collection(collection) demand(
+		mongo_delete_many(call, collection,
+				  DOC(call, "_id", "{", "$exists", BCON_BOOL(true), "}"), &n),
+		rpc_error_message(call));
 	rpc_call_free(call);
 }
 
@@ -83,7 +88,9 @@ void stores_mongo(const char *service)
 
 	secret_set("the secret of tests, which is none at all");
 	if (!has_mongo)
-		demand(mongo_open_database(url_of("SOUK_TEST_MONGODB_URI"), database, service, &error), error);
+		demand(mongo_open_database(url_of("SOUK_TEST_MONGODB_URI"), database, service,
+					   &error),
+		       error);
 	has_mongo = true;
 	empty_collections();
 }
@@ -115,7 +122,8 @@ static void delete_streams(void)
 
 	if (js_StreamNames(&names, nats_js(), NULL, NULL) == NATS_OK)
 		for (int i = 0; i < names->Count; i++)
-			if (!strncmp(names->List[i], prefix, strlen(prefix)) && names->List[i][strlen(prefix)] == '_')
+			if (!strncmp(names->List[i], prefix, strlen(prefix)) &&
+			    names->List[i][strlen(prefix)] == '_')
 				js_DeleteStream(nats_js(), names->List[i], NULL, NULL);
 	jsStreamNamesList_Destroy(names);
 }
