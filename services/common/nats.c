@@ -287,8 +287,8 @@ int nats_publish(struct rpc_call *call, struct rpc_event *const *events, size_t 
 	pthread_mutex_lock(&batch.lock);
 	batch.n = 0;
 	pthread_mutex_unlock(&batch.lock);
-	/* Acks that did not come in time are not waited for; the events go out again. */
-	if (js_PublishAsyncGetPendingList(&forgotten, nats.js) == NATS_OK)
+	/* Acks that did not come in time are not waited for; the events go out again. The library crashes when nothing was ever sent. */
+	if (n_sent && js_PublishAsyncGetPendingList(&forgotten, nats.js) == NATS_OK)
 		natsMsgList_Destroy(&forgotten);
 	pthread_mutex_unlock(&batch.one_at_a_time);
 
