@@ -154,6 +154,7 @@ static int reverse_paid(struct rpc_call *call, const CancelOrderLinesRequest *re
 		add_unit(call, reversal, line, quantity, part);
 		line->cancelled_quantity += quantity;
 	}
+	reversal->money_done = !amounts_minor(reversal->amount); /* what cost nothing gives nothing back */
 	order_record_add_reversals(call, draft, reversal);
 	step_begin(call, draft->order, ORDER_STEP_KIND_RECALL);
 	return 0;

@@ -22,7 +22,7 @@ enum { TRIES = 8, RESERVATION_LONGER_MS = 3600000, WEIGHT_MAX = 1000000000 };
 
 static int take_address(struct orders_service *self, struct rpc_call *call, const CreateOrderRequest *req, Address **ret)
 {
-	const char *user = rpc_caller(call)->user;
+	const char *user = rpc_caller(call)->user, *name;
 	UserAddress *saved;
 	int r;
 
@@ -32,16 +32,13 @@ static int take_address(struct orders_service *self, struct rpc_call *call, cons
 	}
 	if (req->destination_case != CREATE_ORDER_REQUEST_DESTINATION_ADDRESS_ID || !*req->address_id)
 		return rpc_fail(call, ORDER_ADDRESS_REQUIRED);
-	/* In the caller's name: users refuses those of others. */
-	r = users_client_get_address(self->users, call,
-	                             MSG(GetAddressRequest, .name = strchr(req->address_id, '/')
-	                                                                    ? req->address_id
-	                                                                    : name_join(call, user, "addresses",
-	                                                                                req->address_id)),
-	                             &saved);
+	name = req->address_id;
+	if (!strchr(name, '/') || !strncmp(name, "users/me/", strlen("users/me/")))
+		name = name_join(call, user, "addresses", name_id(name));
+	r = users_client_get_address(self->users, call, MSG(GetAddressRequest, .name = name), &saved);
 	if (r)
 		return r;
-	/* We are admitted to all addresses, as a service. */
+	/* As a service we are admitted to all addresses. */
 	if (strncmp(saved->name, user, strlen(user)) || saved->name[strlen(user)] != '/')
 		return rpc_fail(call, NOT_OWNER, { "name", req->address_id });
 	*ret = rpc_new(call, Address, .recipient = saved->recipient, .n_lines = saved->n_lines, .lines = saved->lines,

@@ -26,6 +26,7 @@ static int start(struct service *service, char **error)
 	events_consume(service, &payments_events, &orders_payments, orders_payments_listener(&orders));
 	events_consume(service, &shipping_events, &orders_shipping, orders_shipping_listener(&orders));
 	service_every(service, "sweep", sweep_interval, orders_sweep, &orders);
+	service_every(service, "answers", ORDERS_ANSWERS_INTERVAL_MS, orders_sweep_answers, &orders);
 	return orders_watch_start();
 }
 

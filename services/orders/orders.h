@@ -19,6 +19,7 @@ enum {
 	ORDERS_STEPS_MAX = 50,
 	ORDERS_HISTORY_MAX = 200,
 	ORDERS_SHIPMENTS_MAX = 20,
+	ORDERS_ANSWERS_INTERVAL_MS = 60000,
 };
 
 struct orders_service {
@@ -49,6 +50,8 @@ static inline struct shipping_listener *orders_shipping_listener(struct orders_s
 
 /* Finishes what was left, expires what was not paid. For service_every(). */
 int orders_sweep(void *data, struct rpc_call *call);
+/* Drops answers that are over a day old; one replica is enough. */
+int orders_sweep_answers(void *data, struct rpc_call *call);
 
 /* The order as it is shown. */
 Order *orders_view(struct rpc_call *call, const OrderRecord *record);

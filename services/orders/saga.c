@@ -32,6 +32,7 @@
 #include <common/clock.h>
 #include <common/names.h>
 #include <string.h>
+#include "errors.msg.h"
 #include "payments.msg.h"
 #include "saga.h"
 
@@ -153,6 +154,18 @@ static int reject(struct orders_service *self, struct rpc_call *call, OrderRecor
 	                 &(const struct saga_move){ .draft = draft, .answer = refusal_of_creation(call, *record) });
 }
 
+/* A line that was found short before a crash of inventory's has ended there: what it has reserved of the others is given back. */
+static int reject_ended(struct orders_service *self, struct rpc_call *call, OrderRecord **record)
+{
+	int r;
+
+	r = undo_reservation(self, call, *record);
+	if (r)
+		return saga_postpone(self, call, record, ORDER_STEP_KIND_RESERVE, r);
+	rpc_fail(call, ORDER_STOCK_LOST, { "order", (*record)->order->name });
+	return reject(self, call, record);
+}
+
 static int open_for_payment(struct orders_service *self, struct rpc_call *call, OrderRecord **record)
 {
 	OrderRecord *draft = order_draft(call, *record);
@@ -187,7 +200,7 @@ static int reserve(struct orders_service *self, struct rpc_call *call, OrderReco
 	}
 	r = inventory_client_reserve_stock(self->inventory, call, reserve_request(call, *record), &response);
 	if (saga_is_refusal(r))
-		return reject(self, call, record);
+		return reject_ended(self, call, record);
 	if (r)
 		return saga_postpone(self, call, record, ORDER_STEP_KIND_RESERVE, r);
 	crash_point("orders.create.after_reserve");
@@ -385,7 +398,7 @@ static int authorize(struct orders_service *self, struct rpc_call *call, OrderRe
 		not_payable(call, order);
 		return abandon(self, call, record, ORDER_STEP_KIND_AUTHORIZE, "the payment was closed");
 	}
-	if (saga_is_refusal(r) || (r && rpc_failed_with(call, PAYMENT_EXHAUSTED)))
+	if (saga_is_refusal(r) || (r && (rpc_failed_with(call, PAYMENT_EXHAUSTED) || rpc_failed_with(call, NOT_OWNER))))
 		return decline(self, call, record, "refused");
 	if (r)
 		return saga_postpone(self, call, record, ORDER_STEP_KIND_AUTHORIZE, r);

@@ -3,7 +3,7 @@
 #include <common/lease.h>
 #include "saga.h"
 
-enum { BATCH = 20, ANSWERS_EVERY_MS = 60000, DRIVE_MS = 60000 };
+enum { BATCH = 20, DRIVE_MS = 60000 };
 
 struct job {
 	struct orders_service *self;
@@ -44,11 +44,6 @@ int orders_sweep(void *data, struct rpc_call *call)
 	size_t n;
 	int r, failed = 0;
 
-	if (lease_take(call, "answers", ANSWERS_EVERY_MS)) {
-		r = order_sweep_answers(call);
-		if (r)
-			return r;
-	}
 	r = order_find_due(call, BATCH, &due, &n);
 	if (r)
 		return r < 0 ? r : 0;
@@ -60,4 +55,11 @@ int orders_sweep(void *data, struct rpc_call *call)
 			return 0;
 	}
 	return failed ? failed : n == BATCH;
+}
+
+int orders_sweep_answers(void *data, struct rpc_call *call)
+{
+	int r = lease_take(call, "answers", ORDERS_ANSWERS_INTERVAL_MS) ? order_sweep_answers(call) : 0;
+
+	return r < 0 ? r : 0;
 }

@@ -180,6 +180,25 @@ TEST(short_stock_is_named_line_by_line_and_nothing_is_reserved)
 	create("r2");
 }
 
+/* As inventory leaves it when it dies while it gives back what was short. */
+TEST(a_reservation_that_ended_half_way_is_given_back_whole)
+{
+	struct answers_key key;
+	const char *name;
+	Order *order;
+
+	answers_key(call, create_request(call, "r1"), &key);
+	name = rpc_printf(call, "orders/%s", key.id);
+	claim_new(name, 0, 2, RELEASED);
+	claim_new(name, 1, 1, RESERVED);
+	world.stock[1]--;
+	for (int i = 0; i < 2; i++) {
+		ck_assert_int_eq(create_as(call, "r1", &order), RPC_FAILED_PRECONDITION);
+		ck_assert(rpc_failed_with(call, ORDER_STOCK_LOST));
+		ck_assert(stock_is(10, 10));
+	}
+}
+
 TEST(a_refused_order_is_listed_nowhere)
 {
 	ListOrdersResponse *list;
