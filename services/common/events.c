@@ -11,63 +11,14 @@
 #include <string.h>
 #include <time.h>
 
-/*
- * A message is in one of these states, and each way out of "pulled" ends in exactly one answer to
- * the server:
- *
- *     pulled ──handler 0──────────────────────────▶ ack
- *       │ ▲──dependency away: in progress, pause──┐
- *       │ └───────────────────────────────────────┘   (also while the dead letter cannot be stored)
- *       ├──refused, fewer than 5 times────────────▶ nak with delay, pulled again later
- *       ├──refused 5 times, or cannot be decoded──▶ dead letter stored and acked, then term
- *       └──the service stops──────────────────────▶ nak: another replica takes it at once
- *
- * Without an answer, after a crash, the server delivers again after ACK_WAIT_MS; so a handler's
- * time, CALL_MS, is shorter, and whoever waits longer says "in progress". Refusals are counted in
- * the process, by event: a restart begins anew, which costs some more tries and loses nothing.
- */
+/* How one message is settled is in events_deliver.c. */
 enum {
 	BATCH = 32,
 	FETCH_MS = 5000,
-	CALL_MS = 20000,
-	ACK_WAIT_MS = 30000,
 	TOUCH_MS = 8000,
-	REFUSALS_MAX = 5,
-	REFUSALS_KEPT = 256,
 	PAUSE_MIN_MS = 100,
 	PAUSE_MAX_MS = 5000,
-	REASON_MAX = 512,
 	CONSUMERS_MAX = 32,
-};
-static int64_t refusal_delays_ms[REFUSALS_MAX - 1] = { 1000, 5000, 15000, 60000 };
-
-struct binding {
-	const struct rpc_event_domain *domain;
-	const void *ops;
-	void *self;
-};
-
-struct refusal {
-	char id[64];
-	int count;
-};
-
-struct events_consumer {
-	char domain[NATS_NAME_MAX];  /* whose stream: "orders", "dlq" */
-	char durable[NATS_NAME_MAX]; /* "cart_orders" */
-	char filter[NATS_SUBJECT_MAX];
-	char service[NATS_NAME_MAX];
-	const struct binding *bindings;
-	size_t n_bindings;
-	struct binding own; /* where the bindings are one */
-
-	pthread_mutex_t lock; /* of the subscription, which stop() ends from another thread */
-	natsSubscription *subscription;
-	struct refusal refusals[REFUSALS_KEPT];
-	size_t next_refusal;
-	bool is_away; /* logged once for each time */
-	pthread_t thread;
-	bool has_thread;
 };
 
 static struct {
@@ -111,16 +62,6 @@ static void pause_for(int64_t ms)
 	while (!all.stopping && !pthread_cond_timedwait(&all.stopped, &all.lock, &until))
 		;
 	pthread_mutex_unlock(&all.lock);
-}
-
-static void count(const struct events_consumer *consumer, const char *result)
-{
-	char labels[160];
-
-	snprintf(labels, sizeof(labels), "domain=\"%s\",result=\"%s\"", consumer->domain, result);
-	metric_add(metric_counter("events_consumed_total", labels,
-				  "Events that were handled, by how it went."),
-		   1);
 }
 
 /*
@@ -180,160 +121,6 @@ static void unsubscribe(struct events_consumer *consumer)
 }
 
 /*
- * One message
- */
-
-enum outcome {
-	OUTCOME_DONE,
-	OUTCOME_PASSED_OVER,
-	OUTCOME_REFUSED,
-	OUTCOME_UNREADABLE,
-	OUTCOME_AWAY
-};
-
-struct delivery {
-	struct events_consumer *consumer;
-	natsMsg *message;
-	enum outcome outcome;
-	char id[64];
-	char reason[REASON_MAX];
-};
-
-/* What will be different when it is tried again. */
-static bool is_passing(int r)
-{
-	return r < 0 || r == RPC_UNAVAILABLE || r == RPC_DEADLINE_EXCEEDED ||
-	       r == RPC_RESOURCE_EXHAUSTED || r == RPC_ABORTED || r == RPC_CANCELLED;
-}
-
-static const struct rpc_event_handler *find_handler(const struct events_consumer *consumer,
-						    const char *type, const struct binding **ret)
-{
-	for (size_t i = 0; i < consumer->n_bindings; i++) {
-		const struct rpc_event_domain *domain = consumer->bindings[i].domain;
-
-		for (size_t j = 0; j < domain->n_handlers; j++)
-			if (!strcmp(domain->handlers[j].type->type, type)) {
-				*ret = &consumer->bindings[i];
-				return &domain->handlers[j];
-			}
-	}
-	return NULL;
-}
-
-static int deliver(void *data, struct rpc_call *call)
-{
-	struct delivery *delivery = data;
-	const struct rpc_event_handler *handler;
-	const struct binding *binding;
-	struct rpc_event event;
-	int r = nats_event_read(rpc_arena(call), delivery->message, &event);
-
-	if (r) {
-		snprintf(delivery->reason, sizeof(delivery->reason),
-			 "It is no CloudEvent in binary mode.");
-		delivery->outcome = OUTCOME_UNREADABLE;
-		return 0;
-	}
-	snprintf(delivery->id, sizeof(delivery->id), "%s", event.id);
-	/* A later release may publish what this one does not know. */
-	handler = find_handler(delivery->consumer, event.type, &binding);
-	if (!handler || !*(void *const *)((const char *)binding->ops + handler->member)) {
-		delivery->outcome = OUTCOME_PASSED_OVER;
-		return 0;
-	}
-	if (*event.traceparent)
-		rpc_call_set_traceparent(call, event.traceparent);
-	r = rpc_event_dispatch(binding->domain, binding->ops, binding->self, call, &event);
-	if (r == -EBADMSG) {
-		snprintf(delivery->reason, sizeof(delivery->reason), "The payload is no %s.",
-			 event.type);
-		delivery->outcome = OUTCOME_UNREADABLE;
-	} else if (is_passing(r)) {
-		snprintf(delivery->reason, sizeof(delivery->reason), "%s",
-			 r < 0 ? log_errno(r) : rpc_error_message(call));
-		delivery->outcome = OUTCOME_AWAY;
-	} else if (r) {
-		snprintf(delivery->reason, sizeof(delivery->reason), "%s: %s", rpc_code_name(r),
-			 rpc_error_message(call));
-		delivery->outcome = OUTCOME_REFUSED;
-	} else
-		delivery->outcome = OUTCOME_DONE;
-	return 0;
-}
-
-/* How often this event has been refused, this time included. */
-static int count_refusal(struct events_consumer *consumer, const char *id)
-{
-	struct refusal *refusal;
-
-	for (size_t i = 0; i < REFUSALS_KEPT; i++)
-		if (!strcmp(consumer->refusals[i].id, id))
-			return ++consumer->refusals[i].count;
-	refusal = &consumer->refusals[consumer->next_refusal++ % REFUSALS_KEPT];
-	snprintf(refusal->id, sizeof(refusal->id), "%s", id);
-	return refusal->count = 1;
-}
-
-static void forget_refusals(struct events_consumer *consumer, const char *id)
-{
-	for (size_t i = 0; i < REFUSALS_KEPT; i++)
-		if (!strcmp(consumer->refusals[i].id, id))
-			consumer->refusals[i] = (struct refusal){ 0 };
-}
-
-/* One try, to the end of it: false when what it needs is away. */
-static bool settle(struct events_consumer *consumer, natsMsg *message)
-{
-	cleanup(rpc_call_freep) struct rpc_call *call = rpc_call_new(consumer->durable, CALL_MS);
-	struct delivery delivery = { .consumer = consumer,
-				     .message = message,
-				     .outcome = OUTCOME_AWAY };
-	int n, r = rpc_call_run(call, deliver, &delivery);
-
-	if (r) {
-		/* Its memory does not suffice, and never will. */
-		snprintf(delivery.reason, sizeof(delivery.reason), "%s", rpc_error_message(call));
-		delivery.outcome = OUTCOME_REFUSED;
-	}
-	switch (delivery.outcome) {
-	case OUTCOME_DONE:
-	case OUTCOME_PASSED_OVER:
-		natsMsg_Ack(message, NULL);
-		forget_refusals(consumer, delivery.id);
-		count(consumer, delivery.outcome == OUTCOME_DONE ? "done" : "passed_over");
-		break;
-	case OUTCOME_AWAY:
-		if (!consumer->is_away)
-			log_warning(call, "an event waits for what its handler needs",
-				    { "consumer", consumer->durable }, { "event", delivery.id },
-				    { "reason", delivery.reason });
-		consumer->is_away = true;
-		return false;
-	case OUTCOME_REFUSED:
-		n = count_refusal(consumer, delivery.id);
-		if (n < REFUSALS_MAX) {
-			natsMsg_NakWithDelay(message, refusal_delays_ms[n - 1], NULL);
-			count(consumer, "refused");
-			break;
-		}
-		__attribute__((fallthrough));
-	case OUTCOME_UNREADABLE:
-		if (dead_letter_store(consumer->service, message, delivery.reason))
-			return false;
-		natsMsg_Term(message, NULL);
-		forget_refusals(consumer, delivery.id);
-		log_error(call, "an event went to the dead letters",
-			  { "consumer", consumer->durable }, { "event", delivery.id },
-			  { "reason", delivery.reason });
-		count(consumer, "dead");
-		break;
-	}
-	consumer->is_away = false;
-	return true;
-}
-
-/*
  * A batch
  */
 
@@ -354,7 +141,7 @@ static int settle_all(struct events_consumer *consumer, natsMsg **messages, int 
 			touch(messages + i, n - i);
 			touched = monotonic_ms();
 		}
-		if (settle(consumer, messages[i])) {
+		if (events_settle(consumer, messages[i])) {
 			i++;
 			pause = PAUSE_MIN_MS;
 			continue;
@@ -456,12 +243,6 @@ struct events_consumer *events_replay_consumer_new(const char *service,
 	consumer->bindings = &consumer->own;
 	consumer->n_bindings = 1;
 	return consumer;
-}
-
-void events_refusal_delays_set(int64_t ms)
-{
-	for (int i = 0; i < REFUSALS_MAX - 1; i++)
-		refusal_delays_ms[i] = ms;
 }
 
 struct events_consumer *events_consumer_new(const char *service,

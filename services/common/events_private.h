@@ -1,7 +1,46 @@
-/* Consuming events: what tests need to see. */
+/* Consuming events: the consumer, for events.c, events_deliver.c and the tests. */
 #pragma once
 
+#include "nats_private.h"
 #include <common/events.h>
+#include <pthread.h>
+
+enum {
+	ACK_WAIT_MS = 30000, /* without an answer the server delivers again */
+	REFUSALS_KEPT = 256,
+};
+
+struct binding {
+	const struct rpc_event_domain *domain;
+	const void *ops;
+	void *self;
+};
+
+struct refusal {
+	char id[64];
+	int count;
+};
+
+struct events_consumer {
+	char domain[NATS_NAME_MAX];  /* whose stream: "orders", "dlq" */
+	char durable[NATS_NAME_MAX]; /* "cart_orders" */
+	char filter[NATS_SUBJECT_MAX];
+	char service[NATS_NAME_MAX];
+	const struct binding *bindings;
+	size_t n_bindings;
+	struct binding own; /* where the bindings are one */
+
+	pthread_mutex_t lock; /* of the subscription, which stop() ends from another thread */
+	natsSubscription *subscription;
+	struct refusal refusals[REFUSALS_KEPT];
+	size_t next_refusal;
+	bool is_away; /* logged once for each time */
+	pthread_t thread;
+	bool has_thread;
+};
+
+/* One try, to the end of it: false when what it needs is away. */
+bool events_settle(struct events_consumer *consumer, natsMsg *message);
 
 /* The consumer of what souk-dlq sends back. */
 struct events_consumer *events_replay_consumer_new(const char *service,

@@ -24,9 +24,8 @@ static const char *url_of(const char *variable)
 
 	if (url)
 		return url;
-	fprintf(stderr, "%s is not set: ./dev test store starts the stores and sets it.\n",
-		variable);
-	_exit(SKIPPED);
+	fprintf(stderr, "%s is not set.\n", variable);
+	_exit(EXIT_FAILURE);
 }
 
 static void demand(int r, const char *error)
@@ -63,6 +62,12 @@ __attribute__((constructor)) static void begin(void)
 {
 	const char *start = getenv("SOUK_TEST_MONGODB_PREFIX");
 
+	if (!getenv("SOUK_TEST_MONGODB_URI")) {
+		fprintf(stderr,
+			"Skipped: ./dev test store starts the stores and sets "
+			"SOUK_TEST_MONGODB_URI, SOUK_TEST_NATS_URL and SOUK_TEST_REDIS_URL.\n");
+		_exit(SKIPPED);
+	}
 	program = getpid();
 	snprintf(database, sizeof(database), "%.16s%.32s_%d", start ? start : "test_",
 		 program_invocation_short_name, (int)program);
