@@ -94,7 +94,7 @@ int mongo_insert_(struct rpc_call *call, const struct mongo_collection *collecti
 		  const ProtobufCMessage *record, const struct mongo_insert *insert)
 {
 	cleanup(mongo_handle_release) struct mongo_handle handle = { 0 };
-	cleanup(bson_freep) bson_t *document = bson_new(), *options = bson_new();
+	cleanup(bson_freep) bson_t *document = bson_new();
 	bson_error_t error;
 	bson_t array;
 	int r;
@@ -110,8 +110,7 @@ int mongo_insert_(struct rpc_call *call, const struct mongo_collection *collecti
 	r = mongo_acquire(call, collection, &handle);
 	if (r)
 		return r;
-	mongo_append_deadline(call, options);
-	if (!mongoc_collection_insert_one(handle.collection, document, options, NULL, &error))
+	if (!mongoc_collection_insert_one(handle.collection, document, NULL, NULL, &error))
 		return mongo_failed(call, collection, "insert", &error);
 	if (insert->events && insert->events[0])
 		outbox_wake();
@@ -254,7 +253,6 @@ int mongo_update_(struct rpc_call *call, const struct mongo_collection *collecti
 	r = mongo_acquire(call, collection, &handle);
 	if (r)
 		return r;
-	mongo_append_deadline(call, options);
 	bson_destroy(&reply);
 	ok = mongoc_collection_update_one(handle.collection, selector, operators, options, &reply,
 					  &error);
