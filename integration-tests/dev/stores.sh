@@ -59,7 +59,7 @@ nats_define() {
 			server_name: souk-$instance
 			max_payload: 1MB
 			max_connections: 1000
-			jetstream { store_dir: "$folder", max_memory_store: 64MB, max_file_store: 4GB }
+			jetstream { store_dir: "$folder", max_memory_store: 64MB, max_file_store: 256GB }
 			authorization { users: [
 		CONF
 		for name in "${services[@]}"; do

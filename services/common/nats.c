@@ -151,7 +151,9 @@ int nats_ensure_stream(const char *domain, const char **why)
 	}
 	jsStreamInfo_Destroy(info);
 	if (status != NATS_OK) {
-		*why = natsStatus_GetText(status);
+		*why = code == JSStorageResourcesExceededErr || code == JSInsufficientResourcesErr ?
+			       "JetStream has no room for a stream; see SOUK_NATS_STREAM_SIZE and the server's max_file_store" :
+			       natsStatus_GetText(status);
 		return -EAGAIN;
 	}
 	note_ensured(name);
@@ -198,9 +200,10 @@ static void on_ack(jsCtx *js, natsMsg *message, jsPubAck *ack, jsPubAckErr *erro
 	natsMsg_Destroy(message);
 }
 
-static int unavailable(struct rpc_call *call)
+static int unavailable(struct rpc_call *call, const char *why)
 {
-	int r = rpc_fail(call, DEPENDENCY_UNAVAILABLE, { "dependency", "message bus" });
+	const char *bus = why ? rpc_printf(call, "message bus (%s)", why) : "message bus";
+	int r = rpc_fail(call, DEPENDENCY_UNAVAILABLE, { "dependency", bus });
 
 	rpc_retry_after(call, 1000);
 	return r;
@@ -215,19 +218,18 @@ static void domain_of(const char *subject, char ret[NATS_NAME_MAX])
 	snprintf(ret, NATS_NAME_MAX, "%.*s", (int)strcspn(start, "."), start);
 }
 
-static int send_batch(struct rpc_event *const *events, size_t n_events, size_t *n_sent)
+static int send_batch(struct rpc_event *const *events, size_t n_events, size_t *n_sent, const char **why)
 {
 	for (*n_sent = 0; *n_sent < n_events; ++*n_sent) {
 		const struct rpc_event *event = events[*n_sent];
 		char domain[NATS_NAME_MAX];
 		natsMsg *message = NULL;
 		jsPubOptions publish;
-		const char *why;
 		natsStatus status;
 		int r;
 
 		domain_of(event->subject, domain);
-		r = nats_ensure_stream(domain, &why);
+		r = nats_ensure_stream(domain, why);
 		if (!r)
 			r = nats_event_write(event, &message);
 		if (r)
@@ -266,13 +268,14 @@ int nats_publish(struct rpc_call *call, struct rpc_event *const *events, size_t 
 	int64_t remaining = rpc_remaining_ms(call);
 	bool *acked = rpc_alloc(call, n_events + 1);
 	natsMsgList forgotten = { 0 };
+	const char *why = NULL;
 	size_t n_sent, n = 0;
 
 	*n_ret = 0;
 	if (!n_events)
 		return 0;
 	if (!nats_connected())
-		return unavailable(call);
+		return unavailable(call, NULL);
 	pthread_mutex_lock(&batch.one_at_a_time);
 	pthread_mutex_lock(&batch.lock);
 	batch.events = events;
@@ -281,7 +284,7 @@ int nats_publish(struct rpc_call *call, struct rpc_event *const *events, size_t 
 	batch.n_answered = batch.next = 0;
 	pthread_mutex_unlock(&batch.lock);
 
-	send_batch(events, n_events, &n_sent);
+	send_batch(events, n_events, &n_sent, &why);
 	wait_for_acks(n_sent, remaining < ACK_WAIT_MS ? remaining : ACK_WAIT_MS);
 
 	pthread_mutex_lock(&batch.lock);
@@ -298,7 +301,7 @@ int nats_publish(struct rpc_call *call, struct rpc_event *const *events, size_t 
 	if (n == n_events)
 		return 0;
 	nats_forget_streams();
-	return unavailable(call);
+	return unavailable(call, why);
 }
 
 /*
