@@ -152,7 +152,7 @@ int nats_ensure_stream(const char *domain, const char **why)
 	jsStreamInfo_Destroy(info);
 	if (status != NATS_OK) {
 		*why = code == JSStorageResourcesExceededErr || code == JSInsufficientResourcesErr ?
-			       "JetStream has no room for a stream; see SOUK_NATS_STREAM_SIZE and the server's max_file_store" :
+			       "JetStream has no room for a stream; see SOUK_NATS_STREAM_BYTES and the server's max_file_store" :
 			       natsStatus_GetText(status);
 		return -EAGAIN;
 	}
