@@ -1,9 +1,10 @@
-/* Amounts: lines and totals in whole minor units, each rounded once, so that the parts always add up to what is charged. */
+/* Amounts: lines and totals in whole minor units, each rounded once, so that the parts always add
+ * up to what is charged. */
+#include "errors.msg.h"
+#include "saga.h"
 #include <common/money.h>
 #include <common/tax.h>
 #include <string.h>
-#include "errors.msg.h"
-#include "saga.h"
 
 int64_t amounts_minor(const Money *money)
 {
@@ -16,7 +17,8 @@ int64_t amounts_minor(const Money *money)
 
 static int too_large(struct rpc_call *call)
 {
-	return rpc_fail(call, MONEY_INVALID, { "field", "total" }, { "problem", "the order's sum is too large" });
+	return rpc_fail(call, MONEY_INVALID, { "field", "total" },
+			{ "problem", "the order's sum is too large" });
 }
 
 int32_t amounts_units_left(const OrderLine *line)
@@ -36,7 +38,8 @@ static int add_up_line(struct rpc_call *call, const char *currency, OrderLine *l
 	int64_t discount = amounts_minor(line->discount), subtotal, tax, total;
 
 	if (money_times(amounts_minor(line->unit_price), amounts_units_left(line), &subtotal) ||
-	    tax_of(subtotal - discount, line->tax_rate_millionths, &tax) || money_add(subtotal - discount, tax, &total))
+	    tax_of(subtotal - discount, line->tax_rate_millionths, &tax) ||
+	    money_add(subtotal - discount, tax, &total))
 		return too_large(call);
 	line->subtotal = money_new(call, currency, subtotal);
 	line->discount = money_new(call, currency, discount);
@@ -47,7 +50,8 @@ static int add_up_line(struct rpc_call *call, const char *currency, OrderLine *l
 
 int amounts_add_up(struct rpc_call *call, Order *order)
 {
-	int64_t shipping = amounts_minor(order->totals->shipping), subtotal = 0, discount = 0, total;
+	int64_t shipping = amounts_minor(order->totals->shipping), subtotal = 0, discount = 0,
+		total;
 	int64_t tax = amounts_minor(order->totals->shipping_tax);
 	const char *currency = order->currency_code;
 	int r;
@@ -77,7 +81,8 @@ int amounts_spread_discount(struct rpc_call *call, Order *order, int64_t discoun
 	int64_t sum = 0;
 
 	for (size_t i = 0; i < order->n_lines; i++) {
-		if (money_times(amounts_minor(order->lines[i]->unit_price), amounts_units_left(order->lines[i]), &weights[i]) ||
+		if (money_times(amounts_minor(order->lines[i]->unit_price),
+				amounts_units_left(order->lines[i]), &weights[i]) ||
 		    money_add(sum, weights[i], &sum))
 			return too_large(call);
 	}
@@ -91,8 +96,9 @@ int amounts_spread_discount(struct rpc_call *call, Order *order, int64_t discoun
 }
 
 /*
- * A line's total is given back in proportion to its units: what n cancelled units are worth is worked out from 0, and what was given
- * back for fewer is taken off, so that no rounding is left over when the last one goes.
+ * A line's total is given back in proportion to its units: what n cancelled units are worth is
+ * worked out from 0, and what was given back for fewer is taken off, so that no rounding is left
+ * over when the last one goes.
  */
 int amounts_refund(struct rpc_call *call, const OrderLine *line, int32_t quantity, Money **ret)
 {
@@ -102,7 +108,8 @@ int amounts_refund(struct rpc_call *call, const OrderLine *line, int32_t quantit
 
 	if (!paid)
 		until = from = 0;
-	else if (money_part(total, before + quantity, paid, &until) || money_part(total, before, paid, &from))
+	else if (money_part(total, before + quantity, paid, &until) ||
+		 money_part(total, before, paid, &from))
 		return too_large(call);
 	*ret = money_new(call, line->unit_price->currency_code, until - from);
 	return 0;

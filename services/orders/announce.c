@@ -1,11 +1,12 @@
 /* What orders tell others: the events of an order, with the version that its change will have. */
-#include <string.h>
 #include "orders_events.ev.h"
 #include "saga.h"
+#include <string.h>
 
 #define N_ITEMS(array) (sizeof(array) / sizeof(*(array)))
 
-static void fill_money(souk_type_v1_EventMoney *to, bool *has, const Money *from, const char *currency)
+static void fill_money(souk_type_v1_EventMoney *to, bool *has, const Money *from,
+		       const char *currency)
 {
 	*has = true;
 	event_text(to->currency_code, currency);
@@ -21,19 +22,21 @@ static void fill_line(souk_orders_v1_OrderEventLine *to, const OrderLine *line, 
 	event_text(to->variant, line->variant);
 	event_text(to->sku, line->sku);
 	to->quantity = quantity;
-	fill_money(&to->unit_price, &to->has_unit_price, line->unit_price, line->unit_price->currency_code);
+	fill_money(&to->unit_price, &to->has_unit_price, line->unit_price,
+		   line->unit_price->currency_code);
 }
 
 /* The units that are not cancelled. */
-static void fill_lines(souk_orders_v1_OrderEventLine *to, pb_size_t *n, size_t max, const Order *order)
+static void fill_lines(souk_orders_v1_OrderEventLine *to, pb_size_t *n, size_t max,
+		       const Order *order)
 {
 	order_each_lines(line, order)
 		if (amounts_units_left(line) > 0 && *n < max)
 			fill_line(&to[(*n)++], line, amounts_units_left(line));
 }
 
-static void fill_named(souk_orders_v1_OrderEventLine *to, pb_size_t *n, size_t max, const Order *order, const char *name,
-                       int32_t quantity)
+static void fill_named(souk_orders_v1_OrderEventLine *to, pb_size_t *n, size_t max,
+		       const Order *order, const char *name, int32_t quantity)
 {
 	order_each_lines(line, order)
 		if (!strcmp(line->name, name) && *n < max)
@@ -82,13 +85,14 @@ struct rpc_event *announce_cancelled(struct rpc_call *call, const OrderRecord *r
 	event_text(event->user, order->user);
 	event->version = record->version;
 	fill_lines(event->lines, &event->lines_count, N_ITEMS(event->lines), order);
-	fill_money(&event->refunded, &event->has_refunded, order->totals->refunded, order->currency_code);
+	fill_money(&event->refunded, &event->has_refunded, order->totals->refunded,
+		   order->currency_code);
 	event->paid = amounts_minor(order->totals->paid) > 0;
 	return orders_event_order_cancelled(call, event);
 }
 
 struct rpc_event *announce_lines_cancelled(struct rpc_call *call, const OrderRecord *record,
-                                           const OrderRecordReversal *reversal)
+					   const OrderRecordReversal *reversal)
 {
 	souk_orders_v1_OrderLinesCancelled *event = rpc_alloc(call, sizeof(*event));
 	const Order *order = record->order;
@@ -98,8 +102,8 @@ struct rpc_event *announce_lines_cancelled(struct rpc_call *call, const OrderRec
 	event->version = record->version;
 	for (size_t i = 0; i < reversal->n_units; i++)
 		fill_named(event->lines, &event->lines_count, N_ITEMS(event->lines), order,
-		           rpc_printf(call, "%s/lines/%s", order->name, reversal->units[i]->line),
-		           reversal->units[i]->quantity);
+			   rpc_printf(call, "%s/lines/%s", order->name, reversal->units[i]->line),
+			   reversal->units[i]->quantity);
 	fill_money(&event->refunded, &event->has_refunded, reversal->amount, order->currency_code);
 	return orders_event_order_lines_cancelled(call, event);
 }
@@ -113,7 +117,8 @@ struct rpc_event *announce_expired(struct rpc_call *call, const OrderRecord *rec
 	return orders_event_order_expired(call, &event);
 }
 
-struct rpc_event *announce_shipped(struct rpc_call *call, const OrderRecord *record, const OrderShipment *shipment)
+struct rpc_event *announce_shipped(struct rpc_call *call, const OrderRecord *record,
+				   const OrderShipment *shipment)
 {
 	souk_orders_v1_OrderShipped *event = rpc_alloc(call, sizeof(*event));
 	const Order *order = record->order;
@@ -123,8 +128,8 @@ struct rpc_event *announce_shipped(struct rpc_call *call, const OrderRecord *rec
 	event->version = record->version;
 	event_text(event->shipment, shipment->name);
 	for (size_t i = 0; i < shipment->n_lines; i++)
-		fill_named(event->lines, &event->lines_count, N_ITEMS(event->lines), order, shipment->lines[i]->line,
-		           shipment->lines[i]->quantity);
+		fill_named(event->lines, &event->lines_count, N_ITEMS(event->lines), order,
+			   shipment->lines[i]->line, shipment->lines[i]->quantity);
 	return orders_event_order_shipped(call, event);
 }
 

@@ -1,12 +1,14 @@
-/* Cancelling: the move to CANCELLING, or the reversal of some lines. Giving money and stock back is the saga's. */
+/* Cancelling: the move to CANCELLING, or the reversal of some lines. Giving money and stock back is
+ * the saga's. */
+#include "errors.msg.h"
+#include "saga.h"
 #include <common/etag.h>
 #include <common/money.h>
 #include <common/names.h>
 #include <string.h>
-#include "errors.msg.h"
-#include "saga.h"
 
-/* Whether the order can be cancelled, wholly or in part: nobody is paying it, and nothing has left. */
+/* Whether the order can be cancelled, wholly or in part: nobody is paying it, and nothing has left.
+ */
 static int check(struct rpc_call *call, const Order *order)
 {
 	int r;
@@ -20,9 +22,10 @@ static int check(struct rpc_call *call, const Order *order)
 		return 0;
 	if (order->state != ORDER_STATE_CONFIRMED)
 		return rpc_fail(call, ORDER_NOT_CANCELLABLE, { "order", order->name },
-		                { "state", saga_state_name(order->state) });
+				{ "state", saga_state_name(order->state) });
 	if (order->fulfilment_state != ORDER_FULFILMENT_STATE_UNFULFILLED)
-		return rpc_fail(call, ORDER_NOT_CANCELLABLE, { "order", order->name }, { "state", "SHIPPED" });
+		return rpc_fail(call, ORDER_NOT_CANCELLABLE, { "order", order->name },
+				{ "state", "SHIPPED" });
 	return 0;
 }
 
@@ -37,7 +40,8 @@ static int settle(struct orders_service *self, struct rpc_call *call, OrderRecor
 	return (*record)->order->state == ORDER_STATE_PENDING ? r : 0;
 }
 
-static int claim(struct orders_service *self, struct rpc_call *call, OrderRecord **record, const char *reason)
+static int claim(struct orders_service *self, struct rpc_call *call, OrderRecord **record,
+		 const char *reason)
 {
 	OrderRecord *draft = order_draft(call, *record);
 
@@ -46,7 +50,8 @@ static int claim(struct orders_service *self, struct rpc_call *call, OrderRecord
 }
 
 /* Gives back what can be given back now; the sweeper does the rest. */
-static int finish(struct orders_service *self, struct rpc_call *call, OrderRecord *record, Order **ret)
+static int finish(struct orders_service *self, struct rpc_call *call, OrderRecord *record,
+		  Order **ret)
 {
 	int r;
 
@@ -54,12 +59,14 @@ static int finish(struct orders_service *self, struct rpc_call *call, OrderRecor
 	if (r < 0)
 		return r;
 	if (record->order->state == ORDER_STATE_CONFIRMED)
-		return rpc_fail(call, ORDER_NOT_CANCELLABLE, { "order", record->order->name }, { "state", "SHIPPED" });
+		return rpc_fail(call, ORDER_NOT_CANCELLABLE, { "order", record->order->name },
+				{ "state", "SHIPPED" });
 	*ret = orders_view(call, record);
 	return 0;
 }
 
-int orders_cancel_order(struct orders_service *self, struct rpc_call *call, const CancelOrderRequest *req, Order **ret)
+int orders_cancel_order(struct orders_service *self, struct rpc_call *call,
+			const CancelOrderRequest *req, Order **ret)
 {
 	OrderRecord *record;
 	int r;
@@ -103,39 +110,42 @@ static OrderLine *line_named(const Order *order, const char *name)
 }
 
 /* The units of a line that the request wants cancelled; ORDER_LINE_NOT_FOUND. */
-static int wanted(struct rpc_call *call, const Order *order, const CancelOrderLinesRequestLine *asked, OrderLine **line,
-                  int32_t *ret)
+static int wanted(struct rpc_call *call, const Order *order,
+		  const CancelOrderLinesRequestLine *asked, OrderLine **line, int32_t *ret)
 {
 	OrderLine *found = line_named(order, asked->line);
 	int32_t left = found ? amounts_units_left(found) : 0;
 
 	if (!left || asked->quantity > left)
 		return rpc_fail(call, ORDER_LINE_NOT_FOUND, { "line", asked->line },
-		                { "left", rpc_printf(call, "%d", left) });
+				{ "left", rpc_printf(call, "%d", left) });
 	*line = found;
 	*ret = asked->quantity ? asked->quantity : left;
 	return 0;
 }
 
-static OrderRecordReversal *new_reversal(struct rpc_call *call, const struct answers_key *key, const char *suffix)
+static OrderRecordReversal *new_reversal(struct rpc_call *call, const struct answers_key *key,
+					 const char *suffix)
 {
-	return rpc_new(call, OrderRecordReversal, .reversal_id = rpc_printf(call, "%s%s", key->id, suffix),
-	               .request_key = key->key,
-	               .body_hash = { .data = rpc_memdup(call, key->body_hash, sizeof(key->body_hash)),
-	                              .len = sizeof(key->body_hash) });
+	return rpc_new(
+		call, OrderRecordReversal, .reversal_id = rpc_printf(call, "%s%s", key->id, suffix),
+		.request_key = key->key,
+		.body_hash = { .data = rpc_memdup(call, key->body_hash, sizeof(key->body_hash)),
+			       .len = sizeof(key->body_hash) });
 }
 
-static void add_unit(struct rpc_call *call, OrderRecordReversal *reversal, const OrderLine *line, int32_t quantity,
-                     Money *amount)
+static void add_unit(struct rpc_call *call, OrderRecordReversal *reversal, const OrderLine *line,
+		     int32_t quantity, Money *amount)
 {
 	order_record_reversal_add_units(call, reversal,
-	                                rpc_new(call, OrderRecordReversalUnit, .line = name_id(line->name),
-	                                        .sku = line->sku, .quantity = quantity, .amount = amount));
+					rpc_new(call, OrderRecordReversalUnit,
+						.line = name_id(line->name), .sku = line->sku,
+						.quantity = quantity, .amount = amount));
 }
 
 /* Of a paid order: the units' part of the price comes back. */
-static int reverse_paid(struct rpc_call *call, const CancelOrderLinesRequest *req, const struct answers_key *key,
-                        OrderRecord *draft)
+static int reverse_paid(struct rpc_call *call, const CancelOrderLinesRequest *req,
+			const struct answers_key *key, OrderRecord *draft)
 {
 	OrderRecordReversal *reversal = new_reversal(call, key, "");
 	OrderLine *line;
@@ -154,18 +164,21 @@ static int reverse_paid(struct rpc_call *call, const CancelOrderLinesRequest *re
 		add_unit(call, reversal, line, quantity, part);
 		line->cancelled_quantity += quantity;
 	}
-	reversal->money_done = !amounts_minor(reversal->amount); /* what cost nothing gives nothing back */
+	reversal->money_done =
+		!amounts_minor(reversal->amount); /* what cost nothing gives nothing back */
 	order_record_add_reversals(call, draft, reversal);
 	step_begin(call, draft->order, ORDER_STEP_KIND_RECALL);
 	return 0;
 }
 
 /*
- * Of an unpaid order: it costs less. A line that goes as a whole leaves the reservation now; of a line of which some units stay, the
- * reservation, which knows lines only, is sold as it is and the cancelled units are put back then.
+ * Of an unpaid order: it costs less. A line that goes as a whole leaves the reservation now; of a
+ * line of which some units stay, the reservation, which knows lines only, is sold as it is and the
+ * cancelled units are put back then.
  */
-static int reprice_unpaid(struct rpc_call *call, const CancelOrderLinesRequest *req, const struct answers_key *key,
-                          OrderRecord *draft, ReleaseReservationRequest *whole, OrderRecordReversal *told)
+static int reprice_unpaid(struct rpc_call *call, const CancelOrderLinesRequest *req,
+			  const struct answers_key *key, OrderRecord *draft,
+			  ReleaseReservationRequest *whole, OrderRecordReversal *told)
 {
 	OrderRecordReversal *later = new_reversal(call, key, ".sold");
 	OrderLine *line;
@@ -177,8 +190,9 @@ static int reprice_unpaid(struct rpc_call *call, const CancelOrderLinesRequest *
 	for (size_t i = 0; i < req->n_lines; i++) {
 		r = wanted(call, draft->order, req->lines[i], &line, &quantity);
 		if (!r)
-			r = money_part(amounts_minor(line->discount), amounts_units_left(line) - quantity,
-			               amounts_units_left(line), &discount);
+			r = money_part(amounts_minor(line->discount),
+				       amounts_units_left(line) - quantity,
+				       amounts_units_left(line), &discount);
 		if (r)
 			return r;
 		line->discount = money_new(call, draft->order->currency_code, discount);
@@ -191,7 +205,8 @@ static int reprice_unpaid(struct rpc_call *call, const CancelOrderLinesRequest *
 	}
 	if (later->n_units)
 		order_record_add_reversals(call, draft, later);
-	draft->contents_hash = (ProtobufCBinaryData){ 0 }; /* it is not what the cart holds any more */
+	draft->contents_hash =
+		(ProtobufCBinaryData){ 0 }; /* it is not what the cart holds any more */
 	return amounts_add_up(call, draft->order);
 }
 
@@ -204,8 +219,8 @@ static bool nothing_left(const Order *order)
 }
 
 /* Nothing is left: the whole order goes, shipping with it. */
-static OrderRecord *draft_of_all(struct rpc_call *call, const CancelOrderLinesRequest *req, const struct answers_key *key,
-                                 const OrderRecord *record)
+static OrderRecord *draft_of_all(struct rpc_call *call, const CancelOrderLinesRequest *req,
+				 const struct answers_key *key, const OrderRecord *record)
 {
 	const OrderRecordReversal *of_request = new_reversal(call, key, "");
 	OrderRecord *draft = order_draft(call, record);
@@ -219,8 +234,9 @@ static OrderRecord *draft_of_all(struct rpc_call *call, const CancelOrderLinesRe
 	return draft;
 }
 
-static int claim_lines(struct orders_service *self, struct rpc_call *call, const CancelOrderLinesRequest *req,
-                       const struct answers_key *key, OrderRecord **record, ReleaseReservationRequest *whole)
+static int claim_lines(struct orders_service *self, struct rpc_call *call,
+		       const CancelOrderLinesRequest *req, const struct answers_key *key,
+		       OrderRecord **record, ReleaseReservationRequest *whole)
 {
 	OrderRecordReversal *told = rpc_new(call, OrderRecordReversal);
 	OrderRecord *draft = order_draft(call, *record);
@@ -229,27 +245,33 @@ static int claim_lines(struct orders_service *self, struct rpc_call *call, const
 	int r;
 
 	if (draft->n_reversals + 1 >= ORDERS_REVERSALS_MAX)
-		return rpc_fail_code(call, RPC_RESOURCE_EXHAUSTED, "The order has been cancelled in part %d times.",
-		                     ORDERS_REVERSALS_MAX);
-	r = paid ? reverse_paid(call, req, key, draft) : reprice_unpaid(call, req, key, draft, whole, told);
+		return rpc_fail_code(call, RPC_RESOURCE_EXHAUSTED,
+				     "The order has been cancelled in part %d times.",
+				     ORDERS_REVERSALS_MAX);
+	r = paid ? reverse_paid(call, req, key, draft)
+		 : reprice_unpaid(call, req, key, draft, whole, told);
 	if (r)
 		return r;
 	if (nothing_left(draft->order)) {
 		draft = draft_of_all(call, req, key, *record);
 		whole->n_skus = 0;
 	} else {
-		history_add(call, draft->order, 0, *req->reason ? req->reason : "some units were cancelled");
+		history_add(call, draft->order, 0,
+			    *req->reason ? req->reason : "some units were cancelled");
 		if (!paid)
 			event = announce_lines_cancelled(call, draft, told);
 	}
-	return saga_save(self, call, record,
-	                 &(const struct saga_move){ .draft = draft, .events = event ? EVENTS(event) : NULL,
-	                                            .answer = answers_store(call, key, (Order *)NULL) });
+	return saga_save(
+		self, call, record,
+		&(const struct saga_move){ .draft = draft,
+					   .events = event ? EVENTS(event) : NULL,
+					   .answer = answers_store(call, key, (Order *)NULL) });
 }
 
-/* A line that can wait: the reservation of a line that is gone runs out with the order's at the latest. */
-static void release_now(struct orders_service *self, struct rpc_call *call, const OrderRecord *record,
-                        ReleaseReservationRequest *whole)
+/* A line that can wait: the reservation of a line that is gone runs out with the order's at the
+ * latest. */
+static void release_now(struct orders_service *self, struct rpc_call *call,
+			const OrderRecord *record, ReleaseReservationRequest *whole)
 {
 	ReleaseReservationResponse *response;
 
@@ -258,9 +280,10 @@ static void release_now(struct orders_service *self, struct rpc_call *call, cons
 		inventory_client_release_reservation(self->inventory, call, whole, &response);
 }
 
-/* Done by this request or an earlier one: gives back what can be given back now, and answers what became of it. */
-static int finish_lines(struct orders_service *self, struct rpc_call *call, const struct answers_key *key,
-                        OrderRecord *record, Order **ret)
+/* Done by this request or an earlier one: gives back what can be given back now, and answers what
+ * became of it. */
+static int finish_lines(struct orders_service *self, struct rpc_call *call,
+			const struct answers_key *key, OrderRecord *record, Order **ret)
 {
 	Order *none;
 	int r;
@@ -289,19 +312,21 @@ static int ship_first(struct orders_service *self, struct rpc_call *call, OrderR
 	return step_is((*record)->order, ORDER_STEP_KIND_SHIP, ORDER_STEP_STATE_RUNNING) ? r : 0;
 }
 
-static int check_lines(struct rpc_call *call, const CancelOrderLinesRequest *req, const OrderRecord *record)
+static int check_lines(struct rpc_call *call, const CancelOrderLinesRequest *req,
+		       const OrderRecord *record)
 {
 	for (size_t i = 0; i < req->n_lines; i++)
 		for (size_t j = 0; j < i; j++)
 			if (!strcmp(name_id(req->lines[i]->line), name_id(req->lines[j]->line))) {
-				rpc_violate(call, rpc_printf(call, "lines[%zu].line", i), "stands in the request twice");
+				rpc_violate(call, rpc_printf(call, "lines[%zu].line", i),
+					    "stands in the request twice");
 				return rpc_violations(call);
 			}
 	return etag_check(call, req->name, req->etag, record->version);
 }
 
-int orders_cancel_order_lines(struct orders_service *self, struct rpc_call *call, const CancelOrderLinesRequest *req,
-                              Order **ret)
+int orders_cancel_order_lines(struct orders_service *self, struct rpc_call *call,
+			      const CancelOrderLinesRequest *req, Order **ret)
 {
 	ReleaseReservationRequest *whole = rpc_new(call, ReleaseReservationRequest);
 	struct answers_key key;

@@ -1,10 +1,13 @@
 /*
  * Placing an order: from what is in the caller's cart to a record whose stock is being reserved.
  *
- * Everything that can be refused is refused before anything is stored. The record is stored first, PENDING; it takes its cart by setting
- * `open_cart`, which the unique index lets one order do; from then on it counts, and the saga, here or in the sweeper, reserves its stock.
- * A record that did not come so far is nobody's, and is forgotten.
+ * Everything that can be refused is refused before anything is stored. The record is stored first,
+ * PENDING; it takes its cart by setting `open_cart`, which the unique index lets one order do; from
+ * then on it counts, and the saga, here or in the sweeper, reserves its stock. A record that did
+ * not come so far is nobody's, and is forgotten.
  */
+#include "errors.msg.h"
+#include "saga.h"
 #include <common/clock.h>
 #include <common/money.h>
 #include <common/names.h>
@@ -13,14 +16,13 @@
 #include <errno.h>
 #include <sodium.h>
 #include <string.h>
-#include "errors.msg.h"
-#include "saga.h"
 
 enum { TRIES = 8, RESERVATION_LONGER_MS = 3600000, WEIGHT_MAX = 1000000000 };
 
 /* --- what is ordered --- */
 
-static int take_address(struct orders_service *self, struct rpc_call *call, const CreateOrderRequest *req, Address **ret)
+static int take_address(struct orders_service *self, struct rpc_call *call,
+			const CreateOrderRequest *req, Address **ret)
 {
 	const char *user = rpc_caller(call)->user, *name;
 	UserAddress *saved;
@@ -30,24 +32,28 @@ static int take_address(struct orders_service *self, struct rpc_call *call, cons
 		*ret = req->shipping_address;
 		return 0;
 	}
-	if (req->destination_case != CREATE_ORDER_REQUEST_DESTINATION_ADDRESS_ID || !*req->address_id)
+	if (req->destination_case != CREATE_ORDER_REQUEST_DESTINATION_ADDRESS_ID ||
+	    !*req->address_id)
 		return rpc_fail(call, ORDER_ADDRESS_REQUIRED);
 	name = req->address_id;
 	if (!strchr(name, '/') || !strncmp(name, "users/me/", strlen("users/me/")))
 		name = name_join(call, user, "addresses", name_id(name));
-	r = users_client_get_address(self->users, call, MSG(GetAddressRequest, .name = name), &saved);
+	r = users_client_get_address(self->users, call, MSG(GetAddressRequest, .name = name),
+				     &saved);
 	if (r)
 		return r;
 	/* As a service we are admitted to all addresses. */
 	if (strncmp(saved->name, user, strlen(user)) || saved->name[strlen(user)] != '/')
 		return rpc_fail(call, NOT_OWNER, { "name", req->address_id });
-	*ret = rpc_new(call, Address, .recipient = saved->recipient, .n_lines = saved->n_lines, .lines = saved->lines,
-	               .city = saved->city, .region = saved->region, .postal_code = saved->postal_code,
-	               .country_code = saved->country_code, .phone = saved->phone);
+	*ret = rpc_new(call, Address, .recipient = saved->recipient, .n_lines = saved->n_lines,
+		       .lines = saved->lines, .city = saved->city, .region = saved->region,
+		       .postal_code = saved->postal_code, .country_code = saved->country_code,
+		       .phone = saved->phone);
 	return 0;
 }
 
-static int take_cart(struct orders_service *self, struct rpc_call *call, const CreateOrderRequest *req, Cart **ret)
+static int take_cart(struct orders_service *self, struct rpc_call *call,
+		     const CreateOrderRequest *req, Cart **ret)
 {
 	Cart *cart;
 	int r;
@@ -64,9 +70,10 @@ static int take_cart(struct orders_service *self, struct rpc_call *call, const C
 }
 
 static int take_variants(struct orders_service *self, struct rpc_call *call, const Cart *cart,
-                         BatchGetVariantsResponse **ret)
+			 BatchGetVariantsResponse **ret)
 {
-	BatchGetVariantsRequest *request = rpc_new(call, BatchGetVariantsRequest, .currency_code = cart->currency_code);
+	BatchGetVariantsRequest *request =
+		rpc_new(call, BatchGetVariantsRequest, .currency_code = cart->currency_code);
 
 	cart_each_items(item, cart)
 		batch_get_variants_request_add_names(call, request, item->variant);
@@ -80,14 +87,15 @@ static const char *decimal(struct rpc_call *call, const Money *money)
 	return space ? space + 1 : text;
 }
 
-static int price_changed(struct rpc_call *call, const char *what, const Money *old, const Money *new)
+static int price_changed(struct rpc_call *call, const char *what, const Money *old,
+			 const Money *new)
 {
 	return rpc_fail(call, ORDER_PRICE_CHANGED, { "what", what }, { "old", decimal(call, old) },
-	                { "new", decimal(call, new) }, { "currencyCode", new->currency_code });
+			{ "new", decimal(call, new) }, { "currencyCode", new->currency_code });
 }
 
-static int add_line(struct rpc_call *call, Order *order, const CartItem *item, const BatchGetVariantsResponse *known,
-                    bool compare)
+static int add_line(struct rpc_call *call, Order *order, const CartItem *item,
+		    const BatchGetVariantsResponse *known, bool compare)
 {
 	const VariantDetails *details = NULL;
 	int rises = 0;
@@ -97,22 +105,26 @@ static int add_line(struct rpc_call *call, Order *order, const CartItem *item, c
 			details = known->variants[i];
 	if (!details || !details->sellable || !details->variant->price)
 		return rpc_fail(call, ORDER_ITEM_UNAVAILABLE, { "sku", item->sku });
-	if (compare && item->seen_price && !money_compare(details->variant->price, item->seen_price, &rises) && rises > 0)
-		return price_changed(call, details->variant->sku, item->seen_price, details->variant->price);
-	order_add_lines(call, order,
-	                rpc_new(call, OrderLine,
-	                        .name = rpc_printf(call, "%s/lines/%zu", order->name, order->n_lines + 1),
-	                        .product = details->product, .variant = details->variant->name,
-	                        .sku = details->variant->sku, .display_name = details->display_name,
-	                        .image_uri = details->image_uri, .quantity = item->quantity,
-	                        .unit_price = details->variant->price, .weight_grams = details->variant->weight_grams,
-	                        .tax_rate_millionths =
-					tax_rate(order->shipping_address->country_code, details->tax_class)));
+	if (compare && item->seen_price &&
+	    !money_compare(details->variant->price, item->seen_price, &rises) && rises > 0)
+		return price_changed(call, details->variant->sku, item->seen_price,
+				     details->variant->price);
+	order_add_lines(
+		call, order,
+		rpc_new(call, OrderLine,
+			.name = rpc_printf(call, "%s/lines/%zu", order->name, order->n_lines + 1),
+			.product = details->product, .variant = details->variant->name,
+			.sku = details->variant->sku, .display_name = details->display_name,
+			.image_uri = details->image_uri, .quantity = item->quantity,
+			.unit_price = details->variant->price,
+			.weight_grams = details->variant->weight_grams,
+			.tax_rate_millionths = tax_rate(order->shipping_address->country_code,
+							details->tax_class)));
 	return 0;
 }
 
-static int add_lines(struct orders_service *self, struct rpc_call *call, const CreateOrderRequest *req, const Cart *cart,
-                     Order *order)
+static int add_lines(struct orders_service *self, struct rpc_call *call,
+		     const CreateOrderRequest *req, const Cart *cart, Order *order)
 {
 	BatchGetVariantsResponse *known;
 	int r;
@@ -138,18 +150,22 @@ static int32_t weight_of(const Order *order)
 	return sum < WEIGHT_MAX ? (int32_t)sum : WEIGHT_MAX;
 }
 
-static int add_shipping(struct orders_service *self, struct rpc_call *call, const CreateOrderRequest *req, Order *order)
+static int add_shipping(struct orders_service *self, struct rpc_call *call,
+			const CreateOrderRequest *req, Order *order)
 {
-	int64_t goods = amounts_minor(order->totals->subtotal) - amounts_minor(order->totals->discount), tax;
+	int64_t goods = amounts_minor(order->totals->subtotal) -
+			amounts_minor(order->totals->discount),
+		tax;
 	const char *currency = order->currency_code;
 	ShippingQuote *quote;
 	int r;
 
 	r = shipping_client_quote_rates(self->shipping, call,
-	                                MSG(QuoteRatesRequest, .address = order->shipping_address,
-	                                    .weight_grams = weight_of(order), .subtotal = money_new(call, currency, goods),
-	                                    .shipping_method = req->shipping_method),
-	                                &quote);
+					MSG(QuoteRatesRequest, .address = order->shipping_address,
+					    .weight_grams = weight_of(order),
+					    .subtotal = money_new(call, currency, goods),
+					    .shipping_method = req->shipping_method),
+					&quote);
 	if (r)
 		return r;
 	shipping_quote_each_methods(option, quote)
@@ -157,10 +173,11 @@ static int add_shipping(struct orders_service *self, struct rpc_call *call, cons
 			order->shipping_option = option;
 	if (!order->shipping_option || !order->shipping_option->price ||
 	    strcmp(order->shipping_option->price->currency_code, currency))
-		return rpc_fail(call, ORDER_SHIPPING_UNAVAILABLE, { "shippingMethod", req->shipping_method });
+		return rpc_fail(call, ORDER_SHIPPING_UNAVAILABLE,
+				{ "shippingMethod", req->shipping_method });
 	order->totals->shipping = order->shipping_option->price;
-	if (tax_of(amounts_minor(order->totals->shipping), tax_rate_of_shipping(order->shipping_address->country_code),
-	           &tax))
+	if (tax_of(amounts_minor(order->totals->shipping),
+		   tax_rate_of_shipping(order->shipping_address->country_code), &tax))
 		return -EOVERFLOW;
 	order->totals->shipping_tax = money_new(call, currency, tax);
 	return amounts_add_up(call, order);
@@ -178,15 +195,16 @@ static int check_total(struct rpc_call *call, const CreateOrderRequest *req, con
 		return r;
 	if (strcmp(req->expected_total->currency_code, order->currency_code))
 		return rpc_fail(call, MONEY_INVALID, { "field", "expected_total" },
-		                { "problem", rpc_printf(call, "the cart's currency is %s", order->currency_code) });
+				{ "problem", rpc_printf(call, "the cart's currency is %s",
+							order->currency_code) });
 	if (amounts_minor(order->totals->total) > expected)
 		return price_changed(call, "total", req->expected_total, order->totals->total);
 	return 0;
 }
 
 /* The order as it would be placed now. */
-static int draw_up(struct orders_service *self, struct rpc_call *call, const CreateOrderRequest *req, const char *id,
-                   Order **ret)
+static int draw_up(struct orders_service *self, struct rpc_call *call,
+		   const CreateOrderRequest *req, const char *id, Order **ret)
 {
 	const struct rpc_caller *caller = rpc_caller(call);
 	Money *none;
@@ -196,18 +214,21 @@ static int draw_up(struct orders_service *self, struct rpc_call *call, const Cre
 
 	if (caller->guest && !*req->email)
 		return rpc_fail(call, ORDER_EMAIL_REQUIRED);
-	order = rpc_new(call, Order, .name = name_of(call, "orders", id), .user = rpc_strdup(call, caller->user),
-	                .guest = caller->guest, .email = req->email, .note = req->note);
+	order = rpc_new(call, Order, .name = name_of(call, "orders", id),
+			.user = rpc_strdup(call, caller->user), .guest = caller->guest,
+			.email = req->email, .note = req->note);
 	r = take_address(self, call, req, &order->shipping_address);
 	if (!r)
 		r = take_cart(self, call, req, &cart);
 	if (r)
 		return r;
-	order->billing_address = req->billing_address ? req->billing_address : order->shipping_address;
+	order->billing_address =
+		req->billing_address ? req->billing_address : order->shipping_address;
 	order->cart = cart->name;
 	order->currency_code = cart->currency_code;
 	none = money_new(call, cart->currency_code, 0);
-	order->totals = rpc_new(call, OrderTotals, .shipping = none, .shipping_tax = none, .paid = none, .refunded = none);
+	order->totals = rpc_new(call, OrderTotals, .shipping = none, .shipping_tax = none,
+				.paid = none, .refunded = none);
 	r = add_lines(self, call, req, cart, order);
 	if (!r)
 		r = add_shipping(self, call, req, order);
@@ -221,7 +242,8 @@ static int draw_up(struct orders_service *self, struct rpc_call *call, const Cre
 
 /* --- its record --- */
 
-/* What makes two orders the same: not their names, nor the days that the carrier promises, which pass. */
+/* What makes two orders the same: not their names, nor the days that the carrier promises, which
+ * pass. */
 static ProtobufCBinaryData hash_of(struct rpc_call *call, const Order *order)
 {
 	uint8_t *hash = rpc_alloc(call, crypto_hash_sha256_BYTES);
@@ -238,8 +260,9 @@ static ProtobufCBinaryData hash_of(struct rpc_call *call, const Order *order)
 }
 
 /*
- * A number that people read and say: eight characters of Crockford's base32, at random, so that it tells nothing about how many orders there
- * are, is no more guessable than one in 10^12, and has no gaps because it is no count. The index makes it unique.
+ * A number that people read and say: eight characters of Crockford's base32, at random, so that it
+ * tells nothing about how many orders there are, is no more guessable than one in 10^12, and has no
+ * gaps because it is no count. The index makes it unique.
  */
 static void set_number(struct rpc_call *call, OrderRecord *record)
 {
@@ -261,18 +284,22 @@ static const char *lower(struct rpc_call *call, const char *text)
 	return copy;
 }
 
-static OrderRecord *record_of(struct orders_service *self, struct rpc_call *call, const struct answers_key *key,
-                              Order *order)
+static OrderRecord *record_of(struct orders_service *self, struct rpc_call *call,
+			      const struct answers_key *key, Order *order)
 {
 	int64_t now = rpc_now_ms(call), due = now + self->ttl;
-	OrderRecord *record = rpc_new(call, OrderRecord, .id = key->id, .order = order, .user = name_id(order->user),
-	                              .contents_hash = hash_of(call, order), .email_key = lower(call, order->email), .schema_version = 1);
+	OrderRecord *record =
+		rpc_new(call, OrderRecord, .id = key->id, .order = order,
+			.user = name_id(order->user), .contents_hash = hash_of(call, order),
+			.email_key = lower(call, order->email), .schema_version = 1);
 
 	/* Whoever reserves the stock knows by it whom to tell when there is none. */
-	order_record_add_answers(call, record,
-	                         rpc_new(call, StoredAnswer, .key = key->key,
-	                                 .body_hash = { .len = sizeof(key->body_hash),
-	                                                .data = rpc_memdup(call, key->body_hash, sizeof(key->body_hash)) }));
+	order_record_add_answers(
+		call, record,
+		rpc_new(call, StoredAnswer, .key = key->key,
+			.body_hash = { .len = sizeof(key->body_hash),
+				       .data = rpc_memdup(call, key->body_hash,
+							  sizeof(key->body_hash)) }));
 	record->next_look_time = clock_timestamp(call, now + self->lease);
 	record->reservation_expire_time = clock_timestamp(call, due + RESERVATION_LONGER_MS);
 	order->payment_state = ORDER_PAYMENT_STATE_UNPAID;
@@ -287,8 +314,8 @@ static OrderRecord *record_of(struct orders_service *self, struct rpc_call *call
 /* --- one open order a cart --- */
 
 /* Reserves the stock, and answers with the order or with what was short. */
-static int finish(struct orders_service *self, struct rpc_call *call, const struct answers_key *key, OrderRecord *record,
-                  Order **ret)
+static int finish(struct orders_service *self, struct rpc_call *call, const struct answers_key *key,
+		  OrderRecord *record, Order **ret)
 {
 	Order *none;
 	int r;
@@ -312,7 +339,8 @@ static int replace(struct orders_service *self, struct rpc_call *call, OrderReco
 	OrderRecord *draft = order_draft(call, open);
 	int r;
 
-	saga_begin_cancellation(call, draft, "replaced by a new order", "the cart was changed and ordered again");
+	saga_begin_cancellation(call, draft, "replaced by a new order",
+				"the cart was changed and ordered again");
 	r = saga_save(self, call, &open, &(const struct saga_move){ .draft = draft });
 	if (r)
 		return r == MONGO_NOT_MATCHED ? 0 : r; /* whatever it is now, we look again */
@@ -327,9 +355,10 @@ static bool is_same(const OrderRecord *a, const OrderRecord *b)
 	       !memcmp(a->contents_hash.data, b->contents_hash.data, a->contents_hash.len);
 }
 
-/* The cart has an open order: the same, which is the answer, or another, which must go first (then *ret stays NULL). */
-static int meet_open(struct orders_service *self, struct rpc_call *call, const struct answers_key *key,
-                     const OrderRecord *record, Order **ret)
+/* The cart has an open order: the same, which is the answer, or another, which must go first (then
+ * *ret stays NULL). */
+static int meet_open(struct orders_service *self, struct rpc_call *call,
+		     const struct answers_key *key, const OrderRecord *record, Order **ret)
 {
 	OrderRecord *open;
 	int r;
@@ -359,10 +388,10 @@ static int meet_open(struct orders_service *self, struct rpc_call *call, const s
 	return replace(self, call, open);
 }
 
-/* Takes the cart for the record. MONGO_NOT_MATCHED when another who had the same request was faster; *ret is set when an order that was
- * there is the answer. */
-static int claim_cart(struct orders_service *self, struct rpc_call *call, const struct answers_key *key,
-                      OrderRecord **record, Order **ret)
+/* Takes the cart for the record. MONGO_NOT_MATCHED when another who had the same request was
+ * faster; *ret is set when an order that was there is the answer. */
+static int claim_cart(struct orders_service *self, struct rpc_call *call,
+		      const struct answers_key *key, OrderRecord **record, Order **ret)
 {
 	for (int i = 0; i < TRIES; i++) {
 		OrderRecord *draft = order_draft(call, *record);
@@ -406,9 +435,11 @@ static int find_earlier(struct rpc_call *call, const struct answers_key *key, Or
 	return 0;
 }
 
-/* Draws the order up and stores it. MONGO_DUPLICATE when another who had the same request was faster. */
-static int store_new(struct orders_service *self, struct rpc_call *call, const CreateOrderRequest *req,
-                     const struct answers_key *key, OrderRecord **ret)
+/* Draws the order up and stores it. MONGO_DUPLICATE when another who had the same request was
+ * faster. */
+static int store_new(struct orders_service *self, struct rpc_call *call,
+		     const CreateOrderRequest *req, const struct answers_key *key,
+		     OrderRecord **ret)
 {
 	OrderRecord *record;
 	Order *order;
@@ -430,7 +461,8 @@ static int store_new(struct orders_service *self, struct rpc_call *call, const C
 	return 0;
 }
 
-int orders_create_order(struct orders_service *self, struct rpc_call *call, const CreateOrderRequest *req, Order **ret)
+int orders_create_order(struct orders_service *self, struct rpc_call *call,
+			const CreateOrderRequest *req, Order **ret)
 {
 	struct answers_key key;
 	OrderRecord *record;

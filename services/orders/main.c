@@ -1,16 +1,20 @@
+#include "orders.h"
 #include <common/events.h>
 #include <common/outbox.h>
 #include <common/token.h>
-#include "orders.h"
 
 static struct orders_service orders;
 static int64_t sweep_interval;
 
 static const struct option options[] = {
-	{ "ORDER_TTL", OPTION_DURATION, &orders.ttl, "30m", "how long an order can be paid", 1, 6 * 24 * 3600000LL },
-	{ "ORDER_LEASE", OPTION_DURATION, &orders.lease, "15s", "how long whoever works on an order is left alone" },
-	{ "ORDER_SWEEP_INTERVAL", OPTION_DURATION, &sweep_interval, "1s", "how often unfinished orders are looked for" },
-	{ "ORDER_WATCH_POLL", OPTION_DURATION, &orders.watch_poll, "2s", "how often a watcher looks unasked" },
+	{ "ORDER_TTL", OPTION_DURATION, &orders.ttl, "30m", "how long an order can be paid", 1,
+	  6 * 24 * 3600000LL },
+	{ "ORDER_LEASE", OPTION_DURATION, &orders.lease, "15s",
+	  "how long whoever works on an order is left alone" },
+	{ "ORDER_SWEEP_INTERVAL", OPTION_DURATION, &sweep_interval, "1s",
+	  "how often unfinished orders are looked for" },
+	{ "ORDER_WATCH_POLL", OPTION_DURATION, &orders.watch_poll, "2s",
+	  "how often a watcher looks unasked" },
 	{},
 };
 
@@ -23,13 +27,17 @@ static int start(struct service *service, char **error)
 	orders.shipping = shipping_client_new(service_peer(service, "shipping"));
 	orders.users = users_client_new(service_peer(service, "users"));
 	orders_service_serve(service_server(service), &orders_service, &orders);
-	events_consume(service, &payments_events, &orders_payments, orders_payments_listener(&orders));
-	events_consume(service, &shipping_events, &orders_shipping, orders_shipping_listener(&orders));
+	events_consume(service, &payments_events, &orders_payments,
+		       orders_payments_listener(&orders));
+	events_consume(service, &shipping_events, &orders_shipping,
+		       orders_shipping_listener(&orders));
 	service_every(service, "sweep", sweep_interval, orders_sweep, &orders);
-	service_every(service, "answers", ORDERS_ANSWERS_INTERVAL_MS, orders_sweep_answers, &orders);
+	service_every(service, "answers", ORDERS_ANSWERS_INTERVAL_MS, orders_sweep_answers,
+		      &orders);
 	return orders_watch_start();
 }
 
-SERVICE_MAIN(.name = "orders", .summary = "Places orders and sees them through.", .options = options, .threads = 16,
-             .modules = MODULES(&mongo_module, &nats_module, &outbox_module, &token_module), .start = start,
-             .stop = orders_watch_stop)
+SERVICE_MAIN(.name = "orders", .summary = "Places orders and sees them through.",
+	     .options = options, .threads = 16,
+	     .modules = MODULES(&mongo_module, &nats_module, &outbox_module, &token_module),
+	     .start = start, .stop = orders_watch_stop)

@@ -1,11 +1,11 @@
 /* Orders: what can be asked about them, and the table of all that can be asked for. */
+#include "errors.msg.h"
+#include "orders_store.h"
 #include <common/etag.h>
 #include <common/filter.h>
 #include <common/names.h>
 #include <ctype.h>
 #include <string.h>
-#include "errors.msg.h"
-#include "orders_store.h"
 
 Order *orders_view(struct rpc_call *call, const OrderRecord *record)
 {
@@ -17,8 +17,9 @@ Order *orders_view(struct rpc_call *call, const OrderRecord *record)
 
 int orders_find(struct rpc_call *call, const char *name, const char *permission, OrderRecord **ret)
 {
-	bool staff = permission && (rpc_caller_may(call, permission) || rpc_caller_is_service(call, "notification") ||
-	                            rpc_caller_is_service(call, "support"));
+	bool staff = permission && (rpc_caller_may(call, permission) ||
+				    rpc_caller_is_service(call, "notification") ||
+				    rpc_caller_is_service(call, "support"));
 	OrderRecord *record;
 	int r;
 
@@ -33,7 +34,8 @@ int orders_find(struct rpc_call *call, const char *name, const char *permission,
 	return 0;
 }
 
-static int get_order(struct orders_service *self, struct rpc_call *call, const GetOrderRequest *req, Order **ret)
+static int get_order(struct orders_service *self, struct rpc_call *call, const GetOrderRequest *req,
+		     Order **ret)
 {
 	OrderRecord *record;
 	int r;
@@ -48,7 +50,8 @@ static int get_order(struct orders_service *self, struct rpc_call *call, const G
 static const struct filter_field filter_fields[] = {
 	{ "state", "order.state", FILTER_ENUM, &OrderState_descriptor },
 	{ "payment_state", "order.payment_state", FILTER_ENUM, &OrderPaymentState_descriptor },
-	{ "fulfilment_state", "order.fulfilment_state", FILTER_ENUM, &OrderFulfilmentState_descriptor },
+	{ "fulfilment_state", "order.fulfilment_state", FILTER_ENUM,
+	  &OrderFulfilmentState_descriptor },
 	{ "create_time", "order.create_time", FILTER_TIME },
 	{ "number", "order.number", FILTER_TEXT },
 	{},
@@ -68,8 +71,8 @@ static int list_of(struct rpc_call *call, const char *asked, const char **ret)
 	return 0;
 }
 
-static int list_orders(struct orders_service *self, struct rpc_call *call, const ListOrdersRequest *req,
-                       ListOrdersResponse **ret)
+static int list_orders(struct orders_service *self, struct rpc_call *call,
+		       const ListOrdersRequest *req, ListOrdersResponse **ret)
 {
 	cleanup(bson_freep) bson_t *filter =
 		BCON_NEW("$nor", "[", "{", "order.state", BCON_UTF8("REJECTED"), "}", "]");
@@ -94,7 +97,8 @@ static int list_orders(struct orders_service *self, struct rpc_call *call, const
 	return 0;
 }
 
-/* As people type it: "sk 7f3k-92qd" and "7F3K92QD" are SK7F3K92QD, an O is a 0 and an I or L a 1. */
+/* As people type it: "sk 7f3k-92qd" and "7F3K92QD" are SK7F3K92QD, an O is a 0 and an I or L a 1.
+ */
 static const char *number_key(struct rpc_call *call, const char *typed)
 {
 	char *key = rpc_printf(call, "SK%s", typed), *to = key + 2;
@@ -118,12 +122,14 @@ static const char *lower(struct rpc_call *call, const char *text)
 	return copy;
 }
 
-static int lookup_order(struct orders_service *self, struct rpc_call *call, const LookupOrderRequest *req, Order **ret)
+static int lookup_order(struct orders_service *self, struct rpc_call *call,
+			const LookupOrderRequest *req, Order **ret)
 {
 	OrderRecord *record;
 	int r;
 
-	r = order_read_by_number(call, number_key(call, req->number), lower(call, req->email), &record);
+	r = order_read_by_number(call, number_key(call, req->number), lower(call, req->email),
+				 &record);
 	if (r == MONGO_NOT_FOUND)
 		return rpc_fail(call, ORDER_NOT_FOUND, { "order", req->number });
 	if (r)

@@ -1,7 +1,6 @@
 /* Orders: from the cart to the parcel, and the money and stock that move on the way. */
 #pragma once
 
-#include <crpc/service.h>
 #include "cart.rpc.h"
 #include "catalog.rpc.h"
 #include "inventory.rpc.h"
@@ -12,6 +11,7 @@
 #include "shipping.rpc.h"
 #include "shipping_events.ev.h"
 #include "users.rpc.h"
+#include <crpc/service.h>
 
 enum {
 	ORDERS_ATTEMPTS_MAX = 20,
@@ -55,17 +55,21 @@ int orders_sweep_answers(void *data, struct rpc_call *call);
 
 /* The order as it is shown. */
 Order *orders_view(struct rpc_call *call, const OrderRecord *record);
-/* The record of a caller's own order: ORDER_NOT_FOUND, NOT_OWNER. `permission` admits staff; NULL: nobody else. */
+/* The record of a caller's own order: ORDER_NOT_FOUND, NOT_OWNER. `permission` admits staff; NULL:
+ * nobody else. */
 int orders_find(struct rpc_call *call, const char *name, const char *permission, OrderRecord **ret);
 
 /* Handlers, a file each. */
-int orders_create_order(struct orders_service *self, struct rpc_call *call, const CreateOrderRequest *req, Order **ret);
-int orders_pay_order(struct orders_service *self, struct rpc_call *call, const PayOrderRequest *req, Order **ret);
-int orders_cancel_order(struct orders_service *self, struct rpc_call *call, const CancelOrderRequest *req, Order **ret);
-int orders_cancel_order_lines(struct orders_service *self, struct rpc_call *call, const CancelOrderLinesRequest *req,
-                              Order **ret);
-int orders_watch_order(struct orders_service *self, struct rpc_call *call, const WatchOrderRequest *req,
-                       struct order_writer *out);
+int orders_create_order(struct orders_service *self, struct rpc_call *call,
+			const CreateOrderRequest *req, Order **ret);
+int orders_pay_order(struct orders_service *self, struct rpc_call *call, const PayOrderRequest *req,
+		     Order **ret);
+int orders_cancel_order(struct orders_service *self, struct rpc_call *call,
+			const CancelOrderRequest *req, Order **ret);
+int orders_cancel_order_lines(struct orders_service *self, struct rpc_call *call,
+			      const CancelOrderLinesRequest *req, Order **ret);
+int orders_watch_order(struct orders_service *self, struct rpc_call *call,
+		       const WatchOrderRequest *req, struct order_writer *out);
 
 /* Wakes those in this process who watch the order. Any thread. */
 void orders_watch_wake(const char *id);

@@ -1,9 +1,9 @@
 /* What orders hear: how payments went, and where parcels are. */
+#include "errors.msg.h"
+#include "saga.h"
 #include <common/money.h>
 #include <common/names.h>
 #include <string.h>
-#include "errors.msg.h"
-#include "saga.h"
 
 static struct orders_service *service_of(void *listener)
 {
@@ -18,8 +18,9 @@ static int find(struct rpc_call *call, const char *order, OrderRecord **ret)
 }
 
 /*
- * An event of a payment is only a reason to look: the saga asks payments how the step that is running stands. If it was finished already,
- * by the caller of PayOrder or by the sweeper, nothing is left to do.
+ * An event of a payment is only a reason to look: the saga asks payments how the step that is
+ * running stands. If it was finished already, by the caller of PayOrder or by the sweeper, nothing
+ * is left to do.
  */
 static int look(void *listener, struct rpc_call *call, const char *order)
 {
@@ -30,45 +31,49 @@ static int look(void *listener, struct rpc_call *call, const char *order)
 	if (r)
 		return r;
 	r = saga_drive(service_of(listener), call, &record);
-	/* What could not be done now is noted in the order for the sweeper: the event has had its effect. */
+	/* What could not be done now is noted in the order for the sweeper: the event has had its
+	 * effect. */
 	return r < 0 ? r : 0;
 }
 
 static int payment_authorized(struct payments_listener *self, struct rpc_call *call,
-                              const souk_payments_v1_PaymentAuthorized *event, const struct rpc_event *meta)
+			      const souk_payments_v1_PaymentAuthorized *event,
+			      const struct rpc_event *meta)
 {
 	return look(self, call, event->order);
 }
 
 static int payment_captured(struct payments_listener *self, struct rpc_call *call,
-                            const souk_payments_v1_PaymentCaptured *event, const struct rpc_event *meta)
+			    const souk_payments_v1_PaymentCaptured *event,
+			    const struct rpc_event *meta)
 {
 	return look(self, call, event->order);
 }
 
 static int payment_failed(struct payments_listener *self, struct rpc_call *call,
-                          const souk_payments_v1_PaymentFailed *event, const struct rpc_event *meta)
+			  const souk_payments_v1_PaymentFailed *event, const struct rpc_event *meta)
 {
 	return look(self, call, event->order);
 }
 
 static int payment_voided(struct payments_listener *self, struct rpc_call *call,
-                          const souk_payments_v1_PaymentVoided *event, const struct rpc_event *meta)
+			  const souk_payments_v1_PaymentVoided *event, const struct rpc_event *meta)
 {
 	return look(self, call, event->order);
 }
 
-static int refund_failed(struct payments_listener *self, struct rpc_call *call, const souk_payments_v1_RefundFailed *event,
-                         const struct rpc_event *meta)
+static int refund_failed(struct payments_listener *self, struct rpc_call *call,
+			 const souk_payments_v1_RefundFailed *event, const struct rpc_event *meta)
 {
 	return look(self, call, event->order);
 }
 
 /* Staff give money back too: the sum that payments knows of is the truth, and only grows. */
-static bool take_refunded(struct rpc_call *call, OrderRecord *draft, const souk_type_v1_EventMoney *refunded)
+static bool take_refunded(struct rpc_call *call, OrderRecord *draft,
+			  const souk_type_v1_EventMoney *refunded)
 {
-	const Money sum = { Money_BASE, .currency_code = refunded->currency_code, .units = refunded->units,
-		            .nanos = refunded->nanos };
+	const Money sum = { Money_BASE, .currency_code = refunded->currency_code,
+			    .units = refunded->units, .nanos = refunded->nanos };
 	OrderTotals *totals = draft->order->totals;
 
 	if (strcmp(refunded->currency_code, draft->order->currency_code) ||
@@ -76,14 +81,15 @@ static bool take_refunded(struct rpc_call *call, OrderRecord *draft, const souk_
 		return false;
 	totals->refunded = money_new(call, draft->order->currency_code, amounts_minor(&sum));
 	draft->order->payment_state = amounts_minor(&sum) >= amounts_minor(totals->paid)
-	                                      ? ORDER_PAYMENT_STATE_REFUNDED
-	                                      : ORDER_PAYMENT_STATE_PARTIALLY_REFUNDED;
+					      ? ORDER_PAYMENT_STATE_REFUNDED
+					      : ORDER_PAYMENT_STATE_PARTIALLY_REFUNDED;
 	history_add(call, draft->order, 0, "refunded");
 	return true;
 }
 
 static int payment_refunded(struct payments_listener *self, struct rpc_call *call,
-                            const souk_payments_v1_PaymentRefunded *event, const struct rpc_event *meta)
+			    const souk_payments_v1_PaymentRefunded *event,
+			    const struct rpc_event *meta)
 {
 	OrderRecord *record, *draft;
 	int r;
@@ -95,7 +101,8 @@ static int payment_refunded(struct payments_listener *self, struct rpc_call *cal
 		draft = order_draft(call, record);
 		if (!take_refunded(call, draft, &event->refunded))
 			return look(self, call, event->order);
-		r = saga_save(service_of(self), call, &record, &(const struct saga_move){ .draft = draft });
+		r = saga_save(service_of(self), call, &record,
+			      &(const struct saga_move){ .draft = draft });
 		if (r != MONGO_NOT_MATCHED)
 			return r ? r : look(self, call, event->order);
 	}
@@ -124,7 +131,7 @@ static const OrderShipment *shipment_named(const Order *order, const char *name)
 }
 
 static int take_shipment(struct orders_service *self, struct rpc_call *call, const char *order,
-                         const struct shipment_news *news)
+			 const struct shipment_news *news)
 {
 	OrderRecord *record, *draft;
 	int r;
@@ -141,7 +148,8 @@ static int take_shipment(struct orders_service *self, struct rpc_call *call, con
 		if (!shipments_take(call, draft, news, &shipped))
 			return 0;
 		if (shipped)
-			events[n++] = announce_shipped(call, draft, shipment_named(draft->order, news->shipment));
+			events[n++] = announce_shipped(
+				call, draft, shipment_named(draft->order, news->shipment));
 		if (draft->order->state == ORDER_STATE_CONFIRMED &&
 		    draft->order->fulfilment_state == ORDER_FULFILMENT_STATE_DELIVERED) {
 			history_add(call, draft->order, ORDER_STATE_COMPLETED, "");
@@ -149,16 +157,17 @@ static int take_shipment(struct orders_service *self, struct rpc_call *call, con
 		} else if (draft->order->fulfilment_state != record->order->fulfilment_state) {
 			history_add(call, draft->order, 0, "");
 		}
-		r = saga_save(self, call, &record,
-		              &(const struct saga_move){ .draft = draft, .events = n ? events : NULL });
+		r = saga_save(
+			self, call, &record,
+			&(const struct saga_move){ .draft = draft, .events = n ? events : NULL });
 		if (r != MONGO_NOT_MATCHED)
 			return r;
 	}
 	return r;
 }
 
-static const struct shipment_news_line *lines_of(struct rpc_call *call, const souk_shipping_v1_ShipmentEventLine *from,
-                                                 size_t n)
+static const struct shipment_news_line *
+lines_of(struct rpc_call *call, const souk_shipping_v1_ShipmentEventLine *from, size_t n)
 {
 	struct shipment_news_line *lines = rpc_alloc(call, (n + 1) * sizeof(*lines));
 
@@ -168,39 +177,51 @@ static const struct shipment_news_line *lines_of(struct rpc_call *call, const so
 }
 
 static int shipment_created(struct shipping_listener *self, struct rpc_call *call,
-                            const souk_shipping_v1_ShipmentCreated *event, const struct rpc_event *meta)
+			    const souk_shipping_v1_ShipmentCreated *event,
+			    const struct rpc_event *meta)
 {
 	return take_shipment(service_of(self), call, event->order,
-	                     &(const struct shipment_news){ .shipment = event->shipment, .state = event->state,
-	                                                    .carrier = event->carrier, .tracking_number = "",
-	                                                    .tracking_uri = "", .version = event->version,
-	                                                    .lines = lines_of(call, event->lines, event->lines_count),
-	                                                    .n_lines = event->lines_count });
+			     &(const struct shipment_news){
+				     .shipment = event->shipment,
+				     .state = event->state,
+				     .carrier = event->carrier,
+				     .tracking_number = "",
+				     .tracking_uri = "",
+				     .version = event->version,
+				     .lines = lines_of(call, event->lines, event->lines_count),
+				     .n_lines = event->lines_count });
 }
 
 static int shipment_updated(struct shipping_listener *self, struct rpc_call *call,
-                            const souk_shipping_v1_ShipmentUpdated *event, const struct rpc_event *meta)
+			    const souk_shipping_v1_ShipmentUpdated *event,
+			    const struct rpc_event *meta)
 {
 	return take_shipment(service_of(self), call, event->order,
-	                     &(const struct shipment_news){ .shipment = event->shipment, .state = event->state,
-	                                                    .carrier = event->carrier,
-	                                                    .tracking_number = event->tracking_number,
-	                                                    .tracking_uri = event->tracking_uri,
-	                                                    .version = event->version,
-	                                                    .lines = lines_of(call, event->lines, event->lines_count),
-	                                                    .n_lines = event->lines_count });
+			     &(const struct shipment_news){
+				     .shipment = event->shipment,
+				     .state = event->state,
+				     .carrier = event->carrier,
+				     .tracking_number = event->tracking_number,
+				     .tracking_uri = event->tracking_uri,
+				     .version = event->version,
+				     .lines = lines_of(call, event->lines, event->lines_count),
+				     .n_lines = event->lines_count });
 }
 
 static int shipment_delivered(struct shipping_listener *self, struct rpc_call *call,
-                              const souk_shipping_v1_ShipmentDelivered *event, const struct rpc_event *meta)
+			      const souk_shipping_v1_ShipmentDelivered *event,
+			      const struct rpc_event *meta)
 {
 	return take_shipment(service_of(self), call, event->order,
-	                     &(const struct shipment_news){ .shipment = event->shipment, .state = "DELIVERED",
-	                                                    .carrier = event->carrier,
-	                                                    .tracking_number = event->tracking_number, .tracking_uri = "",
-	                                                    .version = event->version,
-	                                                    .lines = lines_of(call, event->lines, event->lines_count),
-	                                                    .n_lines = event->lines_count });
+			     &(const struct shipment_news){
+				     .shipment = event->shipment,
+				     .state = "DELIVERED",
+				     .carrier = event->carrier,
+				     .tracking_number = event->tracking_number,
+				     .tracking_uri = "",
+				     .version = event->version,
+				     .lines = lines_of(call, event->lines, event->lines_count),
+				     .n_lines = event->lines_count });
 }
 
 const struct shipping_events_ops orders_shipping = {

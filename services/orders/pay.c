@@ -1,10 +1,10 @@
 /* Paying: the move to PAYING, and the answer to whoever asked for it. The rest is the saga's. */
-#include <common/clock.h>
-#include <common/etag.h>
-#include <string.h>
 #include "errors.msg.h"
 #include "payments.msg.h"
 #include "saga.h"
+#include <common/clock.h>
+#include <common/etag.h>
+#include <string.h>
 
 static OrderRecordAttempt *attempt_with(const OrderRecord *record, const struct answers_key *key)
 {
@@ -16,7 +16,8 @@ static OrderRecordAttempt *attempt_with(const OrderRecord *record, const struct 
 
 static int not_payable(struct rpc_call *call, const Order *order)
 {
-	return rpc_fail(call, ORDER_NOT_PAYABLE, { "order", order->name }, { "state", saga_state_name(order->state) });
+	return rpc_fail(call, ORDER_NOT_PAYABLE, { "order", order->name },
+			{ "state", saga_state_name(order->state) });
 }
 
 static int paying(struct rpc_call *call, const Order *order)
@@ -28,7 +29,8 @@ static int paying(struct rpc_call *call, const Order *order)
 }
 
 /* What became of a try: the order as it is, or the refusal that was kept. */
-static int answer(struct rpc_call *call, const struct answers_key *key, const OrderRecord *record, Order **ret)
+static int answer(struct rpc_call *call, const struct answers_key *key, const OrderRecord *record,
+		  Order **ret)
 {
 	const OrderRecordAttempt *attempt = attempt_with(record, key);
 	OrderRecord *now;
@@ -47,13 +49,13 @@ static int answer(struct rpc_call *call, const struct answers_key *key, const Or
 		return r;
 	if (*attempt->decline_code)
 		return rpc_fail(call, ORDER_PAYMENT_DECLINED, { "order", now->order->name },
-		                { "declineCode", attempt->decline_code });
+				{ "declineCode", attempt->decline_code });
 	return not_payable(call, now->order);
 }
 
 /* The same request again: joins what is under way if nobody works on it now. */
-static int repeat(struct orders_service *self, struct rpc_call *call, const struct answers_key *key, OrderRecord *record,
-                  Order **ret)
+static int repeat(struct orders_service *self, struct rpc_call *call, const struct answers_key *key,
+		  OrderRecord *record, Order **ret)
 {
 	const OrderRecordAttempt *attempt = attempt_with(record, key);
 	int r;
@@ -61,7 +63,8 @@ static int repeat(struct orders_service *self, struct rpc_call *call, const stru
 	if (attempt->body_hash.len != sizeof(key->body_hash) ||
 	    memcmp(attempt->body_hash.data, key->body_hash, sizeof(key->body_hash)))
 		return rpc_fail(call, REQUEST_ID_REUSED, { "requestId", key->request_id });
-	if (record->order->state == ORDER_STATE_PAYING && attempt->state != ORDER_RECORD_ATTEMPT_STATE_AWAITING_CUSTOMER) {
+	if (record->order->state == ORDER_STATE_PAYING &&
+	    attempt->state != ORDER_RECORD_ATTEMPT_STATE_AWAITING_CUSTOMER) {
 		if (clock_ms(record->next_look_time) > rpc_now_ms(call))
 			return answers_in_progress(call, key);
 		r = order_lease(call, record, rpc_now_ms(call) + self->lease);
@@ -85,24 +88,28 @@ static int check(struct rpc_call *call, const PayOrderRequest *req, const OrderR
 		return not_payable(call, order);
 	if (record->n_attempts >= ORDERS_ATTEMPTS_MAX)
 		return rpc_fail(call, PAYMENT_EXHAUSTED, { "payment", order->payment },
-		                { "max", rpc_printf(call, "%d", ORDERS_ATTEMPTS_MAX) }, { "what", "tries" });
+				{ "max", rpc_printf(call, "%d", ORDERS_ATTEMPTS_MAX) },
+				{ "what", "tries" });
 	return etag_check(call, order->name, req->etag, record->version);
 }
 
 static int claim(struct orders_service *self, struct rpc_call *call, const PayOrderRequest *req,
-                 const struct answers_key *key, OrderRecord **record)
+		 const struct answers_key *key, OrderRecord **record)
 {
-	OrderRecordAttempt *attempt = rpc_new(call, OrderRecordAttempt, .request_key = key->key,
-	                                      .payment_method = req->payment_method, .return_uri = req->return_uri);
+	OrderRecordAttempt *attempt =
+		rpc_new(call, OrderRecordAttempt, .request_key = key->key,
+			.payment_method = req->payment_method, .return_uri = req->return_uri);
 	OrderRecord *draft = order_draft(call, *record);
 
-	attempt->body_hash = (ProtobufCBinaryData){ .data = rpc_memdup(call, key->body_hash, sizeof(key->body_hash)),
-		                                    .len = sizeof(key->body_hash) };
+	attempt->body_hash = (ProtobufCBinaryData){ .data = rpc_memdup(call, key->body_hash,
+								       sizeof(key->body_hash)),
+						    .len = sizeof(key->body_hash) };
 	saga_begin_payment(self, call, draft, attempt);
 	return saga_save(self, call, record, &(const struct saga_move){ .draft = draft });
 }
 
-int orders_pay_order(struct orders_service *self, struct rpc_call *call, const PayOrderRequest *req, Order **ret)
+int orders_pay_order(struct orders_service *self, struct rpc_call *call, const PayOrderRequest *req,
+		     Order **ret)
 {
 	struct answers_key key;
 	OrderRecord *record;
@@ -115,7 +122,8 @@ int orders_pay_order(struct orders_service *self, struct rpc_call *call, const P
 			return r;
 		if (attempt_with(record, &key))
 			return repeat(self, call, &key, record, ret);
-		/* What is still being placed, or is overdue, is brought to where it belongs first. */
+		/* What is still being placed, or is overdue, is brought to where it belongs first.
+		 */
 		if (record->order->state <= ORDER_STATE_AWAITING_PAYMENT) {
 			r = saga_drive(self, call, &record);
 			if (r && record->order->state == ORDER_STATE_PENDING)

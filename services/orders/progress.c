@@ -1,7 +1,7 @@
 /* Progress: the steps behind an order and its history, both bounded, the oldest go first. */
+#include "saga.h"
 #include <common/clock.h>
 #include <string.h>
-#include "saga.h"
 
 OrderStep *step_find(const Order *order, OrderStepKind kind)
 {
@@ -33,18 +33,20 @@ static const char *trace_id(struct rpc_call *call)
 {
 	const char *traceparent = rpc_traceparent(call); /* 00-{32 digits}-... */
 
-	return traceparent && strlen(traceparent) >= 35 ? rpc_printf(call, "%.32s", traceparent + 3) : "";
+	return traceparent && strlen(traceparent) >= 35 ? rpc_printf(call, "%.32s", traceparent + 3)
+							: "";
 }
 
 void step_begin(struct rpc_call *call, Order *order, OrderStepKind kind)
 {
 	order_add_steps(call, order,
-	                rpc_new(call, OrderStep, .kind = kind, .state = ORDER_STEP_STATE_RUNNING,
-	                        .start_time = clock_now(call), .trace_id = trace_id(call)));
+			rpc_new(call, OrderStep, .kind = kind, .state = ORDER_STEP_STATE_RUNNING,
+				.start_time = clock_now(call), .trace_id = trace_id(call)));
 	order->n_steps = trim(order->steps, order->n_steps, ORDERS_STEPS_MAX);
 }
 
-void step_end(struct rpc_call *call, Order *order, OrderStepKind kind, OrderStepState state, const char *error)
+void step_end(struct rpc_call *call, Order *order, OrderStepKind kind, OrderStepState state,
+	      const char *error)
 {
 	OrderStep *step = step_find(order, kind);
 
@@ -70,23 +72,25 @@ void history_add(struct rpc_call *call, Order *order, OrderState state, const ch
 	if (state)
 		order->state = state;
 	order_add_history(call, order,
-	                  rpc_new(call, OrderEvent, .time = clock_now(call), .actor = actor(call), .state = order->state,
-	                          .payment_state = order->payment_state, .fulfilment_state = order->fulfilment_state,
-	                          .note = note));
+			  rpc_new(call, OrderEvent, .time = clock_now(call), .actor = actor(call),
+				  .state = order->state, .payment_state = order->payment_state,
+				  .fulfilment_state = order->fulfilment_state, .note = note));
 	order->n_history = trim(order->history, order->n_history, ORDERS_HISTORY_MAX);
 }
 
 const char *saga_state_name(OrderState state)
 {
-	const ProtobufCEnumValue *value = protobuf_c_enum_descriptor_get_value(&OrderState_descriptor, state);
+	const ProtobufCEnumValue *value =
+		protobuf_c_enum_descriptor_get_value(&OrderState_descriptor, state);
 
 	return value ? value->name : "UNKNOWN";
 }
 
 bool saga_is_refusal(int code)
 {
-	return code == RPC_INVALID_ARGUMENT || code == RPC_NOT_FOUND || code == RPC_FAILED_PRECONDITION ||
-	       code == RPC_OUT_OF_RANGE || code == RPC_ALREADY_EXISTS;
+	return code == RPC_INVALID_ARGUMENT || code == RPC_NOT_FOUND ||
+	       code == RPC_FAILED_PRECONDITION || code == RPC_OUT_OF_RANGE ||
+	       code == RPC_ALREADY_EXISTS;
 }
 
 const char *saga_error_name(struct rpc_call *call, int code)
@@ -104,7 +108,8 @@ static int64_t pause_ms(int32_t tries)
 	return tries < 4 ? 1000 << tries : 15000;
 }
 
-int saga_postpone(struct orders_service *self, struct rpc_call *call, OrderRecord **record, OrderStepKind kind, int code)
+int saga_postpone(struct orders_service *self, struct rpc_call *call, OrderRecord **record,
+		  OrderStepKind kind, int code)
 {
 	OrderRecord *draft = order_draft(call, *record);
 	ProtobufCBinaryData status = rpc_error_status(call);

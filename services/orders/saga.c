@@ -2,51 +2,49 @@
  * The saga: what becomes of an order, one conditional update at a time.
  *
  * Invariants, under any number of replicas, repeats and crashes:
- *   1. The order's document alone decides. A move is one update with the version that was read in its filter (order_save), so of all who would
- *      move an order from one state one wins, and the others read again.
- *   2. The document says what is going to be done before it is done: a step is RUNNING in it before its peer is called, and ends by the
- *      update that begins the next one. After a crash anywhere the sweeper finds the order by `next_look_time` and does the running step again.
- *   3. Each call to a peer is named by the order (and the try, or the reversal), so that doing a step twice does its work once. A lease,
- *      `next_look_time` ahead of now, only saves double work; nothing depends on it.
- *   4. An order exists before stock is reserved, stock is reserved before money is asked for, the stock is sold before money is taken, and money is
- *      taken before anything is shipped.
- *   5. An order that leaves towards CANCELLING or EXPIRED holds as steps and reversals all that must go back, and reaches CANCELLED, or stands still
- *      in EXPIRED, only when all of it is back. What goes back has a name too, and goes back once.
- *   6. `open_cart` is set exactly while the order can still be paid: from the moment in PENDING at which it takes its cart, in AWAITING_PAYMENT and
- *      PAYING. An order that has not taken its cart has reserved nothing.
+ *   1. The order's document alone decides. A move is one update with the version that was read in
+ * its filter (order_save), so of all who would move an order from one state one wins, and the
+ * others read again.
+ *   2. The document says what is going to be done before it is done: a step is RUNNING in it before
+ * its peer is called, and ends by the update that begins the next one. After a crash anywhere the
+ * sweeper finds the order by `next_look_time` and does the running step again.
+ *   3. Each call to a peer is named by the order (and the try, or the reversal), so that doing a
+ * step twice does its work once. A lease, `next_look_time` ahead of now, only saves double work;
+ * nothing depends on it.
+ *   4. An order exists before stock is reserved, stock is reserved before money is asked for, the
+ * stock is sold before money is taken, and money is taken before anything is shipped.
+ *   5. An order that leaves towards CANCELLING or EXPIRED holds as steps and reversals all that
+ * must go back, and reaches CANCELLED, or stands still in EXPIRED, only when all of it is back.
+ * What goes back has a name too, and goes back once.
+ *   6. `open_cart` is set exactly while the order can still be paid: from the moment in PENDING at
+ * which it takes its cart, in AWAITING_PAYMENT and PAYING. An order that has not taken its cart has
+ * reserved nothing.
  *
  *     create_order, claim_cart
  *          v
- *       PENDING --reserve--> AWAITING_PAYMENT --pay_order--> PAYING --capture--> CONFIRMED --take_shipment--> COMPLETED
- *          |                  |     |      ^                 | | |                  |  ^
- *       reserve               |     |      +----decline------+ | |                  |  |
- *          v                  |     |                          | +--abandon--+      |  | recall (the carrier was faster)
- *       REJECTED        wait_for_   +--cancel_order------+     |             v      v  |
- *                       payment                          |     |    +--> CANCELLING <--+ cancel_order
- *                             v                          +----------+        |
- *                          EXPIRED <---wait_for_customer-------+             +--undo_advance--> CANCELLED
+ *       PENDING --reserve--> AWAITING_PAYMENT --pay_order--> PAYING --capture--> CONFIRMED
+ * --take_shipment--> COMPLETED |                  |     |      ^                 | | | |  ^ reserve
+ * |     |      +----decline------+ | |                  |  | v                  |     | |
+ * +--abandon--+      |  | recall (the carrier was faster) REJECTED        wait_for_
+ * +--cancel_order------+     |             v      v  | payment                          |     |
+ * +--> CANCELLING <--+ cancel_order v                          +----------+        | EXPIRED
+ * <---wait_for_customer-------+             +--undo_advance--> CANCELLED
  *
- * The steps of PAYING are authorize, commit and capture; of CONFIRMED ship; those of CANCELLING and EXPIRED are in undo.c. A stock that is gone when
- * it is to be sold (commit), and money that cannot be taken after all (capture), end in abandon: void and restock.
+ * The steps of PAYING are authorize, commit and capture (paying.c); of CONFIRMED ship; those of
+ * CANCELLING and EXPIRED are in undo.c. A stock that is gone when it is to be sold (commit), and
+ * money that cannot be taken after all (capture), end in abandon: void and restock.
  */
+#include "saga.h"
 #include <common/clock.h>
 #include <common/names.h>
 #include <string.h>
-#include "errors.msg.h"
-#include "payments.msg.h"
-#include "saga.h"
-
-enum {
-	LOOK_AT_PROVIDER_MS = 3000,  /* the provider works on it, and no event has come */
-	LOOK_AT_CUSTOMER_MS = 15000, /* the customer is at the bank's page */
-	GRACE_MS = 10 * 60000,       /* for another card after a decline */
-};
 
 /*
  * Saving
  */
 
-static int64_t next_look(struct orders_service *self, struct rpc_call *call, const OrderRecord *draft)
+static int64_t next_look(struct orders_service *self, struct rpc_call *call,
+			 const OrderRecord *draft)
 {
 	const Order *order = draft->order;
 
@@ -68,7 +66,8 @@ static int64_t next_look(struct orders_service *self, struct rpc_call *call, con
 	}
 }
 
-int saga_save(struct orders_service *self, struct rpc_call *call, OrderRecord **record, const struct saga_move *move)
+int saga_save(struct orders_service *self, struct rpc_call *call, OrderRecord **record,
+	      const struct saga_move *move)
 {
 	int64_t look = move->look ? move->look : next_look(self, call, move->draft);
 	int r;
@@ -82,8 +81,7 @@ int saga_save(struct orders_service *self, struct rpc_call *call, OrderRecord **
 	return 0;
 }
 
-/* Nothing has changed: only the time of the next look moves. */
-static int look_again(struct rpc_call *call, OrderRecord *record, int64_t ms)
+int saga_look_again(struct rpc_call *call, OrderRecord *record, int64_t ms)
 {
 	int r = order_lease(call, record, rpc_now_ms(call) + ms);
 
@@ -96,30 +94,33 @@ static int look_again(struct rpc_call *call, OrderRecord *record, int64_t ms)
 
 static const ReserveStockRequest *reserve_request(struct rpc_call *call, const OrderRecord *record)
 {
-	ReserveStockRequest *request = rpc_new(call, ReserveStockRequest, .order = record->order->name,
-	                                       .expire_time = record->reservation_expire_time);
+	ReserveStockRequest *request =
+		rpc_new(call, ReserveStockRequest, .order = record->order->name,
+			.expire_time = record->reservation_expire_time);
 
 	order_each_lines(line, record->order)
-		reserve_stock_request_add_lines(call, request,
-		                                rpc_new(call, StockLine, .sku = line->sku, .quantity = line->quantity));
+		reserve_stock_request_add_lines(
+			call, request,
+			rpc_new(call, StockLine, .sku = line->sku, .quantity = line->quantity));
 	return request;
 }
 
 static int short_of(struct rpc_call *call, const ReserveStockResponse *response)
 {
-	const StockShortage *first = response->n_shortages ? response->shortages[0] : rpc_new(call, StockShortage);
+	const StockShortage *first =
+		response->n_shortages ? response->shortages[0] : rpc_new(call, StockShortage);
 	const char *all = "";
 
 	for (size_t i = 0; i < response->n_shortages; i++)
 		all = rpc_printf(call, "%s%s%s=%d", all, i ? "," : "", response->shortages[i]->sku,
-		                 response->shortages[i]->available);
+				 response->shortages[i]->available);
 	return rpc_fail(call, ORDER_STOCK_INSUFFICIENT, { "sku", first->sku },
-	                { "available", rpc_printf(call, "%d", first->available) },
-	                { "requested", rpc_printf(call, "%d", first->requested) }, { "shortages", all });
+			{ "available", rpc_printf(call, "%d", first->available) },
+			{ "requested", rpc_printf(call, "%d", first->requested) },
+			{ "shortages", all });
 }
 
-/* Of the request that the order was made for: the answer that was left open at the insert, or the first repeat's. */
-static struct answers_key key_of(const char *request_key, ProtobufCBinaryData body_hash)
+struct answers_key saga_key_of(const char *request_key, ProtobufCBinaryData body_hash)
 {
 	struct answers_key key = { .request_id = request_key, .key = request_key, .id = "" };
 
@@ -128,14 +129,15 @@ static struct answers_key key_of(const char *request_key, ProtobufCBinaryData bo
 	return key;
 }
 
-static const struct stored_answer *refusal_of_creation(struct rpc_call *call, const OrderRecord *record)
+static const struct stored_answer *refusal_of_creation(struct rpc_call *call,
+						       const OrderRecord *record)
 {
 	const StoredAnswer *first = record->n_answers ? record->answers[0] : NULL;
 	struct answers_key key;
 
 	if (!first)
 		return NULL;
-	key = key_of(first->key, first->body_hash);
+	key = saga_key_of(first->key, first->body_hash);
 	return answers_store_error(call, &key);
 }
 
@@ -145,16 +147,18 @@ static int reject(struct orders_service *self, struct rpc_call *call, OrderRecor
 	OrderRecord *draft = order_draft(call, *record);
 
 	step_end(call, draft->order, ORDER_STEP_KIND_RESERVE, ORDER_STEP_STATE_FAILED,
-	         saga_error_name(call, rpc_error_code(call)));
+		 saga_error_name(call, rpc_error_code(call)));
 	draft->open_cart = "";
 	draft->order->cancel_time = clock_now(call);
 	draft->order->cancel_reason = saga_error_name(call, rpc_error_code(call));
 	history_add(call, draft->order, ORDER_STATE_REJECTED, "the stock could not be reserved");
 	return saga_save(self, call, record,
-	                 &(const struct saga_move){ .draft = draft, .answer = refusal_of_creation(call, *record) });
+			 &(const struct saga_move){ .draft = draft,
+						    .answer = refusal_of_creation(call, *record) });
 }
 
-/* A line that was found short before a crash of inventory's has ended there: what it has reserved of the others is given back. */
+/* A line that was found short before a crash of inventory's has ended there: what it has reserved
+ * of the others is given back. */
 static int reject_ended(struct orders_service *self, struct rpc_call *call, OrderRecord **record)
 {
 	int r;
@@ -166,7 +170,8 @@ static int reject_ended(struct orders_service *self, struct rpc_call *call, Orde
 	return reject(self, call, record);
 }
 
-static int open_for_payment(struct orders_service *self, struct rpc_call *call, OrderRecord **record)
+static int open_for_payment(struct orders_service *self, struct rpc_call *call,
+			    OrderRecord **record)
 {
 	OrderRecord *draft = order_draft(call, *record);
 	int r;
@@ -174,7 +179,8 @@ static int open_for_payment(struct orders_service *self, struct rpc_call *call, 
 	step_end(call, draft->order, ORDER_STEP_KIND_RESERVE, ORDER_STEP_STATE_DONE, "");
 	history_add(call, draft->order, ORDER_STATE_AWAITING_PAYMENT, "");
 	r = saga_save(self, call, record,
-	              &(const struct saga_move){ .draft = draft, .events = EVENTS(announce_created(call, draft)) });
+		      &(const struct saga_move){ .draft = draft,
+						 .events = EVENTS(announce_created(call, draft)) });
 	if (!r)
 		crash_point("orders.create.after_open");
 	return r;
@@ -198,7 +204,8 @@ static int reserve(struct orders_service *self, struct rpc_call *call, OrderReco
 		rpc_fail(call, ORDER_NOT_PAYABLE, { "order", order->name }, { "state", "EXPIRED" });
 		return reject(self, call, record);
 	}
-	r = inventory_client_reserve_stock(self->inventory, call, reserve_request(call, *record), &response);
+	r = inventory_client_reserve_stock(self->inventory, call, reserve_request(call, *record),
+					   &response);
 	if (saga_is_refusal(r))
 		return reject_ended(self, call, record);
 	if (r)
@@ -214,7 +221,7 @@ static int reserve(struct orders_service *self, struct rpc_call *call, OrderReco
  * AWAITING_PAYMENT
  */
 
-void saga_begin_expiry(struct rpc_call *call, OrderRecord *draft)
+static void begin_expiry(struct rpc_call *call, OrderRecord *draft)
 {
 	Order *order = draft->order;
 
@@ -226,7 +233,7 @@ void saga_begin_expiry(struct rpc_call *call, OrderRecord *draft)
 	history_add(call, order, ORDER_STATE_EXPIRED, "not paid in time");
 }
 
-static int expire(struct orders_service *self, struct rpc_call *call, OrderRecord **record)
+int saga_expire(struct orders_service *self, struct rpc_call *call, OrderRecord **record)
 {
 	OrderRecord *draft = order_draft(call, *record);
 	int r;
@@ -236,292 +243,45 @@ static int expire(struct orders_service *self, struct rpc_call *call, OrderRecor
 
 		attempt->state = ORDER_RECORD_ATTEMPT_STATE_FAILED;
 		attempt->payment_method = attempt->return_uri = "";
-		step_end(call, draft->order, ORDER_STEP_KIND_AUTHORIZE, ORDER_STEP_STATE_FAILED, "EXPIRED");
+		step_end(call, draft->order, ORDER_STEP_KIND_AUTHORIZE, ORDER_STEP_STATE_FAILED,
+			 "EXPIRED");
 	}
-	saga_begin_expiry(call, draft);
+	begin_expiry(call, draft);
 	r = saga_save(self, call, record, &(const struct saga_move){ .draft = draft });
 	if (!r)
 		crash_point("orders.expire.after_claim");
 	return r;
 }
 
-static int wait_for_payment(struct orders_service *self, struct rpc_call *call, OrderRecord **record)
+static int wait_for_payment(struct orders_service *self, struct rpc_call *call,
+			    OrderRecord **record)
 {
 	if (rpc_now_ms(call) < clock_ms((*record)->order->payment_due_time))
 		return SAGA_DONE;
-	return expire(self, call, record);
-}
-
-void saga_begin_payment(struct orders_service *self, struct rpc_call *call, OrderRecord *draft,
-                        OrderRecordAttempt *attempt)
-{
-	Order *order = draft->order;
-	int64_t due = rpc_now_ms(call) + (self->ttl < GRACE_MS ? self->ttl : GRACE_MS);
-	int64_t last = clock_ms(draft->reservation_expire_time) - GRACE_MS;
-
-	/* Whoever is paying gets the time for another card, as long as the reservation is safe. */
-	if (due > last)
-		due = last;
-	if (due > clock_ms(order->payment_due_time))
-		order->payment_due_time = clock_timestamp(call, due);
-	attempt->number = (int32_t)draft->n_attempts + 1;
-	attempt->state = ORDER_RECORD_ATTEMPT_STATE_RUNNING;
-	attempt->create_time = clock_now(call);
-	order_record_add_attempts(call, draft, attempt);
-	order->payment = name_of(call, "payments", draft->id);
-	step_begin(call, order, ORDER_STEP_KIND_AUTHORIZE);
-	history_add(call, order, ORDER_STATE_PAYING, "");
-}
-
-/*
- * PAYING
- */
-
-static OrderRecordAttempt *attempt_of(const OrderRecord *record)
-{
-	return record->attempts[record->n_attempts - 1];
-}
-
-static void end_attempt(OrderRecord *draft, OrderRecordAttemptState state)
-{
-	OrderRecordAttempt *attempt = attempt_of(draft);
-
-	/* The token has served. */
-	attempt->payment_method = attempt->return_uri = "";
-	attempt->state = state;
-	draft->order->next_action = NULL;
-}
-
-static const struct stored_answer *refusal_of_payment(struct rpc_call *call, const OrderRecord *record)
-{
-	struct answers_key key = key_of(attempt_of(record)->request_key, attempt_of(record)->body_hash);
-
-	return answers_store_error(call, &key);
-}
-
-/* The try failed, and another may follow. The error that is recorded in `call` is the answer. */
-static int decline(struct orders_service *self, struct rpc_call *call, OrderRecord **record, const char *decline_code)
-{
-	OrderRecord *draft = order_draft(call, *record);
-
-	end_attempt(draft, ORDER_RECORD_ATTEMPT_STATE_FAILED);
-	attempt_of(draft)->decline_code = decline_code;
-	draft->order->payment_state = ORDER_PAYMENT_STATE_UNPAID;
-	step_end(call, draft->order, ORDER_STEP_KIND_AUTHORIZE, ORDER_STEP_STATE_FAILED,
-	         saga_error_name(call, rpc_error_code(call)));
-	history_add(call, draft->order, ORDER_STATE_AWAITING_PAYMENT,
-	            rpc_printf(call, "the payment was declined (%s)", decline_code));
-	return saga_save(self, call, record,
-	                 &(const struct saga_move){ .draft = draft, .answer = refusal_of_payment(call, *record) });
-}
-
-/* The payment cannot come to a good end. The error that is recorded in `call` is the answer. */
-static int abandon(struct orders_service *self, struct rpc_call *call, OrderRecord **record, OrderStepKind kind,
-                   const char *note)
-{
-	OrderRecord *draft = order_draft(call, *record);
-	const char *reason = saga_error_name(call, rpc_error_code(call));
-
-	step_end(call, draft->order, kind, ORDER_STEP_STATE_FAILED, reason);
-	end_attempt(draft, ORDER_RECORD_ATTEMPT_STATE_FAILED);
-	saga_begin_cancellation(call, draft, reason, note);
-	return saga_save(self, call, record,
-	                 &(const struct saga_move){ .draft = draft, .answer = refusal_of_payment(call, *record) });
-}
-
-static int authorized(struct orders_service *self, struct rpc_call *call, OrderRecord **record)
-{
-	OrderRecord *draft = order_draft(call, *record);
-
-	end_attempt(draft, ORDER_RECORD_ATTEMPT_STATE_AUTHORIZED);
-	draft->order->payment_state = ORDER_PAYMENT_STATE_AUTHORIZED;
-	step_end(call, draft->order, ORDER_STEP_KIND_AUTHORIZE, ORDER_STEP_STATE_DONE, "");
-	step_begin(call, draft->order, ORDER_STEP_KIND_COMMIT);
-	history_add(call, draft->order, 0, "");
-	return saga_save(self, call, record, &(const struct saga_move){ .draft = draft });
-}
-
-/* The customer or the provider must do something first. */
-static int wait_for_customer(struct orders_service *self, struct rpc_call *call, OrderRecord **record,
-                             const Payment *payment)
-{
-	bool action = payment->state == PAYMENT_STATE_REQUIRES_ACTION;
-	int64_t pause = action ? LOOK_AT_CUSTOMER_MS : LOOK_AT_PROVIDER_MS;
-	const char *uri = action ? payment->redirect_uri : "";
-	const OrderNextAction *known = (*record)->order->next_action;
-	OrderRecord *draft;
-	int r;
-
-	if (rpc_now_ms(call) >= clock_ms((*record)->order->payment_due_time))
-		return expire(self, call, record);
-	if (!strcmp(known ? known->redirect_uri : "", uri))
-		return look_again(call, *record, pause);
-	draft = order_draft(call, *record);
-	draft->order->next_action =
-		*uri ? rpc_new(call, OrderNextAction, .redirect_uri = rpc_strdup(call, uri)) : NULL;
-	attempt_of(draft)->state = action ? ORDER_RECORD_ATTEMPT_STATE_AWAITING_CUSTOMER
-	                                  : ORDER_RECORD_ATTEMPT_STATE_RUNNING;
-	r = saga_save(self, call, record, &(const struct saga_move){ .draft = draft, .look = rpc_now_ms(call) + pause });
-	return r ? r : SAGA_WAITS;
-}
-
-static int declined(struct orders_service *self, struct rpc_call *call, OrderRecord **record, const Payment *payment)
-{
-	const char *code = payment->n_attempts ? payment->attempts[payment->n_attempts - 1]->decline_code : "";
-
-	if (!*code)
-		code = "declined";
-	rpc_fail(call, ORDER_PAYMENT_DECLINED, { "order", (*record)->order->name }, { "declineCode", code });
-	return decline(self, call, record, rpc_strdup(call, code));
-}
-
-static int not_payable(struct rpc_call *call, const Order *order)
-{
-	return rpc_fail(call, ORDER_NOT_PAYABLE, { "order", order->name }, { "state", "CANCELLED" });
-}
-
-static int authorize(struct orders_service *self, struct rpc_call *call, OrderRecord **record)
-{
-	const Order *order = (*record)->order;
-	const OrderRecordAttempt *attempt = attempt_of(*record);
-	Payment *payment;
-	int r;
-
-	r = payments_client_authorize_payment(self->payments, call,
-	                                      MSG(AuthorizePaymentRequest, .order = order->name, .user = order->user,
-	                                          .amount = order->totals->total,
-	                                          .payment_method = attempt->payment_method,
-	                                          .return_uri = attempt->return_uri,
-	                                          .request_id = rpc_printf(call, "%s.%d", (*record)->id, attempt->number)),
-	                                      &payment);
-	if (rpc_failed_with(call, PAYMENT_CLOSED) && r) {
-		not_payable(call, order);
-		return abandon(self, call, record, ORDER_STEP_KIND_AUTHORIZE, "the payment was closed");
-	}
-	if (saga_is_refusal(r) || (r && (rpc_failed_with(call, PAYMENT_EXHAUSTED) || rpc_failed_with(call, NOT_OWNER))))
-		return decline(self, call, record, "refused");
-	if (r)
-		return saga_postpone(self, call, record, ORDER_STEP_KIND_AUTHORIZE, r);
-	crash_point("orders.pay.after_authorize");
-	switch (payment->state) {
-	case PAYMENT_STATE_REQUIRES_CAPTURE:
-	case PAYMENT_STATE_SUCCEEDED:
-		return authorized(self, call, record);
-	case PAYMENT_STATE_REQUIRES_PAYMENT_METHOD:
-		return declined(self, call, record, payment);
-	case PAYMENT_STATE_CANCELED:
-		not_payable(call, order);
-		return abandon(self, call, record, ORDER_STEP_KIND_AUTHORIZE, "the payment was closed");
-	default:
-		return wait_for_customer(self, call, record, payment);
-	}
-}
-
-/* What the reservation holds: lines that were cancelled as a whole have been released. */
-static const CommitReservationRequest *commit_request(struct rpc_call *call, const OrderRecord *record)
-{
-	CommitReservationRequest *request = rpc_new(call, CommitReservationRequest, .order = record->order->name);
-
-	order_each_lines(line, record->order)
-		if (amounts_units_left(line))
-			commit_reservation_request_add_lines(
-				call, request, rpc_new(call, StockLine, .sku = line->sku, .quantity = line->quantity));
-	return request;
-}
-
-static int commit(struct orders_service *self, struct rpc_call *call, OrderRecord **record)
-{
-	CommitReservationResponse *response;
-	OrderRecord *draft;
-	int r;
-
-	r = inventory_client_commit_reservation(self->inventory, call, commit_request(call, *record), &response);
-	if (r && !saga_is_refusal(r))
-		return saga_postpone(self, call, record, ORDER_STEP_KIND_COMMIT, r);
-	crash_point("orders.pay.after_commit");
-	if (r || response->n_missing_skus) {
-		rpc_fail(call, ORDER_STOCK_LOST, { "order", (*record)->order->name });
-		return abandon(self, call, record, ORDER_STEP_KIND_COMMIT, "the reserved stock was gone");
-	}
-	draft = order_draft(call, *record);
-	step_end(call, draft->order, ORDER_STEP_KIND_COMMIT, ORDER_STEP_STATE_DONE, "");
-	step_begin(call, draft->order, ORDER_STEP_KIND_CAPTURE);
-	return saga_save(self, call, record, &(const struct saga_move){ .draft = draft });
-}
-
-static int captured(struct orders_service *self, struct rpc_call *call, OrderRecord **record)
-{
-	OrderRecord *draft = order_draft(call, *record);
-	Order *order = draft->order;
-	int r;
-
-	draft->open_cart = "";
-	order->payment_state = ORDER_PAYMENT_STATE_PAID;
-	order->totals->paid = order->totals->total;
-	order->pay_time = clock_now(call);
-	step_end(call, order, ORDER_STEP_KIND_CAPTURE, ORDER_STEP_STATE_DONE, "");
-	step_begin(call, order, ORDER_STEP_KIND_SHIP);
-	/* Units that were cancelled before are sold with the rest, and go back now. */
-	if (undo_is_pending(draft))
-		step_begin(call, order, ORDER_STEP_KIND_RESTOCK);
-	history_add(call, order, ORDER_STATE_CONFIRMED, "");
-	r = saga_save(self, call, record,
-	              &(const struct saga_move){ .draft = draft, .events = EVENTS(announce_paid(call, draft)) });
-	if (!r)
-		crash_point("orders.pay.before_shipments");
-	return r;
-}
-
-static int capture(struct orders_service *self, struct rpc_call *call, OrderRecord **record)
-{
-	const Order *order = (*record)->order;
-	Payment *payment;
-	int r;
-
-	r = payments_client_capture_payment(self->payments, call,
-	                                    MSG(CapturePaymentRequest, .name = order->payment,
-	                                        .amount = order->totals->total,
-	                                        .request_id = rpc_printf(call, "%s.capture", (*record)->id)),
-	                                    &payment);
-	if (saga_is_refusal(r)) {
-		not_payable(call, order);
-		return abandon(self, call, record, ORDER_STEP_KIND_CAPTURE, "the amount could not be captured");
-	}
-	if (r)
-		return saga_postpone(self, call, record, ORDER_STEP_KIND_CAPTURE, r);
-	crash_point("orders.pay.after_capture");
-	if (payment->state != PAYMENT_STATE_SUCCEEDED)
-		return look_again(call, *record, LOOK_AT_PROVIDER_MS);
-	return captured(self, call, record);
-}
-
-static int pay(struct orders_service *self, struct rpc_call *call, OrderRecord **record)
-{
-	if (step_is((*record)->order, ORDER_STEP_KIND_AUTHORIZE, ORDER_STEP_STATE_RUNNING))
-		return authorize(self, call, record);
-	if (step_is((*record)->order, ORDER_STEP_KIND_COMMIT, ORDER_STEP_STATE_RUNNING))
-		return commit(self, call, record);
-	return capture(self, call, record);
+	return saga_expire(self, call, record);
 }
 
 /*
  * CONFIRMED
  */
 
-static const CreateShipmentsRequest *shipments_request(struct rpc_call *call, const OrderRecord *record)
+static const CreateShipmentsRequest *shipments_request(struct rpc_call *call,
+						       const OrderRecord *record)
 {
 	const Order *order = record->order;
 	CreateShipmentsRequest *request =
 		rpc_new(call, CreateShipmentsRequest, .order = order->name, .user = order->user,
-	                .address = order->shipping_address, .shipping_method = order->shipping_option->name);
+			.address = order->shipping_address,
+			.shipping_method = order->shipping_option->name);
 
 	order_each_lines(line, order)
 		if (amounts_units_left(line))
 			create_shipments_request_add_lines(
 				call, request,
-				rpc_new(call, CreateShipmentsRequestLine, .line = line->name, .sku = line->sku,
-		                        .display_name = line->display_name, .quantity = amounts_units_left(line),
-		                        .weight_grams = line->weight_grams));
+				rpc_new(call, CreateShipmentsRequestLine, .line = line->name,
+					.sku = line->sku, .display_name = line->display_name,
+					.quantity = amounts_units_left(line),
+					.weight_grams = line->weight_grams));
 	return request;
 }
 
@@ -531,8 +291,10 @@ static int ship(struct orders_service *self, struct rpc_call *call, OrderRecord 
 	OrderRecord *draft;
 	int r;
 
-	r = shipping_client_create_shipments(self->shipping, call, shipments_request(call, *record), &response);
-	/* The money is taken: what shipping refuses waits for staff, and is tried again now and then. */
+	r = shipping_client_create_shipments(self->shipping, call, shipments_request(call, *record),
+					     &response);
+	/* The money is taken: what shipping refuses waits for staff, and is tried again now and
+	 * then. */
 	if (r)
 		return saga_postpone(self, call, record, ORDER_STEP_KIND_SHIP, r);
 	crash_point("orders.pay.after_shipments");
@@ -559,7 +321,8 @@ static int fulfil(struct orders_service *self, struct rpc_call *call, OrderRecor
  * CANCELLING
  */
 
-void saga_begin_cancellation(struct rpc_call *call, OrderRecord *draft, const char *reason, const char *note)
+void saga_begin_cancellation(struct rpc_call *call, OrderRecord *draft, const char *reason,
+			     const char *note)
 {
 	draft->open_cart = "";
 	draft->order->next_action = NULL;
@@ -573,24 +336,24 @@ void saga_begin_cancellation(struct rpc_call *call, OrderRecord *draft, const ch
  * Driving
  */
 
-typedef int advance_function(struct orders_service *self, struct rpc_call *call, OrderRecord **record);
+typedef int advance_function(struct orders_service *self, struct rpc_call *call,
+			     OrderRecord **record);
 
 /* One step of what a state is waiting for; a state that is not named waits for nothing of ours. */
 static advance_function *const advances[] = {
-	[ORDER_STATE_PENDING] = reserve,
-	[ORDER_STATE_AWAITING_PAYMENT] = wait_for_payment,
-	[ORDER_STATE_PAYING] = pay,
-	[ORDER_STATE_CONFIRMED] = fulfil,
-	[ORDER_STATE_CANCELLING] = undo_advance,
-	[ORDER_STATE_EXPIRED] = undo_advance,
+	[ORDER_STATE_PENDING] = reserve,         [ORDER_STATE_AWAITING_PAYMENT] = wait_for_payment,
+	[ORDER_STATE_PAYING] = saga_pay,         [ORDER_STATE_CONFIRMED] = fulfil,
+	[ORDER_STATE_CANCELLING] = undo_advance, [ORDER_STATE_EXPIRED] = undo_advance,
 	[ORDER_STATE_REJECTED] = NULL,
 };
-_Static_assert(sizeof(advances) / sizeof(*advances) == ORDER_STATE_REJECTED + 1, "every state has its place");
+_Static_assert(sizeof(advances) / sizeof(*advances) == ORDER_STATE_REJECTED + 1,
+	       "every state has its place");
 
 static int advance(struct orders_service *self, struct rpc_call *call, OrderRecord **record)
 {
 	OrderState state = (*record)->order->state;
-	advance_function *next = (size_t)state < sizeof(advances) / sizeof(*advances) ? advances[state] : NULL;
+	advance_function *next =
+		(size_t)state < sizeof(advances) / sizeof(*advances) ? advances[state] : NULL;
 
 	return next ? next(self, call, record) : SAGA_DONE;
 }

@@ -1,8 +1,8 @@
 /* Shipments: what an order knows of its parcels, and what follows for the goods. */
+#include "saga.h"
 #include <common/clock.h>
 #include <stdlib.h>
 #include <string.h>
-#include "saga.h"
 
 static bool is(const OrderShipment *shipment, const char *state)
 {
@@ -12,7 +12,8 @@ static bool is(const OrderShipment *shipment, const char *state)
 /* The carrier has had it. */
 static bool has_left(const OrderShipment *shipment)
 {
-	return *shipment->state && !is(shipment, "PENDING") && !is(shipment, "PRE_TRANSIT") && !is(shipment, "CANCELLED");
+	return *shipment->state && !is(shipment, "PENDING") && !is(shipment, "PRE_TRANSIT") &&
+	       !is(shipment, "CANCELLED");
 }
 
 static int64_t *seen_version(struct rpc_call *call, OrderRecord *draft, const char *name)
@@ -89,7 +90,8 @@ static void follow(Order *order)
 		order->fulfilment_state = ORDER_FULFILMENT_STATE_PARTIALLY_SHIPPED;
 }
 
-bool shipments_take(struct rpc_call *call, OrderRecord *draft, const struct shipment_news *news, bool *shipped)
+bool shipments_take(struct rpc_call *call, OrderRecord *draft, const struct shipment_news *news,
+		    bool *shipped)
 {
 	int64_t *version = seen_version(call, draft, news->shipment);
 	OrderShipment *shipment;
@@ -114,30 +116,39 @@ bool shipments_take(struct rpc_call *call, OrderRecord *draft, const struct ship
 	shipment->n_lines = 0;
 	for (size_t i = 0; i < news->n_lines; i++)
 		order_shipment_add_lines(call, shipment,
-		                         rpc_new(call, OrderShipmentLine, .line = rpc_strdup(call, news->lines[i].line),
-		                                 .quantity = news->lines[i].quantity));
+					 rpc_new(call, OrderShipmentLine,
+						 .line = rpc_strdup(call, news->lines[i].line),
+						 .quantity = news->lines[i].quantity));
 	follow(draft->order);
 	*shipped = !left_before && has_left(shipment);
 	return true;
 }
 
-void shipments_take_all(struct rpc_call *call, OrderRecord *draft, Shipment *const *shipments, size_t n_shipments)
+void shipments_take_all(struct rpc_call *call, OrderRecord *draft, Shipment *const *shipments,
+			size_t n_shipments)
 {
 	for (size_t i = 0; i < n_shipments; i++) {
 		const Shipment *from = shipments[i];
-		struct shipment_news_line *lines = rpc_alloc(call, (from->n_lines + 1) * sizeof(*lines));
-		const ProtobufCEnumValue *state = protobuf_c_enum_descriptor_get_value(&ShipmentState_descriptor, from->state);
+		struct shipment_news_line *lines =
+			rpc_alloc(call, (from->n_lines + 1) * sizeof(*lines));
+		const ProtobufCEnumValue *state = protobuf_c_enum_descriptor_get_value(
+			&ShipmentState_descriptor, from->state);
 		bool shipped;
 
 		for (size_t j = 0; j < from->n_lines; j++)
-			lines[j] = (struct shipment_news_line){ from->lines[j]->line, from->lines[j]->quantity };
-		shipments_take(call, draft,
-		               &(const struct shipment_news){ .shipment = from->name, .state = state ? state->name : "PENDING",
-		                                              .carrier = from->carrier,
-		                                              .tracking_number = from->tracking_number,
-		                                              .tracking_uri = from->tracking_uri,
-		                                              .version = strtoll(from->etag + (*from->etag == '"'), NULL, 10),
-		                                              .lines = lines, .n_lines = from->n_lines },
-		               &shipped);
+			lines[j] = (struct shipment_news_line){ from->lines[j]->line,
+								from->lines[j]->quantity };
+		shipments_take(
+			call, draft,
+			&(const struct shipment_news){
+				.shipment = from->name,
+				.state = state ? state->name : "PENDING",
+				.carrier = from->carrier,
+				.tracking_number = from->tracking_number,
+				.tracking_uri = from->tracking_uri,
+				.version = strtoll(from->etag + (*from->etag == '"'), NULL, 10),
+				.lines = lines,
+				.n_lines = from->n_lines },
+			&shipped);
 	}
 }

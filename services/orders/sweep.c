@@ -1,7 +1,8 @@
-/* The sweeper: finishes what a crash or an outage left, and what time brings: expiry, another look at the provider. */
+/* The sweeper: finishes what a crash or an outage left, and what time brings: expiry, another look
+ * at the provider. */
+#include "saga.h"
 #include <common/clock.h>
 #include <common/lease.h>
-#include "saga.h"
 
 enum { BATCH = 20, DRIVE_MS = 60000 };
 
@@ -59,7 +60,8 @@ int orders_sweep(void *data, struct rpc_call *call)
 
 int orders_sweep_answers(void *data, struct rpc_call *call)
 {
-	int r = lease_take(call, "answers", ORDERS_ANSWERS_INTERVAL_MS) ? order_sweep_answers(call) : 0;
+	int r = lease_take(call, "answers", ORDERS_ANSWERS_INTERVAL_MS) ? order_sweep_answers(call)
+									: 0;
 
 	return r < 0 ? r : 0;
 }

@@ -9,7 +9,9 @@ static const struct paid *money_of(const char *name)
 
 static int cancel_as(struct rpc_call *at, const char *name, Order **ret)
 {
-	return orders_client_cancel_order(client, at, MSG(CancelOrderRequest, .name = name, .reason = "changed my mind"), ret);
+	return orders_client_cancel_order(
+		client, at, MSG(CancelOrderRequest, .name = name, .reason = "changed my mind"),
+		ret);
 }
 
 static Order *cancel(const char *name)
@@ -25,12 +27,15 @@ static Order *create_paid(void)
 	return pay(create("r1")->name, "pm_card_visa", "p1");
 }
 
-static int cancel_line(const char *name, const char *line, int32_t quantity, const char *request_id, Order **ret)
+static int cancel_line(const char *name, const char *line, int32_t quantity, const char *request_id,
+		       Order **ret)
 {
-	CancelOrderLinesRequest *request = rpc_new(call, CancelOrderLinesRequest, .name = name, .request_id = request_id);
+	CancelOrderLinesRequest *request =
+		rpc_new(call, CancelOrderLinesRequest, .name = name, .request_id = request_id);
 
-	cancel_order_lines_request_add_lines(call, request,
-	                                     rpc_new(call, CancelOrderLinesRequestLine, .line = line, .quantity = quantity));
+	cancel_order_lines_request_add_lines(
+		call, request,
+		rpc_new(call, CancelOrderLinesRequestLine, .line = line, .quantity = quantity));
 	return orders_client_cancel_order_lines(client, call, request, ret);
 }
 
@@ -84,14 +89,15 @@ TEST(a_paid_order_is_recalled_refunded_and_restocked)
 static const struct {
 	enum place place;
 	bool after;
-} crashes[] = { { RECALL, false }, { RECALL, true },  { REFUND, false },
-	        { REFUND, true },  { RESTOCK, false }, { RESTOCK, true } };
+} crashes[] = { { RECALL, false }, { RECALL, true },   { REFUND, false },
+		{ REFUND, true },  { RESTOCK, false }, { RESTOCK, true } };
 
 TEST_EACH(what_a_crash_leaves_of_a_cancellation_is_finished_by_the_sweeper, crashes)
 {
 	Order *order = create_paid();
 
-	*(row->after ? &world.after[row->place] : &world.before[row->place]) = 2; /* it is tried twice at once */
+	*(row->after ? &world.after[row->place] : &world.before[row->place]) =
+		2; /* it is tried twice at once */
 	ck_assert_int_eq(cancel(order->name)->state, ORDER_STATE_CANCELLING);
 	sweep();
 	sweep();
@@ -195,7 +201,9 @@ TEST(a_line_of_a_paid_order_gives_back_its_part)
 	ck_assert(rpc_failed_with(call, ORDER_LINE_NOT_FOUND));
 	ck_assert_str_eq(rpc_error_meta(call, "left"), "1");
 	/* All that is left, shipping with it. */
-	ck_assert_int_eq(cancel_line(order->name, rpc_printf(call, "%s/lines/2", order->name), 0, "c3", &changed), 0);
+	ck_assert_int_eq(cancel_line(order->name, rpc_printf(call, "%s/lines/2", order->name), 0,
+				     "c3", &changed),
+			 0);
 	ck_assert_int_eq(amounts_minor(changed->totals->refunded), 1070 + 660);
 	ck_assert_int_eq(cancel_line(order->name, "1", 0, "c4", &changed), 0);
 	assert_undone(order->name);
@@ -233,7 +241,8 @@ TEST(a_line_that_the_carrier_has_stays)
 
 	world.carrier_has_it = true;
 	for (int i = 0; i < 2; i++) {
-		ck_assert_int_eq(cancel_line(order->name, "1", 1, "c1", &none), RPC_FAILED_PRECONDITION);
+		ck_assert_int_eq(cancel_line(order->name, "1", 1, "c1", &none),
+				 RPC_FAILED_PRECONDITION);
 		ck_assert(rpc_failed_with(call, ORDER_NOT_CANCELLABLE));
 	}
 	ck_assert_int_eq(get(order->name)->lines[0]->cancelled_quantity, 0);
@@ -249,7 +258,8 @@ TEST(the_last_line_that_the_carrier_has_stays_too)
 	order = create_paid();
 	world.carrier_has_it = true;
 	for (int i = 0; i < 2; i++) {
-		ck_assert_int_eq(cancel_line(order->name, "1", 0, "c1", &none), RPC_FAILED_PRECONDITION);
+		ck_assert_int_eq(cancel_line(order->name, "1", 0, "c1", &none),
+				 RPC_FAILED_PRECONDITION);
 		ck_assert(rpc_failed_with(call, ORDER_NOT_CANCELLABLE));
 	}
 	ck_assert_int_eq(get(order->name)->state, ORDER_STATE_CONFIRMED);
@@ -307,13 +317,15 @@ TEST(a_cart_is_ordered_anew_when_its_order_was_cancelled_in_part)
 
 TEST(a_line_stands_in_a_request_once)
 {
-	CancelOrderLinesRequest *request =
-		rpc_new(call, CancelOrderLinesRequest, .name = create_paid()->name, .request_id = "c1");
+	CancelOrderLinesRequest *request = rpc_new(call, CancelOrderLinesRequest,
+						   .name = create_paid()->name, .request_id = "c1");
 	Order *none;
 
 	for (int i = 0; i < 2; i++)
-		cancel_order_lines_request_add_lines(call, request, rpc_new(call, CancelOrderLinesRequestLine, .line = "1"));
-	ck_assert_int_eq(orders_client_cancel_order_lines(client, call, request, &none), RPC_INVALID_ARGUMENT);
+		cancel_order_lines_request_add_lines(
+			call, request, rpc_new(call, CancelOrderLinesRequestLine, .line = "1"));
+	ck_assert_int_eq(orders_client_cancel_order_lines(client, call, request, &none),
+			 RPC_INVALID_ARGUMENT);
 }
 
 TEST_MAIN("orders_cancel", setup, teardown)

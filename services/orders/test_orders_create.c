@@ -16,7 +16,8 @@ TEST(an_order_holds_what_the_cart_held_and_reserves_it)
 	ck_assert(step_is(order, ORDER_STEP_KIND_RESERVE, ORDER_STEP_STATE_DONE));
 }
 
-/* 2 x 10.00 at 7 % is 1.40; 5.55 at 19 % is 1.0545, so 1.05; shipping 4.90 at 19 % is 0.931, so 0.93. */
+/* 2 x 10.00 at 7 % is 1.40; 5.55 at 19 % is 1.0545, so 1.05; shipping 4.90 at 19 % is 0.931, so
+ * 0.93. */
 TEST(the_total_is_the_sum_of_its_parts)
 {
 	OrderTotals *totals = create("r1")->totals;
@@ -38,7 +39,8 @@ TEST(a_discount_is_spread_over_the_lines_and_lowers_their_tax)
 	order_each_lines(line, order)
 		sum += amounts_minor(line->total);
 	ck_assert_int_eq(amounts_minor(order->totals->total), sum + 490 + 93);
-	ck_assert_int_eq(amounts_minor(order->lines[0]->discount), 783); /* 1000 x 2000 / 2555 = 782.8 */
+	ck_assert_int_eq(amounts_minor(order->lines[0]->discount),
+			 783); /* 1000 x 2000 / 2555 = 782.8 */
 }
 
 TEST(a_price_that_rose_is_refused_and_one_that_fell_is_passed_on)
@@ -62,14 +64,16 @@ TEST(what_the_customer_agreed_to_is_the_most_that_is_charged)
 
 	world.price[0] = 1100; /* seen was another, but the total is what counts */
 	request->expected_total = money_new(call, "EUR", 3382);
-	ck_assert_int_eq(orders_client_create_order(client, call, request, &order), RPC_FAILED_PRECONDITION);
+	ck_assert_int_eq(orders_client_create_order(client, call, request, &order),
+			 RPC_FAILED_PRECONDITION);
 	ck_assert_str_eq(rpc_error_meta(call, "what"), "total");
 	ck_assert_str_eq(rpc_error_meta(call, "new"), "35.97");
 	request->expected_total = money_new(call, "EUR", 3597);
 	ck_assert_int_eq(orders_client_create_order(client, call, request, &order), 0);
 	request->request_id = "r2";
 	request->expected_total = money_new(call, "USD", 9999);
-	ck_assert_int_eq(orders_client_create_order(client, call, request, &order), RPC_INVALID_ARGUMENT);
+	ck_assert_int_eq(orders_client_create_order(client, call, request, &order),
+			 RPC_INVALID_ARGUMENT);
 	ck_assert(rpc_failed_with(call, MONEY_INVALID));
 }
 
@@ -108,12 +112,9 @@ static const struct {
 	void (*change)(CreateOrderRequest *request);
 	const struct rpc_reason *reason;
 } refusals[] = {
-	{ no_cart, ORDER_CART_EMPTY },
-	{ not_on_sale, ORDER_ITEM_UNAVAILABLE },
-	{ other_cart, ORDER_CART_CHANGED },
-	{ nowhere, ORDER_ADDRESS_REQUIRED },
-	{ address_of_another, NOT_OWNER },
-	{ by_nobody, ORDER_SHIPPING_UNAVAILABLE },
+	{ no_cart, ORDER_CART_EMPTY },      { not_on_sale, ORDER_ITEM_UNAVAILABLE },
+	{ other_cart, ORDER_CART_CHANGED }, { nowhere, ORDER_ADDRESS_REQUIRED },
+	{ address_of_another, NOT_OWNER },  { by_nobody, ORDER_SHIPPING_UNAVAILABLE },
 };
 
 TEST_EACH(what_cannot_be_ordered_is_refused_before_anything_is_stored, refusals)
@@ -122,7 +123,8 @@ TEST_EACH(what_cannot_be_ordered_is_refused_before_anything_is_stored, refusals)
 	Order *order;
 
 	row->change(request);
-	ck_assert_int_eq(orders_client_create_order(client, call, request, &order), row->reason->code);
+	ck_assert_int_eq(orders_client_create_order(client, call, request, &order),
+			 row->reason->code);
 	ck_assert_msg(rpc_failed_with(call, row->reason), "%s", rpc_error_message(call));
 	ck_assert(stock_is(10, 10));
 }
@@ -132,22 +134,31 @@ TEST(a_guest_must_say_where_mails_go_to)
 	CreateOrderRequest *request = (CreateOrderRequest *)create_request(call, "r1");
 	Order *order;
 
-	rpc_call_set_caller(call, &(const struct rpc_caller){ .user = "users/guest", .session = "sessions/2", .scope = "",
-	                                                      .merge_from = "", .service = "orders", .guest = true });
-	ck_assert_int_eq(orders_client_create_order(client, call, request, &order), RPC_INVALID_ARGUMENT);
+	rpc_call_set_caller(call, &(const struct rpc_caller){ .user = "users/guest",
+							      .session = "sessions/2",
+							      .scope = "",
+							      .merge_from = "",
+							      .service = "orders",
+							      .guest = true });
+	ck_assert_int_eq(orders_client_create_order(client, call, request, &order),
+			 RPC_INVALID_ARGUMENT);
 	ck_assert(rpc_failed_with(call, ORDER_EMAIL_REQUIRED));
 	request->email = "Guest@Example.org";
 	ck_assert_int_eq(orders_client_create_order(client, call, request, &order), 0);
 	ck_assert(order->guest);
-	ck_assert_int_eq(orders_client_lookup_order(client, call,
-	                                            MSG(LookupOrderRequest, .email = "guest@example.org",
-	                                                .number = rpc_printf(call, "sk %.4s %s", order->number + 3,
-	                                                                     order->number + 8)),
-	                                            &order),
-	                 0);
 	ck_assert_int_eq(orders_client_lookup_order(
-				 client, call, MSG(LookupOrderRequest, .email = "eve@example.org", .number = order->number), &order),
-	                 RPC_NOT_FOUND);
+				 client, call,
+				 MSG(LookupOrderRequest, .email = "guest@example.org",
+				     .number = rpc_printf(call, "sk %.4s %s", order->number + 3,
+							  order->number + 8)),
+				 &order),
+			 0);
+	ck_assert_int_eq(
+		orders_client_lookup_order(client, call,
+					   MSG(LookupOrderRequest, .email = "eve@example.org",
+					       .number = order->number),
+					   &order),
+		RPC_NOT_FOUND);
 }
 
 TEST(a_saved_address_is_taken_by_its_id)
@@ -220,7 +231,8 @@ TEST(the_same_request_makes_one_order)
 	ck_assert_str_eq(first->name, second->name);
 	ck_assert(stock_is(8, 9));
 	request->note = "another";
-	ck_assert_int_eq(orders_client_create_order(client, call, request, &second), RPC_FAILED_PRECONDITION);
+	ck_assert_int_eq(orders_client_create_order(client, call, request, &second),
+			 RPC_FAILED_PRECONDITION);
 	ck_assert(rpc_failed_with(call, REQUEST_ID_REUSED));
 }
 

@@ -10,7 +10,8 @@ static Order *create_paid(void)
 }
 
 /* Shipping tells that a parcel with all units of a line is somewhere. */
-static void parcel(const Order *order, const char *shipment, int64_t version, const char *state, int line)
+static void parcel(const Order *order, const char *shipment, int64_t version, const char *state,
+		   int line)
 {
 	souk_shipping_v1_ShipmentUpdated *event = rpc_alloc(call, sizeof(*event));
 
@@ -22,13 +23,16 @@ static void parcel(const Order *order, const char *shipment, int64_t version, co
 	event->version = version;
 	for (size_t i = 0; i < order->n_lines; i++)
 		if (line < 0 || line == (int)i) {
-			souk_shipping_v1_ShipmentEventLine *to = &event->lines[event->lines_count++];
+			souk_shipping_v1_ShipmentEventLine *to =
+				&event->lines[event->lines_count++];
 
 			event_text(to->line, order->lines[i]->name);
 			event_text(to->sku, order->lines[i]->sku);
 			to->quantity = order->lines[i]->quantity;
 		}
-	ck_assert_int_eq(orders_shipping.shipment_updated(orders_shipping_listener(&orders), call, event, NULL), 0);
+	ck_assert_int_eq(orders_shipping.shipment_updated(orders_shipping_listener(&orders), call,
+							  event, NULL),
+			 0);
 }
 
 TEST(an_order_follows_its_parcel_to_the_door)
@@ -61,7 +65,8 @@ TEST(an_order_is_complete_when_its_last_parcel_is)
 
 	parcel(order, first, 2, "IN_TRANSIT", 0); /* shipping has split it */
 	parcel(order, "shipments/second", 1, "PENDING", 1);
-	ck_assert_int_eq(get(order->name)->fulfilment_state, ORDER_FULFILMENT_STATE_PARTIALLY_SHIPPED);
+	ck_assert_int_eq(get(order->name)->fulfilment_state,
+			 ORDER_FULFILMENT_STATE_PARTIALLY_SHIPPED);
 	parcel(order, first, 3, "DELIVERED", 0);
 	ck_assert_int_eq(get(order->name)->state, ORDER_STATE_CONFIRMED);
 	parcel(order, "shipments/second", 2, "DELIVERED", 1);
@@ -87,8 +92,9 @@ TEST(what_has_left_cannot_be_cancelled)
 	Order *order = create_paid(), *none;
 
 	parcel(order, order->shipments[0]->name, 2, "IN_TRANSIT", -1);
-	ck_assert_int_eq(orders_client_cancel_order(client, call, MSG(CancelOrderRequest, .name = order->name), &none),
-	                 RPC_FAILED_PRECONDITION);
+	ck_assert_int_eq(orders_client_cancel_order(
+				 client, call, MSG(CancelOrderRequest, .name = order->name), &none),
+			 RPC_FAILED_PRECONDITION);
 	ck_assert(rpc_failed_with(call, ORDER_NOT_CANCELLABLE));
 	ck_assert_int_eq(world.recalls, 0);
 }
@@ -97,8 +103,9 @@ TEST(an_event_of_an_order_that_is_not_there_is_refused)
 {
 	souk_payments_v1_PaymentCaptured event = { .order = "orders/none" };
 
-	ck_assert_int_eq(orders_payments.payment_captured(orders_payments_listener(&orders), call, &event, NULL),
-	                 RPC_NOT_FOUND);
+	ck_assert_int_eq(orders_payments.payment_captured(orders_payments_listener(&orders), call,
+							  &event, NULL),
+			 RPC_NOT_FOUND);
 }
 
 TEST(what_staff_give_back_is_seen_in_the_order)
@@ -110,7 +117,9 @@ TEST(what_staff_give_back_is_seen_in_the_order)
 	event_text(event.refunded.currency_code, "EUR");
 	event.refunded.units = 5;
 	for (int i = 0; i < 2; i++)
-		ck_assert_int_eq(orders_payments.payment_refunded(orders_payments_listener(&orders), call, &event, NULL), 0);
+		ck_assert_int_eq(orders_payments.payment_refunded(orders_payments_listener(&orders),
+								  call, &event, NULL),
+				 0);
 	order = get(order->name);
 	ck_assert_int_eq(amounts_minor(order->totals->refunded), 500);
 	ck_assert_int_eq(order->payment_state, ORDER_PAYMENT_STATE_PARTIALLY_REFUNDED);
@@ -122,7 +131,8 @@ static size_t list(const ListOrdersRequest *request)
 {
 	ListOrdersResponse *response;
 
-	ck_assert_msg(!orders_client_list_orders(client, call, request, &response), "%s", rpc_error_message(call));
+	ck_assert_msg(!orders_client_list_orders(client, call, request, &response), "%s",
+		      rpc_error_message(call));
 	return response->n_orders;
 }
 
@@ -143,9 +153,10 @@ TEST(a_list_shows_ones_own_orders_the_newest_first)
 	}
 	do {
 		ck_assert_int_eq(orders_client_list_orders(client, call,
-		                                           MSG(ListOrdersRequest, .page_size = 2, .page_token = token),
-		                                           &response),
-		                 0);
+							   MSG(ListOrdersRequest, .page_size = 2,
+							       .page_token = token),
+							   &response),
+				 0);
 		if (!seen)
 			ck_assert_str_eq(response->orders[0]->name, newest);
 		for (size_t i = 0; i < response->n_orders; i++) {
@@ -157,8 +168,12 @@ TEST(a_list_shows_ones_own_orders_the_newest_first)
 	} while (*token);
 	ck_assert_uint_eq(seen, 5);
 	ck_assert_uint_eq(list(MSG(ListOrdersRequest, .filter = "state = CANCELLED")), 4);
-	ck_assert_uint_eq(list(MSG(ListOrdersRequest, .filter = "state = AWAITING_PAYMENT AND create_time > \"2020-01-01T00:00:00Z\"")), 1);
-	ck_assert_uint_eq(list(MSG(ListOrdersRequest, .filter = "create_time < 2020-01-01T00:00:00Z")), 0);
+	ck_assert_uint_eq(
+		list(MSG(ListOrdersRequest, .filter = "state = AWAITING_PAYMENT AND create_time > "
+						      "\"2020-01-01T00:00:00Z\"")),
+		1);
+	ck_assert_uint_eq(
+		list(MSG(ListOrdersRequest, .filter = "create_time < 2020-01-01T00:00:00Z")), 0);
 }
 
 TEST(only_staff_list_the_orders_of_others)
@@ -167,10 +182,14 @@ TEST(only_staff_list_the_orders_of_others)
 
 	create("r1");
 	as("users/eve", "");
-	ck_assert_int_eq(orders_client_list_orders(client, call, MSG(ListOrdersRequest, .user = "users/ann"), &response),
-	                 RPC_PERMISSION_DENIED);
-	ck_assert_int_eq(orders_client_list_orders(client, call, MSG(ListOrdersRequest, .user = "users/-"), &response),
-	                 RPC_PERMISSION_DENIED);
+	ck_assert_int_eq(orders_client_list_orders(client, call,
+						   MSG(ListOrdersRequest, .user = "users/ann"),
+						   &response),
+			 RPC_PERMISSION_DENIED);
+	ck_assert_int_eq(orders_client_list_orders(client, call,
+						   MSG(ListOrdersRequest, .user = "users/-"),
+						   &response),
+			 RPC_PERMISSION_DENIED);
 	as("users/sam", "orders.read");
 	ck_assert_uint_eq(list(MSG(ListOrdersRequest, .user = "users/ann")), 1);
 	ck_assert_uint_eq(list(MSG(ListOrdersRequest, .user = "users/-")), 1);
@@ -193,7 +212,8 @@ static void *watch_in_thread(void *data)
 	struct order_reader *reader;
 	Order *order;
 
-	watch->code = orders_client_watch_order(client, own, MSG(WatchOrderRequest, .name = watch->name), &reader);
+	watch->code = orders_client_watch_order(
+		client, own, MSG(WatchOrderRequest, .name = watch->name), &reader);
 	while (!watch->code && watch->n < 32) {
 		watch->code = order_reader_next(reader, &order);
 		if (!watch->code)
@@ -214,7 +234,8 @@ TEST(a_watcher_sees_the_order_at_once_and_until_its_end)
 	usleep(100000);
 	pay(watch.name, "pm_card_visa", "p1");
 	usleep(100000);
-	orders_client_cancel_order(client, call, MSG(CancelOrderRequest, .name = watch.name), &(Order *){ NULL });
+	orders_client_cancel_order(client, call, MSG(CancelOrderRequest, .name = watch.name),
+				   &(Order *){ NULL });
 	pthread_join(thread, NULL);
 	ck_assert_int_eq(watch.code, RPC_STREAM_END);
 	ck_assert_uint_ge(watch.n, 3);
@@ -248,7 +269,9 @@ TEST(a_watch_ends_with_its_call)
 	Order *order = create("r1"), *seen;
 
 	rpc_call_set_caller(own, rpc_caller(call));
-	ck_assert_int_eq(orders_client_watch_order(client, own, MSG(WatchOrderRequest, .name = order->name), &reader), 0);
+	ck_assert_int_eq(orders_client_watch_order(
+				 client, own, MSG(WatchOrderRequest, .name = order->name), &reader),
+			 0);
 	ck_assert_int_eq(order_reader_next(reader, &seen), 0);
 	ck_assert_str_eq(seen->name, order->name);
 	ck_assert_int_ne(order_reader_next(reader, &seen), 0);
@@ -264,7 +287,8 @@ TEST(another_persons_order_cannot_be_watched)
 
 	snprintf(watch.name, sizeof(watch.name), "%s", create("r1")->name);
 	as("users/eve", "");
-	orders_client_watch_order(client, call, MSG(WatchOrderRequest, .name = watch.name), &reader);
+	orders_client_watch_order(client, call, MSG(WatchOrderRequest, .name = watch.name),
+				  &reader);
 	ck_assert_int_eq(order_reader_next(reader, &seen), RPC_PERMISSION_DENIED);
 	order_reader_free(reader);
 }

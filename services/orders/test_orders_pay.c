@@ -11,8 +11,9 @@ static const struct paid *money_of(const char *name)
 /* Paid once, sold once, shipped, and every step of it is done. */
 static void assert_bought(const char *name)
 {
-	static const OrderStepKind kinds[] = { ORDER_STEP_KIND_RESERVE, ORDER_STEP_KIND_AUTHORIZE, ORDER_STEP_KIND_COMMIT,
-		                               ORDER_STEP_KIND_CAPTURE, ORDER_STEP_KIND_SHIP };
+	static const OrderStepKind kinds[] = { ORDER_STEP_KIND_RESERVE, ORDER_STEP_KIND_AUTHORIZE,
+					       ORDER_STEP_KIND_COMMIT, ORDER_STEP_KIND_CAPTURE,
+					       ORDER_STEP_KIND_SHIP };
 	Order *order = get(name);
 
 	ck_assert_int_eq(order->state, ORDER_STATE_CONFIRMED);
@@ -59,8 +60,9 @@ TEST(the_token_is_forgotten_when_it_has_served)
 
 TEST(every_move_stands_in_the_history_with_who_made_it)
 {
-	static const OrderState states[] = { ORDER_STATE_PENDING, ORDER_STATE_AWAITING_PAYMENT, ORDER_STATE_PAYING,
-		                             ORDER_STATE_PAYING, ORDER_STATE_CONFIRMED };
+	static const OrderState states[] = { ORDER_STATE_PENDING, ORDER_STATE_AWAITING_PAYMENT,
+					     ORDER_STATE_PAYING, ORDER_STATE_PAYING,
+					     ORDER_STATE_CONFIRMED };
 	Order *order = pay(create("r1")->name, "pm_card_visa", "p1");
 
 	ck_assert_uint_eq(order->n_history, 5);
@@ -78,9 +80,11 @@ TEST(the_same_payment_again_is_the_first_one)
 	pay(order->name, "pm_card_visa", "p1");
 	again = pay(order->name, "pm_card_visa", "p1");
 	ck_assert_int_eq(again->state, ORDER_STATE_CONFIRMED);
-	ck_assert_int_eq(pay_as(call, order->name, "pm_other", "p1", &again), RPC_FAILED_PRECONDITION);
+	ck_assert_int_eq(pay_as(call, order->name, "pm_other", "p1", &again),
+			 RPC_FAILED_PRECONDITION);
 	ck_assert(rpc_failed_with(call, REQUEST_ID_REUSED));
-	ck_assert_int_eq(pay_as(call, order->name, "pm_card_visa", "p2", &again), RPC_FAILED_PRECONDITION);
+	ck_assert_int_eq(pay_as(call, order->name, "pm_card_visa", "p2", &again),
+			 RPC_FAILED_PRECONDITION);
 	ck_assert(rpc_failed_with(call, ORDER_NOT_PAYABLE));
 	assert_bought(order->name);
 }
@@ -93,13 +97,17 @@ TEST(another_person_cannot_pay_or_see_it)
 	snprintf(name, sizeof(name), "%s", order->name);
 	as("users/eve", "orders.read");
 	ck_assert_int_eq(pay_as(call, name, "pm_card_visa", "p1", &seen), RPC_PERMISSION_DENIED);
-	ck_assert_int_eq(orders_client_get_order(client, call, MSG(GetOrderRequest, .name = name), &seen), 0);
+	ck_assert_int_eq(
+		orders_client_get_order(client, call, MSG(GetOrderRequest, .name = name), &seen),
+		0);
 	as("users/eve", "");
-	ck_assert_int_eq(orders_client_get_order(client, call, MSG(GetOrderRequest, .name = name), &seen),
-	                 RPC_PERMISSION_DENIED);
+	ck_assert_int_eq(
+		orders_client_get_order(client, call, MSG(GetOrderRequest, .name = name), &seen),
+		RPC_PERMISSION_DENIED);
 	ck_assert(rpc_failed_with(call, NOT_OWNER));
-	ck_assert_int_eq(orders_client_get_order(client, call, MSG(GetOrderRequest, .name = "orders/none"), &seen),
-	                 RPC_NOT_FOUND);
+	ck_assert_int_eq(orders_client_get_order(
+				 client, call, MSG(GetOrderRequest, .name = "orders/none"), &seen),
+			 RPC_NOT_FOUND);
 	ck_assert(rpc_failed_with(call, ORDER_NOT_FOUND));
 }
 
@@ -108,7 +116,8 @@ TEST(a_declined_card_leaves_an_order_that_another_card_pays)
 	Order *order = create("r1"), *none;
 
 	for (int i = 0; i < 2; i++) { /* the refusal is the answer to that request for good */
-		ck_assert_int_eq(pay_as(call, order->name, "pm_declined", "p1", &none), RPC_FAILED_PRECONDITION);
+		ck_assert_int_eq(pay_as(call, order->name, "pm_declined", "p1", &none),
+				 RPC_FAILED_PRECONDITION);
 		ck_assert(rpc_failed_with(call, ORDER_PAYMENT_DECLINED));
 		ck_assert_str_eq(rpc_error_meta(call, "declineCode"), "card_declined");
 	}
@@ -116,16 +125,19 @@ TEST(a_declined_card_leaves_an_order_that_another_card_pays)
 	ck_assert_int_eq(money_of(order->name)->n_tries, 1);
 	pay(order->name, "pm_card_visa", "p2");
 	assert_bought(order->name);
-	ck_assert_int_eq(pay_as(call, order->name, "pm_declined", "p1", &none), RPC_FAILED_PRECONDITION);
+	ck_assert_int_eq(pay_as(call, order->name, "pm_declined", "p1", &none),
+			 RPC_FAILED_PRECONDITION);
 }
 
 TEST(a_method_that_nobody_knows_is_refused_as_payments_says_it)
 {
 	Order *order = create("r1"), *none;
 
-	ck_assert_int_eq(pay_as(call, order->name, "pm_unknown", "p1", &none), RPC_INVALID_ARGUMENT);
+	ck_assert_int_eq(pay_as(call, order->name, "pm_unknown", "p1", &none),
+			 RPC_INVALID_ARGUMENT);
 	ck_assert(rpc_failed_with(call, PAYMENT_METHOD_INVALID));
-	ck_assert_int_eq(pay_as(call, order->name, "pm_unknown", "p1", &none), RPC_INVALID_ARGUMENT);
+	ck_assert_int_eq(pay_as(call, order->name, "pm_unknown", "p1", &none),
+			 RPC_INVALID_ARGUMENT);
 	ck_assert_int_eq(get(order->name)->state, ORDER_STATE_AWAITING_PAYMENT);
 }
 
@@ -133,8 +145,8 @@ static const struct {
 	enum place place;
 	bool after;
 } crashes[] = {
-	{ AUTHORIZE, false }, { AUTHORIZE, true }, { COMMIT, false }, { COMMIT, true }, { CAPTURE, false }, { CAPTURE, true },
-	{ SHIP, false },      { SHIP, true },
+	{ AUTHORIZE, false }, { AUTHORIZE, true }, { COMMIT, false }, { COMMIT, true },
+	{ CAPTURE, false },   { CAPTURE, true },   { SHIP, false },   { SHIP, true },
 };
 
 /* An answer that is lost is all that a crash at this point is to others. */
@@ -148,7 +160,10 @@ TEST_EACH(what_a_crash_leaves_is_finished_by_the_sweeper, crashes)
 	else
 		world.before[row->place] = 1;
 	r = pay_as(call, order->name, "pm_card_visa", "p1", &paid);
-	ck_assert_int_eq(r, row->place == SHIP ? 0 : RPC_UNAVAILABLE); /* shipping is not what the customer waits for */
+	ck_assert_int_eq(
+		r, row->place == SHIP
+			   ? 0
+			   : RPC_UNAVAILABLE); /* shipping is not what the customer waits for */
 	ck_assert_ptr_nonnull(stored(order->name)->next_look_time);
 	sweep();
 	assert_bought(order->name);
@@ -202,15 +217,16 @@ TEST(a_payment_that_is_worked_on_is_not_begun_again)
 	ck_assert(rpc_failed_with(call, REQUEST_IN_PROGRESS));
 	ck_assert_int_eq(pay_as(call, order->name, "pm_card_visa", "p2", &paid), RPC_ABORTED);
 	ck_assert(rpc_failed_with(call, ORDER_PAYING));
-	ck_assert_int_eq(orders_client_cancel_order(client, call, MSG(CancelOrderRequest, .name = order->name), &paid),
-	                 RPC_ABORTED);
+	ck_assert_int_eq(orders_client_cancel_order(
+				 client, call, MSG(CancelOrderRequest, .name = order->name), &paid),
+			 RPC_ABORTED);
 	ck_assert(rpc_failed_with(call, ORDER_PAYING));
 }
 
 static const struct {
 	int place; /* that fails once on the way back */
 	bool after;
-} losses[] = { { -1, false },    { RELEASE, false }, { RELEASE, true }, { RESTOCK, false },
+} losses[] = { { -1, false },     { RELEASE, false }, { RELEASE, true }, { RESTOCK, false },
 	       { RESTOCK, true }, { VOID, false },    { VOID, true } };
 
 TEST_EACH(stock_that_was_lost_ends_in_a_void_and_the_rest_put_back, losses)
@@ -223,7 +239,8 @@ TEST_EACH(stock_that_was_lost_ends_in_a_void_and_the_rest_put_back, losses)
 		world.before[row->place] = 1;
 	claim_of(order->name, 1)->state = LOST; /* its time ran out, and it was sold to others */
 	world.stock[1] += 1;
-	ck_assert_int_eq(pay_as(call, order->name, "pm_card_visa", "p1", &none), RPC_FAILED_PRECONDITION);
+	ck_assert_int_eq(pay_as(call, order->name, "pm_card_visa", "p1", &none),
+			 RPC_FAILED_PRECONDITION);
 	ck_assert(rpc_failed_with(call, ORDER_STOCK_LOST));
 	sweep();
 	assert_undone(order->name, ORDER_STATE_CANCELLED);
@@ -231,7 +248,8 @@ TEST_EACH(stock_that_was_lost_ends_in_a_void_and_the_rest_put_back, losses)
 	ck_assert_int_eq(money_of(order->name)->charges, 0);
 	ck_assert_int_eq(events_of(order->name, "OrderCancelled"), 1);
 	ck_assert_int_eq(events_of(order->name, "OrderPaid"), 0);
-	ck_assert_int_eq(pay_as(call, order->name, "pm_card_visa", "p1", &none), RPC_FAILED_PRECONDITION);
+	ck_assert_int_eq(pay_as(call, order->name, "pm_card_visa", "p1", &none),
+			 RPC_FAILED_PRECONDITION);
 	ck_assert(rpc_failed_with(call, ORDER_STOCK_LOST));
 }
 
@@ -244,7 +262,8 @@ TEST(money_that_cannot_be_captured_puts_the_stock_back)
 	payment_of(order->name + 7)->state = PAYMENT_STATE_CANCELED; /* the hold has run out */
 	sweep();
 	assert_undone(order->name, ORDER_STATE_CANCELLED);
-	ck_assert_int_eq(pay_as(call, order->name, "pm_card_visa", "p1", &none), RPC_FAILED_PRECONDITION);
+	ck_assert_int_eq(pay_as(call, order->name, "pm_card_visa", "p1", &none),
+			 RPC_FAILED_PRECONDITION);
 	ck_assert(rpc_failed_with(call, ORDER_NOT_PAYABLE));
 }
 
@@ -256,7 +275,8 @@ TEST(money_that_was_taken_though_the_order_is_called_off_is_refunded)
 	world.stock[0] += 2;
 	world.before[VOID] = 2;
 	pay_as(call, order->name, "pm_card_visa", "p1", &none);
-	payment_of(order->name + 7)->state = PAYMENT_STATE_SUCCEEDED; /* somebody captured it at the provider */
+	payment_of(order->name + 7)->state =
+		PAYMENT_STATE_SUCCEEDED; /* somebody captured it at the provider */
 	payment_of(order->name + 7)->captured = payment_of(order->name + 7)->authorized;
 	sweep();
 	assert_undone(order->name, ORDER_STATE_CANCELLED);
@@ -276,7 +296,9 @@ TEST(a_customer_who_must_approve_is_told_where_and_the_rest_happens_by_itself)
 	world.approved = true;
 	event_text(event.order, order->name);
 	for (int i = 0; i < 2; i++)
-		ck_assert_int_eq(orders_payments.payment_authorized(orders_payments_listener(&orders), call, &event, NULL), 0);
+		ck_assert_int_eq(orders_payments.payment_authorized(
+					 orders_payments_listener(&orders), call, &event, NULL),
+				 0);
 	assert_bought(order->name);
 	ck_assert_ptr_null(get(order->name)->next_action);
 	ck_assert_int_eq(pay(order->name, "pm_action", "p1")->state, ORDER_STATE_CONFIRMED);
@@ -303,7 +325,8 @@ TEST(an_approval_that_never_comes_ends_with_the_time_to_pay)
 	sweep();
 	assert_undone(order->name, ORDER_STATE_EXPIRED);
 	ck_assert_int_eq(money_of(order->name)->state, PAYMENT_STATE_CANCELED);
-	ck_assert_int_eq(pay_as(call, order->name, "pm_action", "p1", &none), RPC_FAILED_PRECONDITION);
+	ck_assert_int_eq(pay_as(call, order->name, "pm_action", "p1", &none),
+			 RPC_FAILED_PRECONDITION);
 	ck_assert(rpc_failed_with(call, ORDER_NOT_PAYABLE));
 }
 
@@ -321,7 +344,8 @@ TEST(an_unpaid_order_expires_and_frees_its_stock)
 	sweep();
 	assert_undone(order->name, ORDER_STATE_EXPIRED);
 	ck_assert_int_eq(events_of(order->name, "OrderExpired"), 1);
-	ck_assert_int_eq(pay_as(call, order->name, "pm_card_visa", "p1", &none), RPC_FAILED_PRECONDITION);
+	ck_assert_int_eq(pay_as(call, order->name, "pm_card_visa", "p1", &none),
+			 RPC_FAILED_PRECONDITION);
 	ck_assert_str_eq(rpc_error_meta(call, "state"), "EXPIRED");
 }
 
@@ -332,7 +356,8 @@ TEST(an_overdue_order_is_not_paid_though_no_sweeper_came)
 	orders.ttl = 50;
 	order = create("r1");
 	usleep(100000);
-	ck_assert_int_eq(pay_as(call, order->name, "pm_card_visa", "p1", &none), RPC_FAILED_PRECONDITION);
+	ck_assert_int_eq(pay_as(call, order->name, "pm_card_visa", "p1", &none),
+			 RPC_FAILED_PRECONDITION);
 	assert_undone(order->name, ORDER_STATE_EXPIRED);
 }
 
@@ -341,10 +366,11 @@ TEST(an_old_etag_is_refused)
 	Order *order = create("r1"), *none;
 
 	ck_assert_int_eq(orders_client_pay_order(client, call,
-	                                         MSG(PayOrderRequest, .name = order->name, .payment_method = "pm_card_visa",
-	                                             .etag = "\"1\"", .request_id = "p1"),
-	                                         &none),
-	                 RPC_ABORTED);
+						 MSG(PayOrderRequest, .name = order->name,
+						     .payment_method = "pm_card_visa",
+						     .etag = "\"1\"", .request_id = "p1"),
+						 &none),
+			 RPC_ABORTED);
 	ck_assert(rpc_failed_with(call, ETAG_MISMATCH));
 }
 

@@ -16,7 +16,8 @@ static void run(void *(*function)(void *data))
 		pthread_join(threads[i], NULL);
 }
 
-/* After everything has come to rest: what was charged, sold and shipped fits what the order says. */
+/* After everything has come to rest: what was charged, sold and shipped fits what the order says.
+ */
 static void assert_consistent(const char *of)
 {
 	const struct paid *money = payment_of(strchr(of, '/') + 1);
@@ -30,7 +31,8 @@ static void assert_consistent(const char *of)
 	ck_assert_int_eq(world.stock[0] + world.sold[0], 10);
 	ck_assert_int_eq(world.stock[1] + world.sold[1], 10);
 	if (order->state == ORDER_STATE_CONFIRMED) {
-		ck_assert_int_eq(money->captured - money->refunded, amounts_minor(order->totals->total));
+		ck_assert_int_eq(money->captured - money->refunded,
+				 amounts_minor(order->totals->total));
 		ck_assert(stock_is(8, 9));
 		ck_assert_int_eq(events_of(of, "OrderPaid"), 1);
 		return;
@@ -70,7 +72,8 @@ static void *pay_cancel_or_sweep(void *data)
 	case 0:
 		return pay_in_thread(data);
 	case 1:
-		orders_client_cancel_order(client, own, MSG(CancelOrderRequest, .name = name), &order);
+		orders_client_cancel_order(client, own, MSG(CancelOrderRequest, .name = name),
+					   &order);
 		break;
 	default:
 		rpc_call_set_now(own, rpc_now_ms(own) + 600000);
@@ -88,7 +91,8 @@ TEST(paying_and_cancelling_at_once_ends_in_one_of_both)
 		assert_consistent(name);
 		if (get(name)->state != ORDER_STATE_CONFIRMED)
 			continue;
-		orders_client_cancel_order(client, call, MSG(CancelOrderRequest, .name = name), &(Order *){ NULL });
+		orders_client_cancel_order(client, call, MSG(CancelOrderRequest, .name = name),
+					   &(Order *){ NULL });
 		assert_consistent(name);
 	}
 }
@@ -103,7 +107,9 @@ TEST(paying_when_the_time_runs_out_ends_paid_or_expired)
 		run(pay_cancel_or_sweep);
 		assert_consistent(name);
 		if (get(name)->state == ORDER_STATE_CONFIRMED)
-			orders_client_cancel_order(client, call, MSG(CancelOrderRequest, .name = name), &(Order *){ NULL });
+			orders_client_cancel_order(client, call,
+						   MSG(CancelOrderRequest, .name = name),
+						   &(Order *){ NULL });
 		assert_consistent(name);
 	}
 }
@@ -138,7 +144,8 @@ TEST(whoever_finishes_a_payment_finishes_it_once)
 		run(finish_in_thread);
 		assert_consistent(name);
 		ck_assert_int_eq(get(name)->state, ORDER_STATE_CONFIRMED);
-		orders_client_cancel_order(client, call, MSG(CancelOrderRequest, .name = name), &order);
+		orders_client_cancel_order(client, call, MSG(CancelOrderRequest, .name = name),
+					   &order);
 		assert_consistent(name);
 	}
 }
@@ -146,12 +153,14 @@ TEST(whoever_finishes_a_payment_finishes_it_once)
 static void *cancel_line_in_thread(void *data)
 {
 	struct rpc_call *own = call_as("users/ann", "");
-	CancelOrderLinesRequest *request = rpc_new(own, CancelOrderLinesRequest, .name = name,
-	                                           .request_id = rpc_printf(own, "c%ld", (long)data / 2));
+	CancelOrderLinesRequest *request =
+		rpc_new(own, CancelOrderLinesRequest, .name = name,
+			.request_id = rpc_printf(own, "c%ld", (long)data / 2));
 	Order *order;
 
-	cancel_order_lines_request_add_lines(own, request,
-	                                     rpc_new(own, CancelOrderLinesRequestLine, .line = "1", .quantity = 1));
+	cancel_order_lines_request_add_lines(
+		own, request,
+		rpc_new(own, CancelOrderLinesRequestLine, .line = "1", .quantity = 1));
 	/* Twelve at one document use up the retries of some; their clients repeat. */
 	while (orders_client_cancel_order_lines(client, own, request, &order) == RPC_ABORTED)
 		usleep(1000);

@@ -1,20 +1,22 @@
 /*
  * The way back: money and stock of what will not be delivered.
  *
- * An order that was never paid has the steps VOID (if a payment was tried) and RELEASE. What is taken back of a paid order is a reversal, of the
- * whole order or of some units: its parcels are recalled first, which may be refused and then undoes the reversal itself; then money and
- * stock go back, neither waiting for the other.
+ * An order that was never paid has the steps VOID (if a payment was tried) and RELEASE. What is
+ * taken back of a paid order is a reversal, of the whole order or of some units: its parcels are
+ * recalled first, which may be refused and then undoes the reversal itself; then money and stock go
+ * back, neither waiting for the other.
  *
  *   1. A reversal's id names its recall, its refund and its restocking, so that each happens once.
- *   2. A refund that the provider has refused for good is asked for anew under another name, until the money is back.
+ *   2. A refund that the provider has refused for good is asked for anew under another name, until
+ * the money is back.
  *   3. An order ends by the update in which the last of these is noted as done, never before.
  */
-#include <common/clock.h>
-#include <common/money.h>
-#include <string.h>
 #include "payments.msg.h"
 #include "saga.h"
 #include "shipping.msg.h"
+#include <common/clock.h>
+#include <common/money.h>
+#include <string.h>
 
 #define REVERSAL_OF_ALL "all"
 
@@ -48,12 +50,14 @@ static bool runs(const OrderRecord *record, OrderStepKind kind)
 
 bool undo_is_pending(const OrderRecord *record)
 {
-	return next_reversal(record) || runs(record, ORDER_STEP_KIND_VOID) || runs(record, ORDER_STEP_KIND_RELEASE);
+	return next_reversal(record) || runs(record, ORDER_STEP_KIND_VOID) ||
+	       runs(record, ORDER_STEP_KIND_RELEASE);
 }
 
 static OrderRecordReversal *add_reversal_of_all(struct rpc_call *call, OrderRecord *draft)
 {
-	OrderRecordReversal *reversal = rpc_new(call, OrderRecordReversal, .reversal_id = REVERSAL_OF_ALL);
+	OrderRecordReversal *reversal =
+		rpc_new(call, OrderRecordReversal, .reversal_id = REVERSAL_OF_ALL);
 
 	order_record_add_reversals(call, draft, reversal);
 	return reversal;
@@ -75,8 +79,9 @@ void undo_begin(struct rpc_call *call, OrderRecord *draft)
 		if (amounts_units_left(line))
 			order_record_reversal_add_units(
 				call, reversal,
-				rpc_new(call, OrderRecordReversalUnit, .line = strrchr(line->name, '/') + 1,
-		                        .sku = line->sku, .quantity = amounts_units_left(line)));
+				rpc_new(call, OrderRecordReversalUnit,
+					.line = strrchr(line->name, '/') + 1, .sku = line->sku,
+					.quantity = amounts_units_left(line)));
 	step_begin(call, order, ORDER_STEP_KIND_RECALL);
 }
 
@@ -96,8 +101,8 @@ static struct rpc_event *finish(struct rpc_call *call, OrderRecord *draft)
 }
 
 /* `told` is the reversal, of a paid order that goes on, that has ended with this; or NULL. */
-static int save(struct orders_service *self, struct rpc_call *call, OrderRecord **record, OrderRecord *draft,
-                const OrderRecordReversal *told)
+static int save(struct orders_service *self, struct rpc_call *call, OrderRecord **record,
+		OrderRecord *draft, const OrderRecordReversal *told)
 {
 	struct rpc_event *events[3] = { 0 };
 	size_t n = 0;
@@ -105,16 +110,20 @@ static int save(struct orders_service *self, struct rpc_call *call, OrderRecord 
 	if (told && is_done(told) && told->amount && draft->order->state == ORDER_STATE_CONFIRMED)
 		events[n++] = announce_lines_cancelled(call, draft, told);
 	events[n] = finish(call, draft);
-	return saga_save(self, call, record, &(const struct saga_move){ .draft = draft, .events = *events ? events : NULL });
+	return saga_save(
+		self, call, record,
+		&(const struct saga_move){ .draft = draft, .events = *events ? events : NULL });
 }
 
 /* --- parcels --- */
 
-static const RecallShipmentsRequest *recall_request(struct rpc_call *call, const OrderRecord *record,
-                                                    const OrderRecordReversal *reversal)
+static const RecallShipmentsRequest *recall_request(struct rpc_call *call,
+						    const OrderRecord *record,
+						    const OrderRecordReversal *reversal)
 {
 	const Order *order = record->order;
-	RecallShipmentsRequest *request = rpc_new(call, RecallShipmentsRequest, .order = order->name);
+	RecallShipmentsRequest *request =
+		rpc_new(call, RecallShipmentsRequest, .order = order->name);
 
 	if (!strcmp(reversal->reversal_id, REVERSAL_OF_ALL))
 		return request;
@@ -123,8 +132,9 @@ static const RecallShipmentsRequest *recall_request(struct rpc_call *call, const
 		recall_shipments_request_add_lines(
 			call, request,
 			rpc_new(call, CreateShipmentsRequestLine, .sku = reversal->units[i]->sku,
-		                .line = rpc_printf(call, "%s/lines/%s", order->name, reversal->units[i]->line),
-		                .quantity = reversal->units[i]->quantity));
+				.line = rpc_printf(call, "%s/lines/%s", order->name,
+						   reversal->units[i]->line),
+				.quantity = reversal->units[i]->quantity));
 	return request;
 }
 
@@ -148,14 +158,14 @@ static void restore_units(OrderRecord *draft, const OrderRecordReversal *reversa
 
 /* The carrier was faster: the order goes on as if nothing had been asked. */
 static int give_up(struct orders_service *self, struct rpc_call *call, OrderRecord **record,
-                   const OrderRecordReversal *reversal)
+		   const OrderRecordReversal *reversal)
 {
 	OrderRecord *draft = order_draft(call, *record);
-	struct answers_key key = { .request_id = reversal->request_key, .key = reversal->request_key, .id = "" };
+	struct answers_key key = saga_key_of(reversal->request_key, reversal->body_hash);
 	bool whole = draft->order->state == ORDER_STATE_CANCELLING;
 
 	step_end(call, draft->order, ORDER_STEP_KIND_RECALL, ORDER_STEP_STATE_FAILED,
-	         saga_error_name(call, rpc_error_code(call)));
+		 saga_error_name(call, rpc_error_code(call)));
 	remove_reversal(draft, reversal);
 	if (whole) {
 		draft->order->cancel_time = NULL;
@@ -163,22 +173,24 @@ static int give_up(struct orders_service *self, struct rpc_call *call, OrderReco
 	} else {
 		restore_units(draft, reversal);
 	}
-	history_add(call, draft->order, ORDER_STATE_CONFIRMED, "the carrier has it already, so nothing was cancelled");
-	rpc_fail(call, ORDER_NOT_CANCELLABLE, { "order", draft->order->name }, { "state", "SHIPPED" });
-	if (reversal->body_hash.len == sizeof(key.body_hash))
-		memcpy(key.body_hash, reversal->body_hash.data, sizeof(key.body_hash));
+	history_add(call, draft->order, ORDER_STATE_CONFIRMED,
+		    "the carrier has it already, so nothing was cancelled");
+	rpc_fail(call, ORDER_NOT_CANCELLABLE, { "order", draft->order->name },
+		 { "state", "SHIPPED" });
 	return saga_save(self, call, record,
-	                 &(const struct saga_move){ .draft = draft, .answer = answers_store_error(call, &key) });
+			 &(const struct saga_move){ .draft = draft,
+						    .answer = answers_store_error(call, &key) });
 }
 
 static int recall(struct orders_service *self, struct rpc_call *call, OrderRecord **record,
-                  const OrderRecordReversal *reversal)
+		  const OrderRecordReversal *reversal)
 {
 	RecallShipmentsResponse *response;
 	OrderRecord *draft;
 	int r;
 
-	r = shipping_client_recall_shipments(self->shipping, call, recall_request(call, *record, reversal), &response);
+	r = shipping_client_recall_shipments(self->shipping, call,
+					     recall_request(call, *record, reversal), &response);
 	if (saga_is_refusal(r))
 		return give_up(self, call, record, reversal);
 	if (r)
@@ -198,19 +210,22 @@ static int recall(struct orders_service *self, struct rpc_call *call, OrderRecor
 /* --- money --- */
 
 static const CreateRefundRequest *refund_request(struct rpc_call *call, const OrderRecord *record,
-                                                 const OrderRecordReversal *reversal)
+						 const OrderRecordReversal *reversal)
 {
-	Refund *refund = rpc_new(call, Refund, .amount = reversal->amount, .reason = REFUND_REASON_ORDER_CANCELLED);
+	Refund *refund = rpc_new(call, Refund, .amount = reversal->amount,
+				 .reason = REFUND_REASON_ORDER_CANCELLED);
 
 	for (size_t i = 0; reversal->amount && i < reversal->n_units; i++)
-		refund_add_lines(call, refund,
-		                 rpc_new(call, RefundLine, .quantity = reversal->units[i]->quantity,
-		                         .line = rpc_printf(call, "%s/lines/%s", record->order->name,
-		                                            reversal->units[i]->line),
-		                         .amount = reversal->units[i]->amount));
-	return rpc_new(call, CreateRefundRequest, .parent = record->order->payment, .refund = refund,
-	               .request_id = rpc_printf(call, "%s.%s.%d", record->id, reversal->reversal_id,
-	                                        reversal->refunds_failed));
+		refund_add_lines(
+			call, refund,
+			rpc_new(call, RefundLine, .quantity = reversal->units[i]->quantity,
+				.line = rpc_printf(call, "%s/lines/%s", record->order->name,
+						   reversal->units[i]->line),
+				.amount = reversal->units[i]->amount));
+	return rpc_new(call, CreateRefundRequest, .parent = record->order->payment,
+		       .refund = refund,
+		       .request_id = rpc_printf(call, "%s.%s.%d", record->id, reversal->reversal_id,
+						reversal->refunds_failed));
 }
 
 /* What all reversals together have given back; an event of payments' may know of more. */
@@ -225,13 +240,14 @@ static void note_refunded(struct rpc_call *call, OrderRecord *draft)
 	if (sum > amounts_minor(totals->refunded))
 		totals->refunded = money_new(call, draft->order->currency_code, sum);
 	if (amounts_minor(totals->refunded))
-		draft->order->payment_state = amounts_minor(totals->refunded) >= amounts_minor(totals->paid)
-		                                      ? ORDER_PAYMENT_STATE_REFUNDED
-		                                      : ORDER_PAYMENT_STATE_PARTIALLY_REFUNDED;
+		draft->order->payment_state =
+			amounts_minor(totals->refunded) >= amounts_minor(totals->paid)
+				? ORDER_PAYMENT_STATE_REFUNDED
+				: ORDER_PAYMENT_STATE_PARTIALLY_REFUNDED;
 }
 
 static int refunded(struct orders_service *self, struct rpc_call *call, OrderRecord **record,
-                    const OrderRecordReversal *reversal, const Money *amount)
+		    const OrderRecordReversal *reversal, const Money *amount)
 {
 	OrderRecord *draft = order_draft(call, *record);
 	OrderRecordReversal *done = same_reversal(draft, reversal);
@@ -245,9 +261,10 @@ static int refunded(struct orders_service *self, struct rpc_call *call, OrderRec
 	return save(self, call, record, draft, done);
 }
 
-/* The provider has refused this refund for good; the next one has another name, and all that is left if less is left than we want. */
+/* The provider has refused this refund for good; the next one has another name, and all that is
+ * left if less is left than we want. */
 static int refund_anew(struct orders_service *self, struct rpc_call *call, OrderRecord **record,
-                       const OrderRecordReversal *reversal, const char *why, bool all)
+		       const OrderRecordReversal *reversal, const char *why, bool all)
 {
 	OrderRecord *draft = order_draft(call, *record);
 	OrderRecordReversal *again = same_reversal(draft, reversal);
@@ -262,27 +279,32 @@ static int refund_anew(struct orders_service *self, struct rpc_call *call, Order
 	step_end(call, draft->order, ORDER_STEP_KIND_REFUND, ORDER_STEP_STATE_FAILED, why);
 	step_begin(call, draft->order, ORDER_STEP_KIND_REFUND);
 	r = saga_save(self, call, record,
-	              &(const struct saga_move){ .draft = draft, .look = all ? 0 : rpc_now_ms(call) + pause });
+		      &(const struct saga_move){ .draft = draft,
+						 .look = all ? 0 : rpc_now_ms(call) + pause });
 	return r || all ? r : SAGA_WAITS;
 }
 
 static int refund(struct orders_service *self, struct rpc_call *call, OrderRecord **record,
-                  const OrderRecordReversal *reversal)
+		  const OrderRecordReversal *reversal)
 {
 	Refund *refund;
 	int r;
 
-	r = payments_client_create_refund(self->payments, call, refund_request(call, *record, reversal), &refund);
+	r = payments_client_create_refund(self->payments, call,
+					  refund_request(call, *record, reversal), &refund);
 	if (r && rpc_failed_with(call, REFUND_TOO_LARGE) && reversal->amount)
 		return refund_anew(self, call, record, reversal, "REFUND_TOO_LARGE", true);
 	/* Staff have given it back already. */
-	if (r && (rpc_failed_with(call, PAYMENT_NOT_REFUNDABLE) || rpc_failed_with(call, REFUND_TOO_LARGE)))
-		return refunded(self, call, record, reversal, money_new(call, (*record)->order->currency_code, 0));
+	if (r && (rpc_failed_with(call, PAYMENT_NOT_REFUNDABLE) ||
+		  rpc_failed_with(call, REFUND_TOO_LARGE)))
+		return refunded(self, call, record, reversal,
+				money_new(call, (*record)->order->currency_code, 0));
 	if (r)
 		return saga_postpone(self, call, record, ORDER_STEP_KIND_REFUND, r);
 	crash_point("orders.cancel.after_refund");
 	if (refund->state == REFUND_STATE_FAILED)
-		return refund_anew(self, call, record, reversal, rpc_strdup(call, refund->failure_code), false);
+		return refund_anew(self, call, record, reversal,
+				   rpc_strdup(call, refund->failure_code), false);
 	if (refund->state == REFUND_STATE_SUCCEEDED)
 		return refunded(self, call, record, reversal, refund->amount);
 	r = order_lease(call, *record, rpc_now_ms(call) + LOOK_AT_REFUND_MS);
@@ -299,7 +321,8 @@ static int refund_instead(struct orders_service *self, struct rpc_call *call, Or
 	reversal->shipment_done = reversal->stock_done = true;
 	order->payment_state = ORDER_PAYMENT_STATE_PAID;
 	order->totals->paid = order->totals->total;
-	step_end(call, order, ORDER_STEP_KIND_VOID, ORDER_STEP_STATE_FAILED, "PAYMENT_NOT_VOIDABLE");
+	step_end(call, order, ORDER_STEP_KIND_VOID, ORDER_STEP_STATE_FAILED,
+		 "PAYMENT_NOT_VOIDABLE");
 	step_begin(call, order, ORDER_STEP_KIND_REFUND);
 	return save(self, call, record, draft, NULL);
 }
@@ -310,10 +333,11 @@ static int void_payment(struct orders_service *self, struct rpc_call *call, Orde
 	Payment *payment;
 	int r;
 
-	r = payments_client_void_payment(self->payments, call,
-	                                 MSG(VoidPaymentRequest, .name = (*record)->order->payment,
-	                                     .request_id = rpc_printf(call, "%s.void", (*record)->id)),
-	                                 &payment);
+	r = payments_client_void_payment(
+		self->payments, call,
+		MSG(VoidPaymentRequest, .name = (*record)->order->payment,
+		    .request_id = rpc_printf(call, "%s.void", (*record)->id)),
+		&payment);
 	if (r && rpc_failed_with(call, PAYMENT_NOT_VOIDABLE))
 		return refund_instead(self, call, record);
 	if (r)
@@ -329,7 +353,7 @@ static int void_payment(struct orders_service *self, struct rpc_call *call, Orde
 /* --- stock --- */
 
 static int put_back(struct orders_service *self, struct rpc_call *call, const OrderRecord *record,
-                    RestockStockRequest *request, const char *what)
+		    RestockStockRequest *request, const char *what)
 {
 	RestockStockResponse *response;
 
@@ -341,7 +365,7 @@ static int put_back(struct orders_service *self, struct rpc_call *call, const Or
 }
 
 static int restock(struct orders_service *self, struct rpc_call *call, OrderRecord **record,
-                   const OrderRecordReversal *reversal)
+		   const OrderRecordReversal *reversal)
 {
 	RestockStockRequest *request = rpc_new(call, RestockStockRequest);
 	OrderRecordReversal *done;
@@ -350,8 +374,9 @@ static int restock(struct orders_service *self, struct rpc_call *call, OrderReco
 
 	for (size_t i = 0; i < reversal->n_units; i++)
 		restock_stock_request_add_lines(call, request,
-		                                rpc_new(call, StockLine, .sku = reversal->units[i]->sku,
-		                                        .quantity = reversal->units[i]->quantity));
+						rpc_new(call, StockLine,
+							.sku = reversal->units[i]->sku,
+							.quantity = reversal->units[i]->quantity));
 	r = put_back(self, call, *record, request, reversal->reversal_id);
 	if (r)
 		return saga_postpone(self, call, record, ORDER_STEP_KIND_RESTOCK, r);
@@ -374,7 +399,8 @@ static bool is_among(const char *sku, const char *const *skus, size_t n_skus)
 /* Reserved units become free; those that were sold meanwhile are put back. */
 static int free_stock(struct orders_service *self, struct rpc_call *call, const OrderRecord *record)
 {
-	ReleaseReservationRequest *request = rpc_new(call, ReleaseReservationRequest, .order = record->order->name);
+	ReleaseReservationRequest *request =
+		rpc_new(call, ReleaseReservationRequest, .order = record->order->name);
 	RestockStockRequest *sold = rpc_new(call, RestockStockRequest);
 	bool all_sold = step_is(record->order, ORDER_STEP_KIND_COMMIT, ORDER_STEP_STATE_DONE);
 	ReleaseReservationResponse *response = NULL;
@@ -382,15 +408,18 @@ static int free_stock(struct orders_service *self, struct rpc_call *call, const 
 
 	order_each_lines(line, record->order)
 		release_reservation_request_add_skus(call, request, line->sku);
-	r = all_sold ? 0 : inventory_client_release_reservation(self->inventory, call, request, &response);
+	r = all_sold ? 0
+		     : inventory_client_release_reservation(self->inventory, call, request,
+							    &response);
 	if (r)
 		return r;
 	order_each_lines(line, record->order)
 		if (amounts_units_left(line) &&
 		    (all_sold || is_among(line->sku, (const char *const *)response->committed_skus,
-		                          response->n_committed_skus)))
-			restock_stock_request_add_lines(
-				call, sold, rpc_new(call, StockLine, .sku = line->sku, .quantity = line->quantity));
+					  response->n_committed_skus)))
+			restock_stock_request_add_lines(call, sold,
+							rpc_new(call, StockLine, .sku = line->sku,
+								.quantity = line->quantity));
 	return put_back(self, call, record, sold, "release");
 }
 

@@ -1,16 +1,17 @@
 /*
  * Watching: a stream that sends the order whenever it has become another.
  *
- * A watcher waits on a condition that is signalled when this process saves the order (orders_watch_wake) and when the bus tells of an order
- * that another replica changed. Neither is relied upon: the watcher also looks at the version by itself every `watch_poll`, so a wake-up
+ * A watcher waits on a condition that is signalled when this process saves the order
+ * (orders_watch_wake) and when the bus tells of an order that another replica changed. Neither is
+ * relied upon: the watcher also looks at the version by itself every `watch_poll`, so a wake-up
  * that is lost costs that time and no change.
  */
-#include <common/nats.h>
+#include "orders_store.h"
 #include <common/names.h>
+#include <common/nats.h>
 #include <pthread.h>
 #include <string.h>
 #include <time.h>
-#include "orders_store.h"
 
 enum { SLICE_MS = 250 }; /* how late a watcher may notice that its client has gone */
 
@@ -121,7 +122,8 @@ struct look {
 	struct order_writer *out;
 };
 
-/* Sends the order if it is another; a call of its own, whose memory goes with each look, however long the stream is. */
+/* Sends the order if it is another; a call of its own, whose memory goes with each look, however
+ * long the stream is. */
 static int look(void *data, struct rpc_call *call)
 {
 	struct look *look = data;
@@ -158,8 +160,8 @@ static bool has_ended(const struct rpc_call *call)
 	return rpc_cancelled(call) || (expires && rpc_now_ms(call) >= expires);
 }
 
-int orders_watch_order(struct orders_service *self, struct rpc_call *call, const WatchOrderRequest *req,
-                       struct order_writer *out)
+int orders_watch_order(struct orders_service *self, struct rpc_call *call,
+		       const WatchOrderRequest *req, struct order_writer *out)
 {
 	struct watcher watcher;
 	OrderRecord *record;
@@ -176,7 +178,8 @@ int orders_watch_order(struct orders_service *self, struct rpc_call *call, const
 	while (!r && !at.final && !has_ended(call)) {
 		bool woken = false;
 
-		for (int64_t waited = 0; !woken && waited < self->watch_poll && !has_ended(call); waited += SLICE_MS)
+		for (int64_t waited = 0; !woken && waited < self->watch_poll && !has_ended(call);
+		     waited += SLICE_MS)
 			woken = watcher_wait(&watcher, SLICE_MS);
 		r = look_once(&at);
 	}

@@ -1,0 +1,289 @@
+/*
+ * Paying: authorise, sell the reserved stock, capture; saga.c says what holds at each step.
+ *
+ * A try that failed leaves an order that another card can pay. Once the amount is held there is no
+ * way back to that: stock that cannot be sold any more, or money that cannot be captured, end in
+ * abandon().
+ */
+#include "errors.msg.h"
+#include "payments.msg.h"
+#include "saga.h"
+#include <common/clock.h>
+#include <common/names.h>
+#include <string.h>
+
+enum {
+	LOOK_AT_PROVIDER_MS = 3000,  /* the provider works on it, and no event has come */
+	LOOK_AT_CUSTOMER_MS = 15000, /* the customer is at the bank's page */
+	GRACE_MS = 10 * 60000,       /* for another card after a decline */
+};
+
+void saga_begin_payment(struct orders_service *self, struct rpc_call *call, OrderRecord *draft,
+			OrderRecordAttempt *attempt)
+{
+	Order *order = draft->order;
+	int64_t due = rpc_now_ms(call) + (self->ttl < GRACE_MS ? self->ttl : GRACE_MS);
+	int64_t last = clock_ms(draft->reservation_expire_time) - GRACE_MS;
+
+	/* Whoever is paying gets the time for another card, as long as the reservation is safe. */
+	if (due > last)
+		due = last;
+	if (due > clock_ms(order->payment_due_time))
+		order->payment_due_time = clock_timestamp(call, due);
+	attempt->number = (int32_t)draft->n_attempts + 1;
+	attempt->state = ORDER_RECORD_ATTEMPT_STATE_RUNNING;
+	attempt->create_time = clock_now(call);
+	order_record_add_attempts(call, draft, attempt);
+	order->payment = name_of(call, "payments", draft->id);
+	step_begin(call, order, ORDER_STEP_KIND_AUTHORIZE);
+	history_add(call, order, ORDER_STATE_PAYING, "");
+}
+
+static OrderRecordAttempt *attempt_of(const OrderRecord *record)
+{
+	return record->attempts[record->n_attempts - 1];
+}
+
+static void end_attempt(OrderRecord *draft, OrderRecordAttemptState state)
+{
+	OrderRecordAttempt *attempt = attempt_of(draft);
+
+	/* The token has served. */
+	attempt->payment_method = attempt->return_uri = "";
+	attempt->state = state;
+	draft->order->next_action = NULL;
+}
+
+static const struct stored_answer *refusal_of_payment(struct rpc_call *call,
+						      const OrderRecord *record)
+{
+	struct answers_key key =
+		saga_key_of(attempt_of(record)->request_key, attempt_of(record)->body_hash);
+
+	return answers_store_error(call, &key);
+}
+
+/* The try failed, and another may follow. The error that is recorded in `call` is the answer. */
+static int decline(struct orders_service *self, struct rpc_call *call, OrderRecord **record,
+		   const char *decline_code)
+{
+	OrderRecord *draft = order_draft(call, *record);
+
+	end_attempt(draft, ORDER_RECORD_ATTEMPT_STATE_FAILED);
+	attempt_of(draft)->decline_code = decline_code;
+	draft->order->payment_state = ORDER_PAYMENT_STATE_UNPAID;
+	step_end(call, draft->order, ORDER_STEP_KIND_AUTHORIZE, ORDER_STEP_STATE_FAILED,
+		 saga_error_name(call, rpc_error_code(call)));
+	history_add(call, draft->order, ORDER_STATE_AWAITING_PAYMENT,
+		    rpc_printf(call, "the payment was declined (%s)", decline_code));
+	return saga_save(self, call, record,
+			 &(const struct saga_move){ .draft = draft,
+						    .answer = refusal_of_payment(call, *record) });
+}
+
+/* The payment cannot come to a good end. The error that is recorded in `call` is the answer. */
+static int abandon(struct orders_service *self, struct rpc_call *call, OrderRecord **record,
+		   OrderStepKind kind, const char *note)
+{
+	OrderRecord *draft = order_draft(call, *record);
+	const char *reason = saga_error_name(call, rpc_error_code(call));
+
+	step_end(call, draft->order, kind, ORDER_STEP_STATE_FAILED, reason);
+	end_attempt(draft, ORDER_RECORD_ATTEMPT_STATE_FAILED);
+	saga_begin_cancellation(call, draft, reason, note);
+	return saga_save(self, call, record,
+			 &(const struct saga_move){ .draft = draft,
+						    .answer = refusal_of_payment(call, *record) });
+}
+
+static int authorized(struct orders_service *self, struct rpc_call *call, OrderRecord **record)
+{
+	OrderRecord *draft = order_draft(call, *record);
+
+	end_attempt(draft, ORDER_RECORD_ATTEMPT_STATE_AUTHORIZED);
+	draft->order->payment_state = ORDER_PAYMENT_STATE_AUTHORIZED;
+	step_end(call, draft->order, ORDER_STEP_KIND_AUTHORIZE, ORDER_STEP_STATE_DONE, "");
+	step_begin(call, draft->order, ORDER_STEP_KIND_COMMIT);
+	history_add(call, draft->order, 0, "");
+	return saga_save(self, call, record, &(const struct saga_move){ .draft = draft });
+}
+
+/* The customer or the provider must do something first. */
+static int wait_for_customer(struct orders_service *self, struct rpc_call *call,
+			     OrderRecord **record, const Payment *payment)
+{
+	bool action = payment->state == PAYMENT_STATE_REQUIRES_ACTION;
+	int64_t pause = action ? LOOK_AT_CUSTOMER_MS : LOOK_AT_PROVIDER_MS;
+	const char *uri = action ? payment->redirect_uri : "";
+	const OrderNextAction *known = (*record)->order->next_action;
+	OrderRecord *draft;
+	int r;
+
+	if (rpc_now_ms(call) >= clock_ms((*record)->order->payment_due_time))
+		return saga_expire(self, call, record);
+	if (!strcmp(known ? known->redirect_uri : "", uri))
+		return saga_look_again(call, *record, pause);
+	draft = order_draft(call, *record);
+	draft->order->next_action =
+		*uri ? rpc_new(call, OrderNextAction, .redirect_uri = rpc_strdup(call, uri)) : NULL;
+	attempt_of(draft)->state = action ? ORDER_RECORD_ATTEMPT_STATE_AWAITING_CUSTOMER
+					  : ORDER_RECORD_ATTEMPT_STATE_RUNNING;
+	r = saga_save(
+		self, call, record,
+		&(const struct saga_move){ .draft = draft, .look = rpc_now_ms(call) + pause });
+	return r ? r : SAGA_WAITS;
+}
+
+static int declined(struct orders_service *self, struct rpc_call *call, OrderRecord **record,
+		    const Payment *payment)
+{
+	const char *code =
+		payment->n_attempts ? payment->attempts[payment->n_attempts - 1]->decline_code : "";
+
+	if (!*code)
+		code = "declined";
+	rpc_fail(call, ORDER_PAYMENT_DECLINED, { "order", (*record)->order->name },
+		 { "declineCode", code });
+	return decline(self, call, record, rpc_strdup(call, code));
+}
+
+static int not_payable(struct rpc_call *call, const Order *order)
+{
+	return rpc_fail(call, ORDER_NOT_PAYABLE, { "order", order->name },
+			{ "state", "CANCELLED" });
+}
+
+static int authorize(struct orders_service *self, struct rpc_call *call, OrderRecord **record)
+{
+	const Order *order = (*record)->order;
+	const OrderRecordAttempt *attempt = attempt_of(*record);
+	Payment *payment;
+	int r;
+
+	r = payments_client_authorize_payment(
+		self->payments, call,
+		MSG(AuthorizePaymentRequest, .order = order->name, .user = order->user,
+		    .amount = order->totals->total, .payment_method = attempt->payment_method,
+		    .return_uri = attempt->return_uri,
+		    .request_id = rpc_printf(call, "%s.%d", (*record)->id, attempt->number)),
+		&payment);
+	if (rpc_failed_with(call, PAYMENT_CLOSED) && r) {
+		not_payable(call, order);
+		return abandon(self, call, record, ORDER_STEP_KIND_AUTHORIZE,
+			       "the payment was closed");
+	}
+	if (saga_is_refusal(r) ||
+	    (r && (rpc_failed_with(call, PAYMENT_EXHAUSTED) || rpc_failed_with(call, NOT_OWNER))))
+		return decline(self, call, record, "refused");
+	if (r)
+		return saga_postpone(self, call, record, ORDER_STEP_KIND_AUTHORIZE, r);
+	crash_point("orders.pay.after_authorize");
+	switch (payment->state) {
+	case PAYMENT_STATE_REQUIRES_CAPTURE:
+	case PAYMENT_STATE_SUCCEEDED:
+		return authorized(self, call, record);
+	case PAYMENT_STATE_REQUIRES_PAYMENT_METHOD:
+		return declined(self, call, record, payment);
+	case PAYMENT_STATE_CANCELED:
+		not_payable(call, order);
+		return abandon(self, call, record, ORDER_STEP_KIND_AUTHORIZE,
+			       "the payment was closed");
+	default:
+		return wait_for_customer(self, call, record, payment);
+	}
+}
+
+/* What the reservation holds: lines that were cancelled as a whole have been released. */
+static const CommitReservationRequest *commit_request(struct rpc_call *call,
+						      const OrderRecord *record)
+{
+	CommitReservationRequest *request =
+		rpc_new(call, CommitReservationRequest, .order = record->order->name);
+
+	order_each_lines(line, record->order)
+		if (amounts_units_left(line))
+			commit_reservation_request_add_lines(call, request,
+							     rpc_new(call, StockLine,
+								     .sku = line->sku,
+								     .quantity = line->quantity));
+	return request;
+}
+
+static int commit(struct orders_service *self, struct rpc_call *call, OrderRecord **record)
+{
+	CommitReservationResponse *response;
+	OrderRecord *draft;
+	int r;
+
+	r = inventory_client_commit_reservation(self->inventory, call,
+						commit_request(call, *record), &response);
+	if (r && !saga_is_refusal(r))
+		return saga_postpone(self, call, record, ORDER_STEP_KIND_COMMIT, r);
+	crash_point("orders.pay.after_commit");
+	if (r || response->n_missing_skus) {
+		rpc_fail(call, ORDER_STOCK_LOST, { "order", (*record)->order->name });
+		return abandon(self, call, record, ORDER_STEP_KIND_COMMIT,
+			       "the reserved stock was gone");
+	}
+	draft = order_draft(call, *record);
+	step_end(call, draft->order, ORDER_STEP_KIND_COMMIT, ORDER_STEP_STATE_DONE, "");
+	step_begin(call, draft->order, ORDER_STEP_KIND_CAPTURE);
+	return saga_save(self, call, record, &(const struct saga_move){ .draft = draft });
+}
+
+static int captured(struct orders_service *self, struct rpc_call *call, OrderRecord **record)
+{
+	OrderRecord *draft = order_draft(call, *record);
+	Order *order = draft->order;
+	int r;
+
+	draft->open_cart = "";
+	order->payment_state = ORDER_PAYMENT_STATE_PAID;
+	order->totals->paid = order->totals->total;
+	order->pay_time = clock_now(call);
+	step_end(call, order, ORDER_STEP_KIND_CAPTURE, ORDER_STEP_STATE_DONE, "");
+	step_begin(call, order, ORDER_STEP_KIND_SHIP);
+	/* Units that were cancelled before are sold with the rest, and go back now. */
+	if (undo_is_pending(draft))
+		step_begin(call, order, ORDER_STEP_KIND_RESTOCK);
+	history_add(call, order, ORDER_STATE_CONFIRMED, "");
+	r = saga_save(self, call, record,
+		      &(const struct saga_move){ .draft = draft,
+						 .events = EVENTS(announce_paid(call, draft)) });
+	if (!r)
+		crash_point("orders.pay.before_shipments");
+	return r;
+}
+
+static int capture(struct orders_service *self, struct rpc_call *call, OrderRecord **record)
+{
+	const Order *order = (*record)->order;
+	Payment *payment;
+	int r;
+
+	r = payments_client_capture_payment(
+		self->payments, call,
+		MSG(CapturePaymentRequest, .name = order->payment, .amount = order->totals->total,
+		    .request_id = rpc_printf(call, "%s.capture", (*record)->id)),
+		&payment);
+	if (saga_is_refusal(r)) {
+		not_payable(call, order);
+		return abandon(self, call, record, ORDER_STEP_KIND_CAPTURE,
+			       "the amount could not be captured");
+	}
+	if (r)
+		return saga_postpone(self, call, record, ORDER_STEP_KIND_CAPTURE, r);
+	crash_point("orders.pay.after_capture");
+	if (payment->state != PAYMENT_STATE_SUCCEEDED)
+		return saga_look_again(call, *record, LOOK_AT_PROVIDER_MS);
+	return captured(self, call, record);
+}
+
+int saga_pay(struct orders_service *self, struct rpc_call *call, OrderRecord **record)
+{
+	if (step_is((*record)->order, ORDER_STEP_KIND_AUTHORIZE, ORDER_STEP_STATE_RUNNING))
+		return authorize(self, call, record);
+	if (step_is((*record)->order, ORDER_STEP_KIND_COMMIT, ORDER_STEP_STATE_RUNNING))
+		return commit(self, call, record);
+	return capture(self, call, record);
+}
