@@ -153,6 +153,18 @@ void *rpc_field_set(struct arena *arena, ProtobufCMessage *message,
 	return value;
 }
 
+/* `name` may hold NULs: then strncmp() ends at the first one, and `other` is shorter than `name`. */
+static int compare_name(const char *name, size_t length, const char *other)
+{
+	int order = strncmp(name, other, length);
+	size_t other_length;
+
+	if (order)
+		return order;
+	other_length = strlen(other);
+	return (length > other_length) - (length < other_length);
+}
+
 const ProtobufCFieldDescriptor *rpc_field_by_json_name(const ProtobufCMessageDescriptor *descriptor,
 						       const char *name, size_t length)
 {
@@ -163,10 +175,8 @@ const ProtobufCFieldDescriptor *rpc_field_by_json_name(const ProtobufCMessageDes
 		unsigned middle = (low + high) / 2,
 			 index = info->fields_sorted_by_json_name[middle];
 		const char *other = info->fields[index].json_name;
-		int order = strncmp(name, other, length);
+		int order = compare_name(name, length, other);
 
-		if (!order && other[length])
-			order = -1;
 		if (!order)
 			return &descriptor->fields[index];
 		if (order < 0)
@@ -186,10 +196,8 @@ const ProtobufCFieldDescriptor *field_by_name(const ProtobufCMessageDescriptor *
 		unsigned middle = (low + high) / 2;
 		const ProtobufCFieldDescriptor *field =
 			&descriptor->fields[descriptor->fields_sorted_by_name[middle]];
-		int order = strncmp(name, field->name, length);
+		int order = compare_name(name, length, field->name);
 
-		if (!order && field->name[length])
-			order = -1;
 		if (!order)
 			return field;
 		if (order < 0)
@@ -208,10 +216,8 @@ const ProtobufCMessageDescriptor *rpc_type_find(const struct rpc_type_registry *
 	while (low < high) {
 		size_t middle = (low + high) / 2;
 		const char *other = types->types[middle]->name;
-		int order = strncmp(name, other, length);
+		int order = compare_name(name, length, other);
 
-		if (!order && other[length])
-			order = -1;
 		if (!order)
 			return types->types[middle];
 		if (order < 0)
