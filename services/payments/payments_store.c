@@ -1,10 +1,12 @@
 /*
  * Payments' documents.
  *
- * payments         sharded by _id, the order's id. One document holds tries, refunds and ledger, so
- * that none moves without the others. Written under `version`; the lease (lease_holder,
- * lease_expire_time, looks, next_look_time) is written beside it. webhooks         sharded by _id.
- * Gone after 90 days. payment_methods  sharded by _id, the user's id.
+ *     payments         sharded by _id, the order's id
+ *     webhooks         sharded by _id; gone after 90 days
+ *     payment_methods  sharded by _id, the user's id
+ *
+ * One document holds a payment's tries, refunds and ledger, so that none moves without the others.
+ * It is written under `version`; the lease, `looks` and `next_look_time` are written beside it.
  */
 #include "payments_store.h"
 #include "ledger.h"
@@ -240,9 +242,10 @@ int payment_page(struct rpc_call *call, const ListPaymentsRequest *req,
 		{ "create_time", "payment.create_time", FILTER_TIME, NULL },
 		{},
 	};
-	bson_t *filter = document_keep(call, bson_new());
+	bson_t *filter = bson_new();
 	int r = filter_read(call, req->filter, fields, filter);
 
+	filter = document_keep(call, filter);
 	return r ? r
 		 : page_list(call, &payments, req, ret, n_ret, &response->next_page_token,
 			     .filter = filter, .sort = "-payment.create_time",
@@ -465,9 +468,10 @@ int webhook_page(struct rpc_call *call, const ListWebhookEventsRequest *req,
 		{ "create_time", "webhook_event.create_time", FILTER_TIME, NULL },
 		{},
 	};
-	bson_t *filter = document_keep(call, bson_new());
+	bson_t *filter = bson_new();
 	int r = filter_read(call, req->filter, fields, filter);
 
+	filter = document_keep(call, filter);
 	return r ? r
 		 : page_list(call, &webhooks, req, ret, n_ret, &response->next_page_token,
 			     .filter = filter, .sort = "-webhook_event.create_time");

@@ -16,8 +16,8 @@
  *      give money away, so a refund carries our name of it and is sent again only when the
  *      provider's list does not have it and the last sending is so long ago that it cannot be on
  *      its way.
- *   4. Each request has a key that is the same when it is repeated (Idempotency-Key). It is a
- *      second line: not every provider honours it.
+ *   4. Each request that changes something has a key (Idempotency-Key), and a refund the same one
+ *      each time. It is a second line: not every provider honours it.
  *   5. What the provider wrongly allows is refused by our document first: see payments.c.
  *
  * Cards are tokens. A token is looked at only to see that it is none of what must never come here.

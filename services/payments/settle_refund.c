@@ -1,10 +1,10 @@
 /*
  * Settling refunds.
  *
- *     create_refund --> PENDING --send, find; apply_refund--> SUCCEEDED --apply_refund--> FAILED
- * (the bank sent it back)
- *                          |
- *                          +--apply_refund: refused--> FAILED
+ *     create_refund --> PENDING --send, find: apply_refund--> SUCCEEDED
+ *                          |                                      | the bank sent it back:
+ *                          |                                      | apply_refund
+ *                          +---send, find: apply_refund--> FAILED <
  *
  * A refund is counted in `refunded`, and booked, from the moment it is stored; when it fails the
  * booking is reversed. So the sum of what is stored is the most that can ever be given back,

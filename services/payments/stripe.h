@@ -2,23 +2,13 @@
 #pragma once
 
 #include "provider.h"
-#include <curl/curl.h>
 #include <jansson.h>
-#include <pthread.h>
 
-enum {
-	STRIPE_IDLE_MAX = 16,
-	STRIPE_ANSWER_MAX = 1 << 20,
-	STRIPE_ID_MAX = 64,
-	STRIPE_CODE_MAX = 64
-};
+enum { STRIPE_ANSWER_MAX = 1 << 20, STRIPE_ID_MAX = 64 };
 
 struct stripe {
 	struct payment_provider base;
 	struct stripe_options options;
-	pthread_mutex_t lock;
-	CURL *idle[STRIPE_IDLE_MAX]; /* each with the connection that it had */
-	int n_idle;
 };
 
 /* A field of a form or a query. */
@@ -28,9 +18,8 @@ struct stripe_field {
 #define STRIPE_FIELDS(...) ((const struct stripe_field[]){ __VA_ARGS__, { 0 } })
 
 /*
- * One request. `key` NULL: no Idempotency-Key. Fields whose value is NULL or "" are left out. 0
- * with the answer's object, or PROVIDER_REFUSED with the error's object, both the caller's to free;
- * PROVIDER_DOUBT.
+ * One request. Fields whose value is NULL or "" are left out. 0 with the answer's object, or
+ * PROVIDER_REFUSED with the error's object, both the caller's to free; PROVIDER_DOUBT.
  */
 int stripe_get(struct stripe *self, struct rpc_call *call, const char *path,
 	       const struct stripe_field *fields, json_t **ret, struct provider_problem *why);
@@ -53,10 +42,6 @@ int stripe_read_event(struct rpc_call *call, ProtobufCBinaryData body, struct pr
  * digits, '_', '-' and '.'. */
 const char *stripe_text(struct rpc_call *call, const json_t *object, const char *member);
 int stripe_doubt(struct provider_problem *why, const char *problem);
-
-/* `t=<seconds>,v1=<hex>[,v1=...]` over "<seconds>.<body>": 0, or PROVIDER_FORGED. */
-int stripe_verify(const char *secret, const char *header, ProtobufCBinaryData body, int64_t now_ms,
-		  int64_t age_ms, struct provider_problem *why);
 
 static inline void stripe_json_freep(json_t **json)
 {

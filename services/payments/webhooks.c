@@ -9,9 +9,12 @@
  *      that never comes changes nothing in the end, because the sweeper asks about every payment
  *      that is not final.
  *
- *     receive --> RECEIVED --process--> PROCESSED | IGNORED (about nothing of ours, a minute long:
- * it may overtake our note of the intent) ^                      |
- *                    +------- replay -------+
+ *     receive --> RECEIVED --process--> PROCESSED
+ *                   ^  |                    |
+ *                   |  +-----process--> IGNORED
+ *                   +------replay-----------+
+ *
+ * IGNORED is what is about nothing of ours for a minute: an event can overtake our note of an id.
  */
 #include "settle.h"
 #include <common/clock.h>
