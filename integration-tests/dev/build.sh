@@ -6,11 +6,8 @@ build_configure() {
 	local folder=$1
 	shift
 	[[ -e $folder/build.ninja ]] && return
-	if [[ -d $folder ]]; then
-		meson setup --wipe "$folder" "$@"
-	else
-		meson setup "$folder" "$@"
-	fi
+	rm -rf "$folder" # a configuration that failed leaves a folder that meson neither takes nor wipes
+	meson setup "$folder" "$@"
 }
 
 # build_target FOLDER TARGET OPTION...
