@@ -10,11 +10,11 @@ static const struct option options[] = {
 	{ "ORDER_TTL", OPTION_DURATION, &orders.ttl, "30m", "how long an order can be paid", 1,
 	  6 * 24 * 3600000LL },
 	{ "ORDER_LEASE", OPTION_DURATION, &orders.lease, "15s",
-	  "how long whoever works on an order is left alone" },
+	  "how long a worker has an order alone" },
 	{ "ORDER_SWEEP_INTERVAL", OPTION_DURATION, &sweep_interval, "1s",
-	  "how often unfinished orders are looked for" },
+	  "how often work is looked for" },
 	{ "ORDER_WATCH_POLL", OPTION_DURATION, &orders.watch_poll, "2s",
-	  "how often a watcher looks unasked" },
+	  "how often watchers look unasked" },
 	{},
 };
 
@@ -31,9 +31,7 @@ static int start(struct service *service, char **error)
 		       orders_payments_listener(&orders));
 	events_consume(service, &shipping_events, &orders_shipping,
 		       orders_shipping_listener(&orders));
-	service_every(service, "sweep", sweep_interval, orders_sweep, &orders);
-	service_every(service, "answers", ORDERS_ANSWERS_INTERVAL_MS, orders_sweep_answers,
-		      &orders);
+	orders_sweep_start(service, sweep_interval, &orders);
 	return orders_watch_start();
 }
 

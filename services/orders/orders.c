@@ -17,9 +17,10 @@ Order *orders_view(struct rpc_call *call, const OrderRecord *record)
 
 int orders_find(struct rpc_call *call, const char *name, const char *permission, OrderRecord **ret)
 {
-	bool staff = permission && (rpc_caller_may(call, permission) ||
-				    rpc_caller_is_service(call, "notification") ||
-				    rpc_caller_is_service(call, "support"));
+	bool reads = permission && !strcmp(permission, "orders.read");
+	bool admitted = (permission && rpc_caller_may(call, permission)) ||
+			(reads && (rpc_caller_is_service(call, "notification") ||
+				   rpc_caller_is_service(call, "support")));
 	OrderRecord *record;
 	int r;
 
@@ -28,7 +29,7 @@ int orders_find(struct rpc_call *call, const char *name, const char *permission,
 		return rpc_fail(call, ORDER_NOT_FOUND, { "order", name });
 	if (r)
 		return r;
-	if (!staff && !rpc_caller_is(call, record->order->user))
+	if (!admitted && !rpc_caller_is(call, record->order->user))
 		return rpc_fail(call, NOT_OWNER, { "name", name });
 	*ret = record;
 	return 0;

@@ -19,7 +19,6 @@ enum {
 	ORDERS_STEPS_MAX = 50,
 	ORDERS_HISTORY_MAX = 200,
 	ORDERS_SHIPMENTS_MAX = 20,
-	ORDERS_ANSWERS_INTERVAL_MS = 60000,
 };
 
 struct orders_service {
@@ -48,15 +47,14 @@ static inline struct shipping_listener *orders_shipping_listener(struct orders_s
 	return (struct shipping_listener *)self;
 }
 
-/* Finishes what was left, expires what was not paid. For service_every(). */
+/* Finishes what was left, expires what was not paid: one turn, and on timers. */
 int orders_sweep(void *data, struct rpc_call *call);
-/* Drops answers that are over a day old; one replica is enough. */
-int orders_sweep_answers(void *data, struct rpc_call *call);
+void orders_sweep_start(struct service *service, int64_t interval_ms, struct orders_service *self);
 
 /* The order as it is shown. */
 Order *orders_view(struct rpc_call *call, const OrderRecord *record);
-/* The record of a caller's own order: ORDER_NOT_FOUND, NOT_OWNER. `permission` admits staff; NULL:
- * nobody else. */
+/* The record of a caller's own order: ORDER_NOT_FOUND, NOT_OWNER. `permission` admits staff, and
+ * "orders.read" the services that may read too; NULL: nobody else. */
 int orders_find(struct rpc_call *call, const char *name, const char *permission, OrderRecord **ret);
 
 /* Handlers, a file each. */

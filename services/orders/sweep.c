@@ -4,7 +4,7 @@
 #include <common/clock.h>
 #include <common/lease.h>
 
-enum { BATCH = 20, DRIVE_MS = 60000 };
+enum { BATCH = 20, DRIVE_MS = 30000, ANSWERS_INTERVAL_MS = 60000 };
 
 struct job {
 	struct orders_service *self;
@@ -58,10 +58,18 @@ int orders_sweep(void *data, struct rpc_call *call)
 	return failed ? failed : n == BATCH;
 }
 
-int orders_sweep_answers(void *data, struct rpc_call *call)
+static int sweep_answers(void *data, struct rpc_call *call)
 {
-	int r = lease_take(call, "answers", ORDERS_ANSWERS_INTERVAL_MS) ? order_sweep_answers(call)
-									: 0;
+	int r = lease_take(call, "answers", ANSWERS_INTERVAL_MS) ? order_sweep_answers(call) : 0;
 
 	return r < 0 ? r : 0;
+}
+
+void orders_sweep_start(struct service *service, int64_t interval_ms, struct orders_service *self)
+{
+	/* Several, so that an order whose payment hangs does not keep the others waiting. */
+	service_every(service, "sweep-1", interval_ms, orders_sweep, self);
+	service_every(service, "sweep-2", interval_ms, orders_sweep, self);
+	service_every(service, "sweep-3", interval_ms, orders_sweep, self);
+	service_every(service, "answers", ANSWERS_INTERVAL_MS, sweep_answers, self);
 }
