@@ -126,7 +126,6 @@ int credential_change(struct auth_service *self, struct rpc_call *call,
 			continue;
 		if (r)
 			return r;
-		crash_point("auth.credential.after_save");
 		if (record->session_epoch > epoch && change->keep_session && *change->keep_session)
 			r = session_renew(call, name_id(change->keep_session),
 					  record->session_epoch);

@@ -60,22 +60,23 @@ static const char *action_name(AuditEventAction action)
 		->name;
 }
 
-/* Ends it and tells; once in the log, however often this is repeated. */
-static int end_session(struct rpc_call *call, const struct session *session,
-		       AuditEventAction action, const char *reason)
+/*
+ * Tells and ends it; once in the log, however often this is repeated. Told first, so that whoever is stopped on the way and begins again finds the session
+ * still there; ended even if it cannot be told.
+ */
+static int end_session(struct rpc_call *call, const struct session *session, AuditEventAction action, const char *reason)
 {
-	AuditEvent *event = audit_event(call, action, session->user,
-					action == AUDIT_EVENT_ACTION_SESSION_REVOKED ? reason : "");
+	AuditEvent *event =
+		audit_event(call, action, session->user, action == AUDIT_EVENT_ACTION_SESSION_REVOKED ? reason : "");
 	bool there;
-	int r;
+	int told, r;
 
 	event->name = name_of(call, "auditEvents", rpc_id_derive(call, "session end", session->id));
 	event->session = name_of(call, "sessions", session->id);
+	told = audit_insert(call, event, EVENTS(audit_session_revoked(call, session, reason)));
+	crash_point("auth.session.before_end");
 	r = session_end(call, session, &there);
-	crash_point("auth.session.after_end");
-	if (!r)
-		r = audit_insert(call, event, EVENTS(audit_session_revoked(call, session, reason)));
-	return r;
+	return r ? r : told;
 }
 
 int sessions_end_before(struct rpc_call *call, const char *user, int64_t epoch,
