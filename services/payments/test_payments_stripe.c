@@ -18,7 +18,7 @@ static struct {
 	char url[64];
 	int status;
 	const char *answers[4]; /* one after the other; the last stays */
-	int n_asked;
+	int n_received, n_asked;
 	bool silent, hangs_up, floods;
 	char asked[2048], body[2048], key[256], authorization[256];
 } server;
@@ -71,6 +71,7 @@ static enum MHD_Result handle(void *data, struct MHD_Connection *connection, con
 {
 	if (!*context) {
 		*context = &server;
+		server.n_received++;
 		snprintf(server.asked, sizeof(server.asked), "%s %s", method, url);
 		MHD_get_connection_values(connection, MHD_GET_ARGUMENT_KIND, note_argument, NULL);
 		copy_header(connection, "Idempotency-Key", server.key, sizeof(server.key));
@@ -212,6 +213,18 @@ TEST(a_broken_connection_is_a_doubt)
 {
 	server.hangs_up = true;
 	ck_assert_int_eq(get(), PROVIDER_DOUBT);
+}
+
+/* libcurl repeats by itself what it sent on a connection that it had used before. */
+TEST(what_moves_money_is_sent_once)
+{
+	server.answers[0] = INTENT("succeeded", "");
+	ck_assert_int_eq(get(), 0);
+	server.hangs_up = true;
+	ck_assert_int_eq(provider->ops->intent_capture(provider, test_call(), "key", "pi_1", "EUR",
+						       400, &intent, &why),
+			 PROVIDER_DOUBT);
+	ck_assert_int_eq(server.n_received, 2);
 }
 
 TEST(an_answer_without_an_end_is_a_doubt)
