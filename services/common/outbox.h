@@ -22,7 +22,6 @@
  * &outbox_module)
  */
 extern const struct service_module outbox_module;
-#define MODULES(...) ((const struct service_module *const[]){ __VA_ARGS__, NULL })
 
 /* One turn over all collections: above 0 when there may be more. For tests; the module calls it on
  * a timer and after each write. */

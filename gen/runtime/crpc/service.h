@@ -24,6 +24,9 @@ struct service_module {
 	void (*stop)(void);
 };
 
+/* .modules = MODULES(&mongo_module, &token_module) */
+#define MODULES(...) ((const struct service_module *const[]){ __VA_ARGS__, NULL })
+
 struct service_config {
 	const char *name;             /* "cart" */
 	const char *summary;          /* "Keeps the shopping carts." */
