@@ -187,7 +187,7 @@ process_complaint() {
 	local name=$1 ready why=
 	ready=$(<"$state/run/$name/ready")
 	if [[ $ready == http* ]]; then
-		why=$(curl --silent --max-time 2 "$ready" | head -c 300 | tr '\n' ' ')
+		why=$(curl --silent --max-time 2 "$ready" | head -c 300 | tr '\n' ' ' || true) # who is down answers nothing
 	fi
 	if [[ -n $why ]]; then
 		echo "$name is not ready: $why"
