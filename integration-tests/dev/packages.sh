@@ -16,6 +16,7 @@ debian_packages=(
 	procps iproute2 util-linux runit
 )
 check_packages=(clang clang-format-15)
+bench_packages=(wrk)
 
 # The Python that gets our venvs. Debian's own before one that a version manager put on the PATH, so that a venv outlives the latter.
 python=/usr/bin/python3
