@@ -8,7 +8,7 @@ static int64_t sweep_interval;
 
 static const struct option options[] = {
 	{ "ORDER_TTL", OPTION_DURATION, &orders.ttl, "30m", "how long an order can be paid", 1,
-	  6 * 24 * 3600000LL },
+	  518400000 },
 	{ "ORDER_LEASE", OPTION_DURATION, &orders.lease, "15s",
 	  "how long a worker has an order alone" },
 	{ "ORDER_SWEEP_INTERVAL", OPTION_DURATION, &sweep_interval, "1s",

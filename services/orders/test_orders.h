@@ -139,6 +139,21 @@ static inline void sweep(void)
 	rpc_call_free(turn);
 }
 
+/* The time to pay is over, or soon, however long the test took until now. */
+static inline void due_in(const char *name, int64_t ms)
+{
+	OrderRecord *record = stored(name), *draft = order_draft(call, record);
+
+	draft->order->payment_due_time = clock_timestamp(call, rpc_now_ms(call) + ms);
+	ck_assert_int_eq(order_save(call, record, draft, NULL, NULL), 0);
+}
+
+/* Nobody works on it any more. */
+static inline void leave(const char *name)
+{
+	ck_assert_int_eq(order_lease(call, stored(name), 1), 0);
+}
+
 static inline int events_of(const char *name, const char *type)
 {
 	OrderRecord *record = stored(name);

@@ -292,12 +292,13 @@ TEST(a_crash_before_or_after_the_reservation_is_finished_by_the_sweeper)
 
 TEST(an_order_that_could_not_be_placed_in_time_is_given_up)
 {
+	struct answers_key key;
 	Order *order;
 
-	orders.ttl = 100;
 	world.after[RESERVE] = 1;
 	ck_assert_int_eq(create_as(call, "r1", &order), RPC_UNAVAILABLE);
-	usleep(150000);
+	answers_key(call, create_request(call, "r1"), &key);
+	due_in(rpc_printf(call, "orders/%s", key.id), 0);
 	sweep();
 	ck_assert(stock_is(10, 10));
 	ck_assert_int_eq(create_as(call, "r1", &order), RPC_FAILED_PRECONDITION);

@@ -10,6 +10,7 @@ static void run(void *(*function)(void *data))
 {
 	pthread_t threads[THREADS];
 
+	wins = 0;
 	for (long i = 0; i < THREADS; i++)
 		pthread_create(&threads[i], NULL, function, (void *)i);
 	for (int i = 0; i < THREADS; i++)
@@ -70,7 +71,8 @@ static void *pay_cancel_or_sweep(void *data)
 
 	switch ((long)data % 3) {
 	case 0:
-		return pay_in_thread(data);
+		pay_in_thread(data);
+		break;
 	case 1:
 		orders_client_cancel_order(client, own, MSG(CancelOrderRequest, .name = name),
 					   &order);
@@ -101,9 +103,9 @@ TEST(paying_when_the_time_runs_out_ends_paid_or_expired)
 {
 	orders.lease = 50;
 	for (int i = 0; i < 5; i++) {
-		orders.ttl = 30;
 		snprintf(name, sizeof(name), "%s", create(rpc_printf(call, "r%d", i))->name);
-		usleep(20000);
+		due_in(name, 3); /* in the middle of it all */
+		leave(name);
 		run(pay_cancel_or_sweep);
 		assert_consistent(name);
 		if (get(name)->state == ORDER_STATE_CONFIRMED)
