@@ -21,6 +21,7 @@ struct gateway {
 	int64_t header_timeout_ms, body_timeout_ms, idle_timeout_ms, write_timeout_ms, linger_ms, heartbeat_ms;
 	int64_t drain_timeout_ms, unknown_key_ms;
 	int64_t limit_requests, limit_window_ms;
+	bool limit_methods_off;
 	bool access_log;
 
 	const struct route *routes;

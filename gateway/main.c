@@ -35,6 +35,7 @@ static const struct option options[] = {
 	{ "WORKERS", OPTION_INTEGER, &gateway.workers, "1", "event loops, each on a thread of its own", 1, 64 },
 	{ "RATE_LIMIT", OPTION_INTEGER, &gateway.limit_requests, "600", "requests of a client in a window; 0: no limit", 0, 1000000000 },
 	{ "RATE_LIMIT_WINDOW", OPTION_DURATION, &gateway.limit_window_ms, "1m", "the window of the rate limit", 1000, 86400000 },
+	{ "RATE_LIMIT_METHODS_OFF", OPTION_BOOLEAN, &gateway.limit_methods_off, "false", "no limits of methods' own, such as logins: for tests" },
 	{ "MAX_CONNECTIONS", OPTION_INTEGER, &gateway.connections_max, "10000", "connections of a worker", 1, 1000000 },
 	{ "MAX_REQUESTS", OPTION_INTEGER, &gateway.requests_max, "2000", "requests of a worker at once; beyond: 503", 1, 1000000 },
 	{ "MAX_STREAMS", OPTION_INTEGER, &gateway.streams_max, "1000", "event streams of a worker at once; beyond: 503", 1, 1000000 },

@@ -115,6 +115,18 @@ TEST(a_methods_own_limit_is_exact)
 	ck_assert_int_eq(ask(from("POST /v1/bell:ring"), NULL).status, 200);
 }
 
+TEST(methods_own_limits_can_be_off)
+{
+	const char *request;
+
+	fixture_gateway.limit_methods_off = true;
+	fixture_start();
+	wait_for_redis();
+	request = from("POST /v1/bell:ring");
+	for (int i = 0; i < 5; i++)
+		ck_assert_int_eq(ask(request, NULL).status, 200);
+}
+
 TEST(without_redis_the_methods_limit_is_off_and_is_said_to_be)
 {
 	const char *request;
