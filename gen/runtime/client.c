@@ -1,4 +1,5 @@
 /* Clients: a call to a peer from within a call, waiting for the answer. */
+#include <crpc/log.h>
 #include "channel_private.h"
 #include "local.h"
 #include <stdio.h>
@@ -197,10 +198,25 @@ int operation_unpack(struct client_operation *operation, grpc_byte_buffer *buffe
 	return 0;
 }
 
+/* No peer answered: the core says why in words for its own log, with addresses that are no caller's business. */
+static int unreachable(struct client_operation *operation, const char *peer)
+{
+	struct rpc_call *call = operation->call;
+	int r;
+
+	log_debug(call, "a peer cannot be reached", { "peer", peer },
+		  { "why", rpc_printf(call, "%.*s", (int)GRPC_SLICE_LENGTH(operation->details),
+				      core_slice_text(&operation->details)) });
+	r = rpc_fail(call, &crpc_reasons[REASON_PEER_UNREACHABLE], { "peer", peer });
+	rpc_retry_after(call, 1000);
+	return r;
+}
+
 int operation_result(struct client_operation *operation, ProtobufCMessage **ret)
 {
 	struct rpc_call *call = operation->call;
 	int code = (int)operation->status < N_RPC_CODES ? (int)operation->status : RPC_UNKNOWN;
+	const char *peer = operation->client->channel->peer;
 	const grpc_slice *status;
 
 	count(operation, code);
@@ -213,6 +229,8 @@ int operation_result(struct client_operation *operation, ProtobufCMessage **ret)
 	core_metadata_keep(call->arena, &operation->trailing, &call->peer_headers);
 	if (code) {
 		status = core_metadata_find(&operation->trailing, "grpc-status-details-bin");
+		if (code == RPC_UNAVAILABLE && !status && !operation->trailing.count)
+			return unreachable(operation, peer);
 		return error_from_peer(call, code, core_slice_text(&operation->details),
 				       GRPC_SLICE_LENGTH(operation->details),
 				       status ? GRPC_SLICE_START_PTR(*status) : NULL,

@@ -45,6 +45,7 @@ const struct rpc_reason crpc_reasons[] = {
 		    "The service is stopping; try again, another replica will answer."),
 	CRPC_REASON(PEER_UNAVAILABLE, UNAVAILABLE,
 		    "{peer} has failed too often; it is not asked for a moment."),
+	CRPC_REASON(PEER_UNREACHABLE, UNAVAILABLE, "{peer} does not answer at the moment; try again soon."),
 	CRPC_REASON(MESSAGE_MALFORMED, INVALID_ARGUMENT,
 		    "The request is not a valid {type}. {problem}"),
 	CRPC_REASON(MESSAGE_MISSING, INVALID_ARGUMENT,

@@ -88,9 +88,24 @@ TEST(a_peer_that_is_not_there_is_unavailable)
 	ck_assert(!rpc_channel_ready(channel, false));
 	ck_assert_int_eq(probe_client_probe(client, call, MSG(ProbeRequest), &response),
 			 RPC_UNAVAILABLE);
+	ck_assert_str_eq(rpc_error_reason(call), "PEER_UNREACHABLE");
+	ck_assert_ptr_null(strstr(rpc_error_message(call), "127.0.0.1:1:"));
 	probe_client_free(client);
 	rpc_channel_free(channel);
 	rpc_call_free(call);
+}
+
+static const char *const targets[] = { "ipv4:nonsense", "ipv4:127.0.0.1", "dns:///" };
+
+TEST_EACH(a_target_that_is_no_address_is_refused_with_a_sentence, targets)
+{
+	char *error = NULL;
+	struct rpc_channel *channel =
+		rpc_channel_new(&(struct rpc_channel_options){ .target = *row }, &error);
+
+	ck_assert_ptr_null(channel);
+	ck_assert_ptr_nonnull(strstr(error, *row));
+	free(error);
 }
 
 TEST(a_channel_says_when_it_is_ready)
