@@ -11,6 +11,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections import Counter
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
@@ -25,6 +26,13 @@ QUIET = 0.05  # CPU seconds a second above idle: what a purchase set off has bee
 
 def say(text):
     print(f"        {text}", flush=True)
+
+
+def threads_of(pid):
+    try:
+        return [int(thread) for thread in os.listdir(f"/proc/{pid}/task")]
+    except OSError:
+        return []
 
 
 class Bench:
@@ -116,17 +124,33 @@ class Bench:
             say(f"{said['failed']} of {said['requests']} failed")
 
     def profile(self, name, drive):
-        """Where the CPU goes, by perf's samples of all processes of the machine."""
+        """Where the CPU goes, by perf's samples of the instance's processes."""
         data = self.folder / f"{name}.perf"
-        recorder = subprocess.Popen(["perf", "record", "-q", "-a", "-F", "499", "-e", "cpu-clock", "-o", str(data)],
+        trees = self.processes.trees()
+        pids = [str(pid) for _, tree in trees.values() for pid in tree]
+        recorder = subprocess.Popen(["perf", "record", "-q", "-p", ",".join(pids), "-F", "999", "-e", "cpu-clock", "-o", str(data)],
                                     stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         drive()
+        threads = {thread: process for process, (_, tree) in trees.items() for pid in tree for thread in threads_of(pid)}
         recorder.terminate()
         recorder.wait()
-        text = subprocess.run(["perf", "report", "-i", str(data), "--stdio", "--sort", "comm,dso,symbol", "--percent-limit", "0.2"],
-                              capture_output=True, text=True, check=True).stdout
+        lines = subprocess.run(["perf", "report", "-i", str(data), "--stdio", "--field-separator", "\t", "--show-nr-samples", "--sort",
+                                "pid,dso,symbol"], capture_output=True, text=True, check=True).stdout.splitlines()
+        sums = [Counter(), Counter(), Counter()]
+        for line in lines:
+            fields = [field.strip() for field in line.split("\t")]
+            if line.startswith("#") or len(fields) < 5:
+                continue
+            samples, thread, library, symbol = int(fields[1]), int(fields[2].split(":")[0]), fields[3], fields[4].split("] ")[-1]
+            process = threads.get(thread, "?")
+            for counter, key in zip(sums, ((process, library), (library, symbol), (process, library, symbol))):
+                counter[key] += samples
         path = Path(self.arguments.write).parent / f"bench-profile-{name}.txt"
-        path.write_text(text)
+        with path.open("w") as file:
+            for counter in sums:
+                for key, samples in counter.most_common(60):
+                    file.write(f"{100 * samples / counter.total():5.1f} %  {'  '.join(key)}\n")
+                file.write("\n")
         say(f"{path}: where the CPU goes")
 
     def run(self):
