@@ -15,7 +15,7 @@ static inline size_t buffer_pending(const struct buffer *buffer)
 }
 static inline char *buffer_front(const struct buffer *buffer)
 {
-	return buffer->data + buffer->taken;
+	return buffer->taken ? buffer->data + buffer->taken : buffer->data;
 }
 
 /* Where `size` bytes may be written; buffer_added() says how many were. NULL: out of memory. */

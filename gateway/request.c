@@ -30,6 +30,8 @@ enum {
 	POOL_MAX = 64,
 	BODY_KEEP = 16 * 1024,
 	BODY_MAX = 1024 * 1024, /* where no method says */
+	ARENA_PLENTY = 1024 * 1024,
+	ARENA_RESERVE = 64 * 1024,
 };
 
 static int64_t monotonic_us(void)
@@ -341,26 +343,36 @@ bool request_body(struct request *request, const char *bytes, size_t length)
 	return false;
 }
 
-static int start_call(void *data, struct rpc_call *call)
-{
-	struct request *request = data;
+struct preparation {
+	struct request *request;
 	ProtobufCMessage *message;
-	int r = transcode_request(request, &message);
+};
 
-	if (r)
-		return r;
-	request->waits |= WAIT_CALL;
-	r = request->match.route->method->server_streaming ? sse_start(request, message) :
-	                                                      upstream_start(request, message);
-	if (r)
-		request->waits &= ~WAIT_CALL;
+static int prepare(void *data, struct rpc_call *call)
+{
+	struct preparation *preparation = data;
+	int r = transcode_request(preparation->request, &preparation->message);
+
+	/* The call is started outside of the guard, which the peer's thread may need before we have left it; what that allocates must find room. */
+	if (!r && arena_used(rpc_arena(call)) > ARENA_PLENTY)
+		arena_resize_last(rpc_arena(call), rpc_alloc(call, ARENA_RESERVE), ARENA_RESERVE, 0);
 	return r;
 }
 
 static void begin_call(struct request *request)
 {
-	if (rpc_call_run(request->call, start_call, request))
-		request_answer_error(request, 0);
+	struct preparation preparation = { .request = request };
+	int r = rpc_call_run(request->call, prepare, &preparation);
+
+	if (!r) {
+		request->waits |= WAIT_CALL;
+		r = request->match.route->method->server_streaming ? sse_start(request, preparation.message) :
+		                                                      upstream_start(request, preparation.message);
+		if (!r)
+			return;
+		request->waits &= ~WAIT_CALL;
+	}
+	request_answer_error(request, 0);
 }
 
 void request_complete(struct request *request)

@@ -161,11 +161,14 @@ static int check_query_name(struct request *request, const struct query_pair *pa
 
 static int read_query(struct request *request, ProtobufCMessage *message)
 {
-	struct query query = { request->query, request->query + request->query_length };
+	struct query query;
 	struct query_pair pair;
 	int pairs = 0, r;
 
-	while (request->query && (r = query_next(&query, rpc_arena(request->call), &pair))) {
+	if (!request->query)
+		return 0;
+	query = (struct query){ request->query, request->query + request->query_length };
+	while ((r = query_next(&query, rpc_arena(request->call), &pair))) {
 		struct rpc_json_error error = { 0 };
 
 		if (r < 0)
