@@ -1,13 +1,21 @@
 # Building with meson, one build folder a purpose.
 # shellcheck shell=bash disable=SC2034,SC2154
 
-# build_configure FOLDER OPTION...: once; ninja configures again by itself when a meson.build changed.
+# build_configure FOLDER OPTION...: once, and again for a new service or proto, which meson looks for only then; when a meson.build changed
+# ninja does so by itself.
 build_configure() {
-	local folder=$1
+	local folder=$1 files
+	local -a again=()
 	shift
-	[[ -e $folder/build.ninja ]] && return
-	rm -rf "$folder" # a configuration that failed leaves a folder that meson neither takes nor wipes
-	meson setup "$folder" "$@"
+	files=$(printf '%s\n' services/*/meson.build protos/souk/*/v1/*)
+	if [[ -e $folder/build.ninja ]]; then
+		[[ -e $folder/files && $(<"$folder/files") == "$files" ]] && return
+		again=(--reconfigure)
+	else
+		rm -rf "$folder" # a configuration that failed leaves a folder that meson neither takes nor wipes
+	fi
+	meson setup "${again[@]}" "$folder" "$@"
+	echo "$files" >"$folder/files"
 }
 
 # build_target FOLDER TARGET OPTION...
