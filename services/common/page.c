@@ -1,5 +1,6 @@
 /* Pages of lists: sizes, signed tokens, keyset paging over a collection. */
 #include "errors.msg.h"
+#include "page_bounds.h"
 #include "page_token.msg.h"
 #include <common/clock.h>
 #include <common/page.h>
@@ -275,6 +276,7 @@ struct listing {
 	size_t n_fields, n, size;
 	ProtobufCMessage **messages;
 	PageToken *next;
+	PageKey *beyond; /* of the row after the last: the first field of the sort */
 	bool more;
 };
 
@@ -285,6 +287,7 @@ static int take(void *data, struct rpc_call *call, const bson_t *document)
 
 	if (list->n == list->size) {
 		list->more = true;
+		list->beyond = read_key(call, document, list->fields[0].path);
 		return 0;
 	}
 	r = mongo_read_(call, list->collection, document, &list->messages[list->n]);
@@ -319,6 +322,34 @@ static int read_range(struct rpc_call *call, const struct mongo_collection *coll
 			  take, list);
 }
 
+/* See page_bounds.h. */
+static int read_first(struct rpc_call *call, const struct mongo_collection *collection,
+		      const struct page_query *query, const bson_t *filter, const bson_t *sort,
+		      struct listing *list)
+{
+	uint64_t known = page_bounds_list(collection, filter, sort, (int64_t)list->size);
+	const char *path = list->fields[0].path;
+	PageKey *bound = NULL;
+	bson_iter_t iter;
+	int r = 0;
+
+	if (list->fields[0].descending && !bson_iter_init_find(&iter, filter, path))
+		bound = page_bounds_find(call, known);
+	if (bound) {
+		cleanup(bson_freep) bson_t *bounded = bson_copy(filter);
+
+		append_condition(bounded, filter, path, "$gte", bound);
+		r = read_range(call, collection, query, bounded, sort, list);
+		if (!r && !list->more)
+			list->n = 0;
+	}
+	if (!r && !list->more)
+		r = read_range(call, collection, query, filter, sort, list);
+	if (!r && list->more && list->fields[0].descending)
+		page_bounds_note(known, list->beyond);
+	return r;
+}
+
 int page_list_(struct rpc_call *call, const struct mongo_collection *collection,
 	       const ProtobufCMessage *request, int32_t size, const char *token,
 	       const struct page_query *query, ProtobufCMessage ***ret, size_t *n_ret,
@@ -346,7 +377,7 @@ int page_list_(struct rpc_call *call, const struct mongo_collection *collection,
 	if (query->filter)
 		bson_concat(filter, query->filter);
 	if (!after)
-		r = read_range(call, collection, query, filter, sort, &list);
+		r = read_first(call, collection, query, filter, sort, &list);
 	for (size_t n_equal = n_fields; after && n_equal-- > 0 && !r && !list.more;) {
 		cleanup(bson_freep) bson_t *range =
 			filter_after(filter, fields, n_equal, after->keys);

@@ -100,6 +100,39 @@ TEST(rows_that_come_and_go_move_no_other)
 	ck_assert_str_eq(records[0]->id, "p06");
 }
 
+TEST(a_first_page_is_whole_whatever_came_and_went_since_the_last)
+{
+	ProbeRecord **records;
+	const char *next;
+	size_t n;
+
+	fill();
+	for (int again = 0; again < 2; again++) {
+		ck_assert_int_eq(list("-time", 5, "", &records, &n, &next), 0);
+		ck_assert_uint_eq(n, 5);
+		ck_assert_str_eq(records[0]->id, "p35");
+		ck_assert_str_ne(next, "");
+	}
+	ck_assert_int_eq(mongo_insert(call, &probes,
+				      MSG(ProbeRecord, .id = "newest", .user = "ann",
+					  .time = clock_timestamp(call, 1800000000000))),
+			 0);
+	ck_assert_int_eq(list("-time", 5, "", &records, &n, &next), 0);
+	ck_assert_uint_eq(n, 5);
+	ck_assert_str_eq(records[0]->id, "newest");
+	/* All that was shown goes, and what came after it. */
+	for (int i = 20; i < ROWS; i++)
+		if (i % 12)
+			ck_assert_int_eq(
+				mongo_delete(call, &probes, rpc_printf(call, "p%02d", i), NULL), 0);
+	ck_assert_int_eq(list("-time", 5, "", &records, &n, &next), 0);
+	ck_assert_uint_eq(n, 5);
+	ck_assert_str_eq(records[0]->id, "newest");
+	ck_assert_str_eq(records[1]->id, "p19");
+	ck_assert_int_eq(list("-time", 5, next, &records, &n, &next), 0);
+	ck_assert_str_eq(records[0]->id, "p15");
+}
+
 TEST(a_range_of_the_filter_holds_on_every_page)
 {
 	ProbeRecord **records;

@@ -345,6 +345,66 @@ TEST(without_keys_nobody_is_refused_for_good)
 	ck_assert_int_eq(authenticate("nonsense"), RPC_UNAUTHENTICATED);
 }
 
+TEST(a_token_that_was_verified_expires_all_the_same)
+{
+	const char *token;
+
+	use_default_names();
+	token_set_keys(&keys);
+	token = sign();
+	for (int again = 0; again < 2; again++)
+		ck_assert_int_eq(authenticate(token), 0);
+	rpc_call_set_now(call, claims.expire_time + TOKEN_SKEW_MS);
+	ck_assert_int_eq(authenticate(token), RPC_UNAUTHENTICATED);
+}
+
+TEST(a_token_that_was_verified_ends_with_its_key)
+{
+	const uint8_t seed[32] = { 2 };
+	struct token_private_key other;
+	const char *token;
+
+	use_default_names();
+	token_set_keys(&keys);
+	token = sign();
+	ck_assert_int_eq(authenticate(token), 0);
+	token_key_from_seed(seed, &other);
+	token_set_keys(&(struct token_keys){ .keys = { other.public }, .n_keys = 1 });
+	ck_assert_int_eq(authenticate(token), RPC_UNAUTHENTICATED);
+}
+
+TEST(no_other_token_passes_for_one_that_was_verified)
+{
+	char *token;
+	size_t length;
+
+	use_default_names();
+	token_set_keys(&keys);
+	token = rpc_strdup(call, sign());
+	length = strlen(token);
+	ck_assert_int_eq(authenticate(token), 0);
+	token[length - 10] ^= 1;
+	ck_assert_int_eq(authenticate(token), RPC_UNAUTHENTICATED);
+}
+
+TEST(what_was_verified_says_the_same_the_second_time)
+{
+	struct rpc_caller first = { 0 }, second = { 0 };
+	const char *token;
+
+	use_default_names();
+	token_set_keys(&keys);
+	token = sign();
+	ck_assert_int_eq(token_authenticate(call, token, &first), 0);
+	ck_assert_int_eq(token_authenticate(call, token, &second), 0);
+	ck_assert_str_eq(second.user, first.user);
+	ck_assert_str_eq(second.session, "sessions/s1");
+	ck_assert_str_eq(second.scope, "orders.manage catalog.edit");
+	ck_assert_str_eq(second.merge_from, "users/guest1");
+	ck_assert(second.guest);
+	ck_assert_int_eq(second.expire_time, first.expire_time);
+}
+
 TEST(a_guests_token_opens_no_method)
 {
 	use_default_names();

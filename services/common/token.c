@@ -173,6 +173,15 @@ static const struct token_public_key *find_key(const json_t *header, const struc
 	return NULL;
 }
 
+int token_check_times(const struct token_claims *claims, int64_t now_ms)
+{
+	if (claims->expire_time + TOKEN_SKEW_MS <= now_ms)
+		return TOKEN_EXPIRED;
+	if (claims->not_before > now_ms + TOKEN_SKEW_MS)
+		return TOKEN_NOT_YET;
+	return 0;
+}
+
 int token_verify(struct arena *arena, const struct token_keys *keys, const char *token,
 		 const struct token_expectation *expectation, struct token_claims *ret)
 {
@@ -209,10 +218,9 @@ int token_verify(struct arena *arena, const struct token_keys *keys, const char 
 	if (strcmp(claims.issuer, expectation->issuer) ||
 	    strcmp(claims.audience, expectation->audience) || strcmp(claims.use, expectation->use))
 		return TOKEN_MISUSED;
-	if (claims.expire_time + TOKEN_SKEW_MS <= expectation->now_ms)
-		return TOKEN_EXPIRED;
-	if (claims.not_before > expectation->now_ms + TOKEN_SKEW_MS)
-		return TOKEN_NOT_YET;
+	problem = token_check_times(&claims, expectation->now_ms);
+	if (problem)
+		return problem;
 	*ret = claims;
 	return 0;
 }

@@ -63,6 +63,8 @@ enum {
 /* 0 with claims in the arena, or one of these. Never blocks. */
 int token_verify(struct arena *arena, const struct token_keys *keys, const char *token,
 		 const struct token_expectation *expectation, struct token_claims *ret);
+/* What of this depends on the time alone: 0, TOKEN_EXPIRED or TOKEN_NOT_YET. */
+int token_check_times(const struct token_claims *claims, int64_t now_ms);
 const char *token_problem(int code); /* "The access token has expired." */
 
 /* JWKS (RFC 7517). Keys that are not Ed25519 signature keys are skipped. -EBADMSG when it is no

@@ -1,6 +1,7 @@
 /* Who sent a token: the authenticator of services and gateway, with auth's keys fetched and
  * kept. */
 #include "auth.rpc.h"
+#include "token_cache.h"
 #include <common/token.h>
 #include <errno.h>
 #include <pthread.h>
@@ -22,6 +23,7 @@ static struct {
 static struct {
 	pthread_mutex_t lock;
 	struct token_keys keys;
+	uint64_t keys_version; /* counts up when they become others */
 	bool is_fetching;
 	int64_t next_ms, allowed_ms;
 	token_fetch_function *fetch;
@@ -36,10 +38,19 @@ static int64_t monotonic_ms(void)
 	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
 }
 
+/* Under the lock. */
+static void take_keys(const struct token_keys *keys)
+{
+	if (keys->n_keys != store.keys.n_keys ||
+	    memcmp(keys->keys, store.keys.keys, keys->n_keys * sizeof(*keys->keys)))
+		store.keys_version++;
+	store.keys = *keys;
+}
+
 void token_set_keys(const struct token_keys *keys)
 {
 	pthread_mutex_lock(&store.lock);
-	store.keys = *keys;
+	take_keys(keys);
 	pthread_mutex_unlock(&store.lock);
 }
 
@@ -99,38 +110,76 @@ static void refresh(bool for_unknown_key)
 	store.next_ms = now + (fetching.is_done ? REFRESH_MS : FIRST_MS);
 	store.allowed_ms = now + (store.keys.n_keys ? UNKNOWN_KEY_MS : FIRST_MS);
 	if (fetching.is_done)
-		store.keys = fetching.keys;
+		take_keys(&fetching.keys);
 	pthread_mutex_unlock(&store.lock);
 }
 
-static size_t copy_keys(struct token_keys *ret)
+static void copy_keys(struct token_keys *ret, uint64_t *version_ret)
 {
 	pthread_mutex_lock(&store.lock);
 	*ret = store.keys;
+	*version_ret = store.keys_version;
 	pthread_mutex_unlock(&store.lock);
-	return ret->n_keys;
+}
+
+static bool has_keys(void)
+{
+	bool has;
+
+	pthread_mutex_lock(&store.lock);
+	has = store.keys.n_keys;
+	pthread_mutex_unlock(&store.lock);
+	return has;
+}
+
+static uint64_t keys_version(void)
+{
+	uint64_t version;
+
+	pthread_mutex_lock(&store.lock);
+	version = store.keys_version;
+	pthread_mutex_unlock(&store.lock);
+	return version;
+}
+
+/* With the keys that are there. */
+static int verify(struct rpc_call *call, const char *token, const uint8_t hash[TOKEN_HASH_SIZE],
+		  struct token_claims *ret)
+{
+	struct token_expectation expectation = { options.issuer, options.audience, "access",
+						 rpc_now_ms(call) };
+	struct token_keys keys;
+	uint64_t version;
+	int r;
+
+	copy_keys(&keys, &version);
+	r = token_verify(rpc_arena(call), &keys, token, &expectation, ret);
+	if (!r)
+		token_cache_note(hash, version, ret);
+	return r;
 }
 
 int token_authenticate(struct rpc_call *call, const char *token, struct rpc_caller *ret)
 {
-	struct token_expectation expectation = { options.issuer, options.audience, "access",
-						 rpc_now_ms(call) };
+	uint8_t hash[TOKEN_HASH_SIZE];
 	struct token_claims claims;
-	struct token_keys keys;
 	int r;
 
 	refresh(false);
-	copy_keys(&keys);
-	r = token_verify(rpc_arena(call), &keys, token, &expectation, &claims);
+	token_cache_hash(token, hash);
+	if (token_cache_find(rpc_arena(call), hash, keys_version(), &claims))
+		r = token_check_times(&claims, rpc_now_ms(call));
+	else
+		r = verify(call, token, hash, &claims);
 	if (r == TOKEN_UNKNOWN_KEY) {
 		refresh(true);
-		if (!copy_keys(&keys)) {
+		if (!has_keys()) {
 			r = rpc_fail_code(call, RPC_UNAVAILABLE,
 					  "Tokens cannot be checked yet; try again soon.");
 			rpc_retry_after(call, 1000);
 			return r;
 		}
-		r = token_verify(rpc_arena(call), &keys, token, &expectation, &claims);
+		r = verify(call, token, hash, &claims);
 	}
 	if (r)
 		return rpc_fail_code(call, RPC_UNAUTHENTICATED, "%s", token_problem(r));
@@ -193,10 +242,8 @@ static int start(struct service *service, char **error)
 
 static bool ready(const char **why)
 {
-	struct token_keys keys;
-
 	refresh(false);
-	if (copy_keys(&keys))
+	if (has_keys())
 		return true;
 	*why = "The keys that check access tokens are not there: auth does not answer at "
 	       "SOUK_PEER_AUTH.";
