@@ -328,9 +328,20 @@ static bson_t *in_ids(struct rpc_call *call, const char *const *names, size_t n_
 
 int product_read_all(struct rpc_call *call, const char *const *names, size_t n_names, ProductRecord ***ret, size_t *n_ret)
 {
-	return mongo_find(call, &products, ret, n_ret, .limit = (int64_t)n_names,
-	                  .filter = DOC(call, "_id", BCON_DOCUMENT(in_ids(call, names, n_names)), "deleted",
-	                                BCON_BOOL(false)));
+	ProductRecord **records;
+	size_t n_records, n = 0;
+	int r;
+
+	r = mongo_find(call, &products, &records, &n_records, .limit = (int64_t)n_names,
+	               .filter = DOC(call, "_id", BCON_DOCUMENT(in_ids(call, names, n_names))));
+	if (r)
+		return r;
+	for (size_t i = 0; i < n_records; i++)
+		if (!records[i]->deleted)
+			records[n++] = records[i];
+	*ret = records;
+	*n_ret = n;
+	return 0;
 }
 
 int product_page(struct rpc_call *call, const ListProductsRequest *req, const bson_t *filter, const char *sort,
