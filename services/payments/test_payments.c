@@ -324,7 +324,7 @@ TEST(the_same_request_refunds_once_for_ever)
 	ck_assert_int_eq(refund("r1", 200, &again), RPC_FAILED_PRECONDITION);
 	ck_assert(rpc_failed_with(call, REQUEST_ID_REUSED));
 	/* The service's sweeper repeats what it began for a person. */
-	as("", "", "orders");
+	set_caller(call, "", "", "orders");
 	ck_assert_int_eq(refund("r1", 300, &again), 0);
 	ck_assert_str_eq(first->name, again->name);
 	ck_assert_int_eq(fake_refunded(), 300);
