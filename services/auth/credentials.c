@@ -193,7 +193,8 @@ int credential_create(struct rpc_call *call, const char *user, const char *email
 	if (r)
 		return r;
 	crash_point("auth.credential.after_insert");
-	/* What is left is the sweeper's: a free address is to cost no more writes than a taken one. */
+	/* What is left is the sweeper's: a free address is to cost no more writes than a taken one.
+	 */
 	*ret = record;
 	return 0;
 }

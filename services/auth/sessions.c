@@ -61,13 +61,15 @@ static const char *action_name(AuditEventAction action)
 }
 
 /*
- * Tells and ends it; once in the log, however often this is repeated. Told first, so that whoever is stopped on the way and begins again finds the session
- * still there; ended even if it cannot be told.
+ * Tells and ends it; once in the log, however often this is repeated. Told first, so that whoever
+ * is stopped on the way and begins again finds the session still there; ended even if it cannot be
+ * told.
  */
-static int end_session(struct rpc_call *call, const struct session *session, AuditEventAction action, const char *reason)
+static int end_session(struct rpc_call *call, const struct session *session,
+		       AuditEventAction action, const char *reason)
 {
-	AuditEvent *event =
-		audit_event(call, action, session->user, action == AUDIT_EVENT_ACTION_SESSION_REVOKED ? reason : "");
+	AuditEvent *event = audit_event(call, action, session->user,
+					action == AUDIT_EVENT_ACTION_SESSION_REVOKED ? reason : "");
 	bool there;
 	int told, r;
 

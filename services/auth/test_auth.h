@@ -38,6 +38,7 @@ static void begin(void)
 	static const struct option *const options[] = { token_options, NULL };
 	char *error;
 
+	auth.admin_email = auth.admin_password = "";
 	stores_mongo("auth");
 	stores_redis();
 	ck_assert_int_eq(options_read("NONE_", options, &error), 0);

@@ -78,6 +78,8 @@ TEST(a_hash_of_other_parameters_is_outdated)
 	ck_assert(password_outdated(hash));
 	ck_assert_int_eq(password_verify(test_call(), hash, "seven blue lanterns", &good), 0);
 	ck_assert(good);
+	setenv("OTHER_PASSWORD_MEMORY", "19MiB", true); /* for the tests to come */
+	ck_assert_int_eq(options_read("OTHER_", options, &error), 0);
 }
 
 TEST_MAIN("passwords", NULL, NULL)

@@ -358,6 +358,20 @@ TEST(a_session_that_redis_kept_in_spite_of_its_end_is_refused_at_the_refresh)
 	ck_assert(!is_open(session));
 }
 
+TEST(a_session_that_ends_while_it_is_refreshed_does_not_come_back)
+{
+	Session *session = log_in(person_new());
+	enum session_exchange exchange;
+	struct session *read;
+
+	ck_assert_int_eq(session_read(call, strchr(session->name, '/') + 1, &read), 0);
+	lose(session);
+	ck_assert_int_eq(session_exchange(call, read, 1, "", 0, 60000, &exchange), 0);
+	ck_assert_int_eq(exchange, SESSION_UNKNOWN);
+	ck_assert_int_eq(session_renew(call, read->id, 7), 0);
+	ck_assert(!is_open(session));
+}
+
 TEST(what_redis_loses_is_logged_out_and_no_more)
 {
 	struct person ann = person_new();

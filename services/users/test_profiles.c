@@ -204,6 +204,59 @@ TEST(a_book_holds_fifty_addresses_however_many_are_added_at_once)
 	ck_assert(rpc_failed_with(call, TOO_MANY_ADDRESSES));
 }
 
+struct racer {
+	pthread_t thread;
+	pthread_barrier_t *barrier;
+	const char *user, *request_id;
+	int code;
+};
+
+static void *add_once(void *data)
+{
+	struct racer *racer = data;
+	struct rpc_call *own = rpc_call_new("race", 60000);
+	UserAddress *address = rpc_new(own, UserAddress, .recipient = "Ann Lee", .city = "Berlin",
+				       .country_code = "DE"),
+		    *made;
+
+	user_address_add_lines(own, address, "Invalidenstr. 1");
+	rpc_call_set_caller(own,
+			    &(struct rpc_caller){ racer->user, "sessions/s", "", "", "users" });
+	pthread_barrier_wait(racer->barrier);
+	racer->code = users_client_create_address(client, own,
+						  MSG(CreateAddressRequest, .parent = racer->user,
+						      .address = address,
+						      .request_id = racer->request_id),
+						  &made);
+	rpc_call_free(own);
+	return NULL;
+}
+
+TEST(the_same_request_at_once_saves_one_address)
+{
+	enum { THREADS = 6, ROUNDS = 5 };
+	struct racer racers[THREADS];
+	pthread_barrier_t barrier;
+	User *user = user_new("ann@example.com");
+
+	ck_assert_int_eq(pthread_barrier_init(&barrier, NULL, THREADS), 0);
+	for (int round = 1; round <= ROUNDS; round++) {
+		for (int i = 0; i < THREADS; i++) {
+			racers[i] = (struct racer){ .user = user->name,
+						    .barrier = &barrier,
+						    .request_id = rpc_printf(call, "r%d", round) };
+			ck_assert_int_eq(
+				pthread_create(&racers[i].thread, NULL, add_once, &racers[i]), 0);
+		}
+		for (int i = 0; i < THREADS; i++) {
+			pthread_join(racers[i].thread, NULL);
+			ck_assert_int_eq(racers[i].code, 0);
+		}
+		ck_assert_uint_eq(record_of(user)->n_addresses, (size_t)round);
+	}
+	pthread_barrier_destroy(&barrier);
+}
+
 TEST(addresses_are_listed_page_by_page_the_newest_first)
 {
 	ListAddressesResponse *response;
