@@ -142,7 +142,7 @@ static void add_refund(struct rpc_call *call, PaymentRecord *record,
 		call, record,
 		rpc_new(call, PaymentRecordRefundDetail, .refund = giving->id,
 			.body_hash = { .data = hash, .len = sizeof(giving->key.body_hash) },
-			.send_time = clock_now(call)));
+			.send_time = giving->settlement.refund ? clock_now(call) : NULL));
 	ledger_book(call, record, LEDGER_ENTRY_KIND_REFUND, currency, amount, giving->name);
 }
 
@@ -197,7 +197,10 @@ static int begin(struct payments_service *self, struct rpc_call *call, struct gi
 		return r;
 	change = payment_begin(record);
 	change.refunds = true;
+	/* Without the lease whoever has it sends the refund, or we do when it is free. */
+	settlement->refund = NULL;
 	if (payment_is_free(call, record)) {
+		settlement->refund = giving->name;
 		change.take = settlement->holder;
 		change.lease_expire_ms = settle_lease_end(self, call);
 	}
@@ -208,8 +211,6 @@ static int begin(struct payments_service *self, struct rpc_call *call, struct gi
 	crash_point("payments.refund.after_store");
 	settlement->record = record;
 	settlement->holds = change.take;
-	/* Without the lease somebody else may send it, as soon as it is stored. */
-	settlement->refund = change.take ? giving->name : NULL;
 	return 0;
 }
 

@@ -187,7 +187,6 @@ int settle_refund(struct work *work, const char *name)
 {
 	bool fresh = work->of->refund && !strcmp(work->of->refund, name);
 	int64_t quiet_ms = 2 * work->self->stripe.timeout_ms;
-	const PaymentRecordRefundDetail *detail = detail_of(work->record, name);
 	int r = 0;
 
 	work->tried[work->n_tried++] = name;
@@ -197,7 +196,8 @@ int settle_refund(struct work *work, const char *name)
 			return r;
 		/* What was sent last may still be on its way. */
 		if (refund_named(work->record, name)->state != REFUND_STATE_PENDING ||
-		    clock_ms(detail->send_time) + quiet_ms > rpc_now_ms(work->call))
+		    clock_ms(detail_of(work->record, name)->send_time) + quiet_ms >
+			    rpc_now_ms(work->call))
 			return 0;
 		r = settle_apply(work, apply_sending, name);
 	}

@@ -270,6 +270,41 @@ static void void_meanwhile(void)
 	rpc_call_free(other);
 }
 
+static void refund_meanwhile(void)
+{
+	struct rpc_call *other = rpc_call_new("refund", 1200);
+	struct payments_client *too = payments_client_local(&payments_service, &service);
+	Refund *asked =
+		       rpc_new(other, Refund,
+			       .amount = rpc_new(other, Money, .currency_code = "EUR", .units = 2)),
+	       *made;
+
+	set_caller(other, "", "", "orders");
+	ck_assert_int_eq(
+		payments_client_create_refund(too, other,
+					      MSG(CreateRefundRequest, .parent = "payments/7",
+						  .refund = asked, .request_id = "r2"),
+					      &made),
+		0);
+	ck_assert_int_eq(made->state, REFUND_STATE_PENDING);
+	payments_client_free(too);
+	rpc_call_free(other);
+}
+
+TEST(a_refund_that_comes_during_another_is_made_with_it)
+{
+	Refund *made;
+
+	captured(1000);
+	fake.during_at = "refund";
+	fake.during = refund_meanwhile;
+	ck_assert_int_eq(refund("r1", 300, &made), 0);
+	ck_assert_int_eq(made->state, REFUND_STATE_SUCCEEDED);
+	ck_assert_int_eq(stored()->payment->refunds[1]->state, REFUND_STATE_SUCCEEDED);
+	ck_assert_int_eq(fake_refunded(), 500);
+	ck_assert_int_eq(fake.n_sent_refunds, 2);
+}
+
 static const char *const moments[] = { "create", "confirm" };
 TEST_EACH(a_void_that_comes_during_a_try_wins, moments)
 {
