@@ -8,8 +8,9 @@
 
 /*
  *   closed ── BREAKER_FAILURES in a row ──▶ open ── BREAKER_REST_MS ──▶ half open: one call goes
- * through ▲                                       ▲                              │ └──────────────
- * it succeeds ────────────┼──────────────────────────────┤ └──────── it fails ────────────┘
+ *     ▲                                       ▲                              │
+ *     └────────────── it succeeds ────────────┼──────────────────────────────┤
+ *                                             └──────── it fails ────────────┘
  */
 enum { BREAKER_FAILURES = 10, BREAKER_REST_MS = 1000 };
 

@@ -10,11 +10,13 @@
 #include <string.h>
 
 /*
- *     a key signs from its sign_time until the next one's; it is in the JWKS from its making until
- * the last of its tokens has expired a key of the regular rotation is in the JWKS for KEY_LEAD
- * before it signs, so that nobody meets a token of an unknown one a key made by hand signs at once:
- * services ask for the JWKS when they meet it seeds are sealed under SOUK_SECRET_KEY; what cannot
- * be opened, since that was changed, still verifies but signs no more
+ *     a key signs from its sign_time until the next one's
+ *     it is in the JWKS from its making until the last of its tokens has expired
+ *     a key of the regular rotation is in the JWKS for KEY_LEAD before it signs, so that nobody
+ *         meets a token of an unknown one
+ *     a key made by hand signs at once: services ask for the JWKS when they meet it
+ *     seeds are sealed under SOUK_SECRET_KEY; what cannot be opened, since that was changed, still
+ *         verifies but signs no more
  */
 enum {
 	KEY_LEAD_MS = 10 * 60 * 1000,

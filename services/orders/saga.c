@@ -3,36 +3,41 @@
  *
  * Invariants, under any number of replicas, repeats and crashes:
  *   1. The order's document alone decides. A move is one update with the version that was read in
- * its filter (order_save), so of all who would move an order from one state one wins, and the
- * others read again.
+ *      its filter (order_save), so of all who would move an order from one state one wins, and the
+ *      others read again.
  *   2. The document says what is going to be done before it is done: a step is RUNNING in it before
- * its peer is called, and ends by the update that begins the next one. After a crash anywhere the
- * sweeper finds the order by `next_look_time` and does the running step again.
+ *      its peer is called, and ends by the update that begins the next one. After a crash anywhere
+ *      the sweeper finds the order by `next_look_time` and does the running step again.
  *   3. Each call to a peer is named by the order (and the try, or the reversal), so that doing a
- * step twice does its work once. A lease, `next_look_time` ahead of now, only saves double work;
- * nothing depends on it.
+ *      step twice does its work once. A lease, `next_look_time` ahead of now, only saves double
+ *      work; nothing depends on it.
  *   4. An order exists before stock is reserved, stock is reserved before money is asked for, the
- * stock is sold before money is taken, and money is taken before anything is shipped.
+ *      stock is sold before money is taken, and money is taken before anything is shipped.
  *   5. An order that leaves towards CANCELLING or EXPIRED holds as steps and reversals all that
- * must go back, and reaches CANCELLED, or stands still in EXPIRED, only when all of it is back.
- * What goes back has a name too, and goes back once.
+ *      must go back, and reaches CANCELLED, or stands still in EXPIRED, only when all of it is
+ *      back. What goes back has a name too, and goes back once.
  *   6. `open_cart` is set exactly while the order can still be paid: from the moment in PENDING at
- * which it takes its cart, in AWAITING_PAYMENT and PAYING. An order that has not taken its cart has
- * reserved nothing.
+ *      which it takes its cart, in AWAITING_PAYMENT and PAYING. An order that has not taken its
+ *      cart has reserved nothing.
  *
  *     create_order, claim_cart
- *          v
- *       PENDING --reserve--> AWAITING_PAYMENT --pay_order--> PAYING --capture--> CONFIRMED
- * --take_shipment--> COMPLETED |                  |     |      ^                 | | | |  ^ reserve
- * |     |      +----decline------+ | |                  |  | v                  |     | |
- * +--abandon--+      |  | recall (the carrier was faster) REJECTED        wait_for_
- * +--cancel_order------+     |             v      v  | payment                          |     |
- * +--> CANCELLING <--+ cancel_order v                          +----------+        | EXPIRED
- * <---wait_for_customer-------+             +--undo_advance--> CANCELLED
+ *        v
+ *     PENDING --reserve--> AWAITING_PAYMENT --pay_order--> PAYING --capture--> CONFIRMED
+ *        |                   |  |      ^                   | | |                | |  ^
+ *     reserve                |  |      +------decline------+ | |    take_shipment |  | recall
+ *        v                   |  |                            | |                | |  | (the carrier
+ *     REJECTED               |  |                            | |     COMPLETED <+ |  |  was faster)
+ *                            |  |                            | +---abandon---+    v  |
+ *                            |  +-------cancel_order---------|-------------+-> CANCELLING
+ *                    wait_for_payment                        |                     |
+ *                            v                               |             undo_advance
+ *                         EXPIRED <----wait_for_customer-----+                     v
+ *                                                                             CANCELLED
  *
- * The steps of PAYING are authorize, commit and capture (paying.c); of CONFIRMED ship; those of
- * CANCELLING and EXPIRED are in undo.c. A stock that is gone when it is to be sold (commit), and
- * money that cannot be taken after all (capture), end in abandon: void and restock.
+ * The arrow from CONFIRMED to CANCELLING is cancel_order too. The steps of PAYING are authorize,
+ * commit and capture (paying.c); of CONFIRMED ship; those of CANCELLING and EXPIRED are in undo.c.
+ * A stock that is gone when it is to be sold (commit), and money that cannot be taken after all
+ * (capture), end in abandon: void and restock.
  */
 #include "saga.h"
 #include <common/clock.h>

@@ -1,15 +1,15 @@
 /*
  * Tracking: where a parcel is, by what was said about it.
  *
- *     PENDING ──▶ PRE_TRANSIT ──▶ IN_TRANSIT ──▶ OUT_FOR_DELIVERY, ATTEMPT_FAILED,
- * AVAILABLE_FOR_PICKUP ──▶ DELIVERED, RETURNED └────────────┴──▶ CANCELLED          (these three
- * among each other, by time)
+ *     PENDING ──▶ PRE_TRANSIT ──▶ IN_TRANSIT ──▶ OUT_FOR_DELIVERY, ATTEMPT_FAILED, ──▶ DELIVERED,
+ *        └─────────────┴──▶ CANCELLED            AVAILABLE_FOR_PICKUP (these three     RETURNED
+ *                                                among each other, by time)
  *
  *   1. A parcel never moves to the left, and never again from one of the ends.
  *   2. EXCEPTION may come at any time and goes when it moves on; of what happened before it, only
- * an end counts.
+ *      an end counts.
  *   3. Each thing that was said stands once in the history, by state, time and who said it,
- * whatever order it came in.
+ *      whatever order it came in.
  */
 #include "consignment.h"
 #include <common/clock.h>
