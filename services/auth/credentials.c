@@ -14,7 +14,7 @@
  * stopped on the way:
  *
  *     1. the sessions with a lower epoch end; where an address was locked out and is no more, the
- * failures are forgotten
+ *        failures are forgotten
  *     2. the entry goes into the log
  *     3. pending_audit is removed, or the whole document if the credential is deleted
  *

@@ -8,7 +8,7 @@
  *
  *   1. A reversal's id names its recall, its refund and its restocking, so that each happens once.
  *   2. A refund that the provider has refused for good is asked for anew under another name, until
- * the money is back.
+ *      the money is back.
  *   3. An order ends by the update in which the last of these is noted as done, never before.
  */
 #include "payments.msg.h"

@@ -6,13 +6,13 @@
  *   1. There is one for an order, made by CreateShipments or by the recall that came before it.
  *   2. `recalled` is for good: then no parcel is to be shipped, and none is made any more.
  *   3. A parcel whose `tries` is 0 is not known to any carrier. `tries` counts before the carrier
- * is asked.
+ *      is asked.
  *   4. A parcel is handed over under one key and with one body for each generation, so that asking
- * again finds the same.
+ *      again finds the same.
  *   5. While `recall` is set, the parcels that it empties have the intention CALL_OFF and keep
- * their state. They become CANCELLED together, in the update that ends the recall, or none does.
+ *      their state. They become CANCELLED together, in the update that ends the recall, or none does.
  *   6. `next_look_time` is set while anything is left to do or to be asked; a crash leaves it at
- * the end of the lease at the latest.
+ *      the end of the lease at the latest.
  *
  * A parcel's intention, each arrow one update:
  *
@@ -21,8 +21,8 @@
  *                      │  recall.c: begin                        │  begin
  *                      ▼                                         ▼
  *                  CALL_OFF ◀────────────────────────────────────┘
- *                      │  recall_advance: CANCELLED, or back to what it was when the carrier was
- * faster
+ *                      │  recall_advance: CANCELLED, or back to what it was when the carrier
+ *                      ▼                  was faster
  */
 #include "consignment.h"
 #include "shipping_events.ev.h"
