@@ -1,19 +1,20 @@
 /* A line and a measurement for each request. */
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <time.h>
-#include <unistd.h>
-#include <crpc/log.h>
-#include <crpc/metrics.h>
-#include <text.h>
 #include "access_log.h"
 #include "builtin.h"
 #include "gateway.h"
+#include <crpc/log.h>
+#include <crpc/metrics.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <text.h>
+#include <time.h>
+#include <unistd.h>
 
 /*
- * Lines are those of log_write(), gathered: a write(2) a request would cost more than the rest of its log. A buffer never holds more than PIPE_BUF, so that lines of
- * several processes in one pipe stay whole.
+ * Lines are those of log_write(), gathered: a write(2) a request would cost more than the rest of
+ * its log. A buffer never holds more than PIPE_BUF, so that lines of several processes in one pipe
+ * stay whole.
  */
 enum { LINES_SIZE = 4096, LINE_MAX_SIZE = 1024, FLUSH_MS = 200, STATUSES_MAX = 12 };
 
@@ -86,25 +87,31 @@ static const char *route_name(const struct request *request)
 	return request->builtin ? request->builtin->path : "unmatched";
 }
 
-static void observe(struct access_log *log, const struct request *request, int status, int64_t duration_us)
+static void observe(struct access_log *log, const struct request *request, int status,
+		    int64_t duration_us)
 {
 	const struct gateway *gateway = log->worker->gateway;
 	const struct route *route = request->match.route;
-	struct series *series = log->routes[route ? (size_t)(route - gateway->routes) : gateway->n_routes];
+	struct series *series =
+		log->routes[route ? (size_t)(route - gateway->routes) : gateway->n_routes];
 	/* A client can invent methods, not ones that match a route. */
 	const char *method = route ? request->method : "any";
 	char labels[512];
 	int i = 0;
 
-	while (i < STATUSES_MAX - 1 && series[i].metric && (series[i].status != status || strcmp(series[i].method, method)))
+	while (i < STATUSES_MAX - 1 && series[i].metric &&
+	       (series[i].status != status || strcmp(series[i].method, method)))
 		i++;
 	if (!series[i].metric) {
-		snprintf(labels, sizeof(labels), "http_route=\"%s\",http_request_method=\"%s\",http_response_status_code=\"%d\"",
-		         route ? route->template : "unmatched", method, status);
+		snprintf(labels, sizeof(labels),
+			 "http_route=\"%s\",http_request_method=\"%s\",http_response_status_code="
+			 "\"%d\"",
+			 route ? route->template : "unmatched", method, status);
 		snprintf(series[i].method, sizeof(series[i].method), "%s", method);
 		series[i].status = status;
-		series[i].metric = metric_histogram("http_server_request_duration_seconds", labels,
-		                                    "How long requests took, until the answer was with the client.");
+		series[i].metric = metric_histogram(
+			"http_server_request_duration_seconds", labels,
+			"How long requests took, until the answer was with the client.");
 	}
 	metric_observe(series[i].metric, (double)duration_us / 1e6);
 }
@@ -126,22 +133,28 @@ static void add_time(struct access_log *log, struct text *line)
 	text_add_char(line, (char)('0' + now.tv_nsec / 1000000 % 10));
 }
 
-static void add_string(struct text *line, const char *key, size_t key_length, const char *value, size_t length)
+static void add_string(struct text *line, const char *key, size_t key_length, const char *value,
+		       size_t length)
 {
 	text_add(line, key, key_length);
 	text_add_json_string(line, value, length);
 }
-#define add_pair(line, key, value, length) add_string((line), ",\"" key "\":", sizeof(key) + 3, (value), (length))
+#define add_pair(line, key, value, length)                                                         \
+	add_string((line), ",\"" key "\":", sizeof(key) + 3, (value), (length))
 
-static void print(struct access_log *log, const struct request *request, int status, int64_t duration_us)
+static void print(struct access_log *log, const struct request *request, int status,
+		  int64_t duration_us)
 {
-	struct text line = { .data = log->lines + log->used, .capacity = LINES_SIZE - log->used - 1 };
+	struct text line = { .data = log->lines + log->used,
+			     .capacity = LINES_SIZE - log->used - 1 };
 	const char *route = route_name(request), *traceparent = NULL, *id = NULL;
 
 	text_add_literal(&line, "{\"time\":\"");
 	add_time(log, &line);
-	text_add_literal(&line, "Z\",\"level\":\"info\",\"service\":\"gateway\",\"message\":\"request\"");
-	add_pair(&line, "method", request->method ? request->method : "", request->method ? strnlen(request->method, 16) : 0);
+	text_add_literal(&line,
+			 "Z\",\"level\":\"info\",\"service\":\"gateway\",\"message\":\"request\"");
+	add_pair(&line, "method", request->method ? request->method : "",
+		 request->method ? strnlen(request->method, 16) : 0);
 	add_pair(&line, "route", route, strnlen(route, 256));
 	text_add_literal(&line, ",\"status\":");
 	text_add_integer(&line, status);

@@ -1,8 +1,8 @@
 /* Bytes that wait. */
+#include "buffer.h"
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include "buffer.h"
 
 enum { CAPACITY_MIN = 2048 };
 

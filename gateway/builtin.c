@@ -1,8 +1,4 @@
 /* The gateway's own pages. */
-#include <stdlib.h>
-#include <string.h>
-#include <crpc/metrics.h>
-#include <text.h>
 #include "builtin.h"
 #include "docs.h"
 #include "encoding.h"
@@ -12,8 +8,13 @@
 #include "response.h"
 #include "sessions.h"
 #include "upstream.h"
+#include <crpc/metrics.h>
+#include <stdlib.h>
+#include <string.h>
+#include <text.h>
 
-static void answer_text(struct request *request, int status, const char *type, const char *text, size_t length)
+static void answer_text(struct request *request, int status, const char *type, const char *text,
+			size_t length)
 {
 	request->response.status = status;
 	request->response.content_type = type;
@@ -35,7 +36,8 @@ static void add_member(struct text *text, const char *separator, const char *key
 	text_add_json_string(text, value, strlen(value));
 }
 
-/* Ready is who can answer at all. What is away is told: peers have routes of their own, Redis takes limits and sessions with it. */
+/* Ready is who can answer at all. What is away is told: peers have routes of their own, Redis takes
+ * limits and sessions with it. */
 static void readyz(struct request *request)
 {
 	struct worker *worker = request->worker;
@@ -45,16 +47,20 @@ static void readyz(struct request *request)
 
 	text_add_literal(&text, "{\"ready\":");
 	text_add(&text, worker->draining ? "false" : "true", worker->draining ? 5 : 4);
-	add_member(&text, ",", "redis",
-	           !worker->redis                     ? "not configured: limits are this gateway's own, sessions cannot be checked" :
-	           redis_async_ready(worker->redis) ? "ready" :
-	                                                "away: limits are this gateway's own, requests with a token answer 503");
+	add_member(
+		&text, ",", "redis",
+		!worker->redis ? "not configured: limits are this gateway's own, sessions cannot "
+				 "be checked"
+		: redis_async_ready(worker->redis)
+			? "ready"
+			: "away: limits are this gateway's own, requests with a token answer 503");
 	add_member(&text, ",", "tokens", sessions_ready(worker->sessions, &why) ? "ready" : why);
 	text_add_literal(&text, ",\"peers\":{");
 	for (size_t i = 0; (domain = upstreams_domain(worker->gateway->upstreams, i, &ready)); i++)
 		add_member(&text, i ? "," : "", domain, ready ? "ready" : "away");
 	text_add_literal(&text, "}}");
-	answer_text(request, worker->draining ? 503 : 200, "application/json", text.data, text.length);
+	answer_text(request, worker->draining ? 503 : 200, "application/json", text.data,
+		    text.length);
 }
 
 static void metrics(struct request *request)
@@ -64,7 +70,8 @@ static void metrics(struct request *request)
 
 	copy = arena_memdup(rpc_arena(request->call), page ? page : "", page ? length : 0);
 	free(page);
-	answer_text(request, 200, "text/plain; version=0.0.4; charset=utf-8", copy, page ? length : 0);
+	answer_text(request, 200, "text/plain; version=0.0.4; charset=utf-8", copy,
+		    page ? length : 0);
 }
 
 static void answer_page(struct request *request, const struct docs_page *page)
@@ -101,10 +108,8 @@ static void docs(struct request *request)
 }
 
 static const struct builtin builtins[] = {
-	{ "/docs", false, true, docs },
-	{ "/healthz", true, true, healthz },
-	{ "/metrics", true, false, metrics },
-	{ "/openapi.json", false, true, openapi },
+	{ "/docs", false, true, docs },       { "/healthz", true, true, healthz },
+	{ "/metrics", true, false, metrics }, { "/openapi.json", false, true, openapi },
 	{ "/readyz", true, true, readyz },
 };
 

@@ -1,4 +1,7 @@
 /* One client's connection. */
+#include "connection.h"
+#include "gateway.h"
+#include "tls.h"
 #include <arpa/inet.h>
 #include <errno.h>
 #include <netinet/in.h>
@@ -9,14 +12,11 @@
 #include <sys/epoll.h>
 #include <sys/socket.h>
 #include <unistd.h>
-#include "connection.h"
-#include "gateway.h"
-#include "tls.h"
 
 /*
- * Reading and writing are edge-triggered: `readable` and `writable` say what the kernel last told us, and one epoll_ctl() serves a
- * connection's whole life. Reading stops while the protocol is busy, so that a client that sends ahead fills its own socket buffer and not
- * our memory.
+ * Reading and writing are edge-triggered: `readable` and `writable` say what the kernel last told
+ * us, and one epoll_ctl() serves a connection's whole life. Reading stops while the protocol is
+ * busy, so that a client that sends ahead fills its own socket buffer and not our memory.
  */
 enum {
 	READS_A_TURN = 16, /* then others get their turn */
@@ -27,7 +27,8 @@ static const char preface[PREFACE_SIZE + 1] = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
 
 static void connection_free(struct task *task)
 {
-	struct connection *connection = (void *)((char *)task - offsetof(struct connection, dispose));
+	struct connection *connection =
+		(void *)((char *)task - offsetof(struct connection, dispose));
 
 	buffer_deinit(&connection->in);
 	buffer_deinit(&connection->out);
@@ -52,7 +53,8 @@ void connection_close(struct connection *connection)
 	if (connection->next)
 		connection->next->link = connection->link;
 	worker->n_connections--;
-	/* `flush` runs before the garbage is collected; `again` perhaps in the next turn, and disposes of us then. */
+	/* `flush` runs before the garbage is collected; `again` perhaps in the next turn, and
+	 * disposes of us then. */
 	if (!connection->again.queued)
 		loop_dispose(&worker->loop, &connection->dispose);
 	worker_connection_closed(worker);
@@ -73,10 +75,12 @@ static ssize_t write_some(struct connection *connection, const struct iovec *pie
 	if (connection->tls) {
 		written = tls_write(connection->tls, pieces[0].iov_base, pieces[0].iov_len);
 	} else {
-		struct msghdr message = { .msg_iov = (struct iovec *)pieces, .msg_iovlen = (size_t)count };
+		struct msghdr message = { .msg_iov = (struct iovec *)pieces,
+					  .msg_iovlen = (size_t)count };
 
 		do
-			written = sendmsg(connection->watch.fd, &message, MSG_NOSIGNAL | MSG_DONTWAIT);
+			written = sendmsg(connection->watch.fd, &message,
+					  MSG_NOSIGNAL | MSG_DONTWAIT);
 		while (written < 0 && errno == EINTR);
 		if (written < 0)
 			written = errno == EAGAIN || errno == EWOULDBLOCK ? 0 : -errno;
@@ -101,7 +105,8 @@ void connection_write(struct connection *connection, const struct iovec *pieces,
 
 	if (connection->closed || connection->broken)
 		return;
-	/* Straight to the kernel when nothing waits before it: no copy. Records of TLS are better filled from one piece. */
+	/* Straight to the kernel when nothing waits before it: no copy. Records of TLS are better
+	 * filled from one piece. */
 	if (connection->writable && !connection->tls && !connection_backlog(connection))
 		written = write_some(connection, pieces, count);
 	if (written < 0) {
@@ -109,24 +114,28 @@ void connection_write(struct connection *connection, const struct iovec *pieces,
 		return;
 	}
 	for (int i = 0; i < count; i++) {
-		size_t skip = (size_t)written < pieces[i].iov_len ? (size_t)written : pieces[i].iov_len;
+		size_t skip =
+			(size_t)written < pieces[i].iov_len ? (size_t)written : pieces[i].iov_len;
 
 		written -= (ssize_t)skip;
-		if (buffer_append(&connection->out, (char *)pieces[i].iov_base + skip, pieces[i].iov_len - skip)) {
+		if (buffer_append(&connection->out, (char *)pieces[i].iov_base + skip,
+				  pieces[i].iov_len - skip)) {
 			give_up(connection);
 			return;
 		}
 	}
 	if (connection_backlog(connection)) {
 		if (!connection->write_deadline)
-			connection->write_deadline = worker->loop.now_ms + worker->gateway->write_timeout_ms;
+			connection->write_deadline =
+				worker->loop.now_ms + worker->gateway->write_timeout_ms;
 		loop_later(&worker->loop, &connection->flush);
 	}
 }
 
 static void hurry(struct connection *connection, int64_t milliseconds)
 {
-	if (!connection->timer.link || connection->timer.due > connection->worker->loop.now_ms + milliseconds)
+	if (!connection->timer.link ||
+	    connection->timer.due > connection->worker->loop.now_ms + milliseconds)
 		connection_set_timer(connection, milliseconds);
 }
 
@@ -138,7 +147,8 @@ static void flush(struct connection *connection)
 	if (connection->broken)
 		connection_close(connection);
 	while (!connection->closed && !connection->handshaking) {
-		struct iovec piece = { buffer_front(&connection->out), connection_backlog(connection) };
+		struct iovec piece = { buffer_front(&connection->out),
+				       connection_backlog(connection) };
 		ssize_t written;
 
 		if (!piece.iov_len) {
@@ -167,19 +177,22 @@ static void flush(struct connection *connection)
 	if (connection->closed)
 		return;
 	if (connection->closing && !connection_backlog(connection)) {
-		/* The client may still be sending what we refused: closing now would reset the answer away. */
+		/* The client may still be sending what we refused: closing now would reset the
+		 * answer away. */
 		if (connection->tls)
 			tls_shutdown(connection->tls);
 		shutdown(connection->watch.fd, SHUT_WR);
 		if (connection->ended) {
 			connection_close(connection);
 		} else if (!connection->write_deadline) {
-			connection->write_deadline = worker->loop.now_ms + worker->gateway->linger_ms;
+			connection->write_deadline =
+				worker->loop.now_ms + worker->gateway->linger_ms;
 			hurry(connection, worker->gateway->linger_ms);
 		}
 	} else if (connection_backlog(connection)) {
 		if (progress || !connection->write_deadline)
-			connection->write_deadline = worker->loop.now_ms + worker->gateway->write_timeout_ms;
+			connection->write_deadline =
+				worker->loop.now_ms + worker->gateway->write_timeout_ms;
 		hurry(connection, worker->gateway->write_timeout_ms);
 	}
 }
@@ -202,7 +215,8 @@ static ssize_t read_some(struct connection *connection)
 		return n;
 	}
 	do
-		n = recv(connection->watch.fd, worker->scratch, sizeof(worker->scratch), MSG_DONTWAIT);
+		n = recv(connection->watch.fd, worker->scratch, sizeof(worker->scratch),
+			 MSG_DONTWAIT);
 	while (n < 0 && errno == EINTR);
 	if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK)) {
 		connection->readable = false;
@@ -215,7 +229,8 @@ static ssize_t read_some(struct connection *connection)
 }
 
 /* Which protocol the first bytes speak. NULL: too few to tell. */
-static const struct protocol *recognise(const struct connection *connection, const char *bytes, size_t length)
+static const struct protocol *recognise(const struct connection *connection, const char *bytes,
+					size_t length)
 {
 	size_t known = length < PREFACE_SIZE ? length : PREFACE_SIZE;
 
@@ -264,11 +279,13 @@ static void read_input(struct connection *connection)
 	int reads = 0;
 
 	/* What was kept comes first. */
-	if (!connection->paused && buffer_pending(&connection->in) && connection->protocol && feed(connection, NULL, 0)) {
+	if (!connection->paused && buffer_pending(&connection->in) && connection->protocol &&
+	    feed(connection, NULL, 0)) {
 		connection_close(connection);
 		return;
 	}
-	while (!connection->closed && connection->readable && (!connection->paused || connection->closing)) {
+	while (!connection->closed && connection->readable &&
+	       (!connection->paused || connection->closing)) {
 		ssize_t n = read_some(connection);
 
 		if (n < 0) {
@@ -324,7 +341,8 @@ void connection_resume(struct connection *connection)
 
 static void ready(struct watch *watch, uint32_t events)
 {
-	struct connection *connection = (void *)((char *)watch - offsetof(struct connection, watch));
+	struct connection *connection =
+		(void *)((char *)watch - offsetof(struct connection, watch));
 
 	if (events & (EPOLLERR | EPOLLHUP)) {
 		connection_close(connection);
@@ -349,13 +367,15 @@ static void ready(struct watch *watch, uint32_t events)
 	}
 	if (connection->readable)
 		read_input(connection);
-	if (!connection->closed && (events & EPOLLOUT) && (connection_backlog(connection) || connection->closing))
+	if (!connection->closed && (events & EPOLLOUT) &&
+	    (connection_backlog(connection) || connection->closing))
 		loop_later(&connection->worker->loop, &connection->flush);
 }
 
 static void expired(struct timer *timer)
 {
-	struct connection *connection = (void *)((char *)timer - offsetof(struct connection, timer));
+	struct connection *connection =
+		(void *)((char *)timer - offsetof(struct connection, timer));
 	const struct gateway *gateway = connection->worker->gateway;
 	int64_t now = connection->worker->loop.now_ms, next;
 
@@ -395,7 +415,8 @@ void connection_wind_down(struct connection *connection)
 		connection_close(connection);
 }
 
-struct connection *connection_new(struct worker *worker, int fd, const char *address, SSL_CTX *tls, bool admin)
+struct connection *connection_new(struct worker *worker, int fd, const char *address, SSL_CTX *tls,
+				  bool admin)
 {
 	struct connection *connection = calloc(1, sizeof(*connection));
 
@@ -419,7 +440,8 @@ struct connection *connection_new(struct worker *worker, int fd, const char *add
 			goto fail;
 		connection->handshaking = true;
 	}
-	if (loop_watch(&worker->loop, &connection->watch, EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET))
+	if (loop_watch(&worker->loop, &connection->watch,
+		       EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET))
 		goto fail;
 	connection->next = worker->connections;
 	connection->link = &worker->connections;

@@ -1,9 +1,9 @@
 /* Which web pages may call us. */
-#include <stdlib.h>
-#include <string.h>
 #include "cors.h"
 #include "gateway.h"
 #include "response.h"
+#include <stdlib.h>
+#include <string.h>
 
 enum { ORIGINS_MAX = 64 };
 
@@ -54,7 +54,8 @@ void cors_answer_preflight(struct request *request)
 	if (admitted(request) && request_header(request, "access-control-request-method")) {
 		response_header(response, "access-control-allow-methods", allow);
 		response_literal(response, "access-control-allow-headers",
-		                 "authorization, content-type, idempotency-key, if-match, if-none-match, last-event-id, traceparent, x-request-id");
+				 "authorization, content-type, idempotency-key, if-match, "
+				 "if-none-match, last-event-id, traceparent, x-request-id");
 		response_literal(response, "access-control-max-age", "600");
 	}
 	request_answer(request);
@@ -72,5 +73,6 @@ void cors_apply(struct request *request)
 		return;
 	response_header(response, "access-control-allow-origin", origin);
 	response_literal(response, "access-control-expose-headers",
-	                 "etag, idempotent-replayed, link, location, ratelimit, ratelimit-policy, retry-after, x-request-id");
+			 "etag, idempotent-replayed, link, location, ratelimit, ratelimit-policy, "
+			 "retry-after, x-request-id");
 }

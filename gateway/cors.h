@@ -1,4 +1,5 @@
-/* Which web pages may call us (the Fetch standard's CORS). Tokens travel in a header, so no cookies are admitted. */
+/* Which web pages may call us (the Fetch standard's CORS). Tokens travel in a header, so no cookies
+ * are admitted. */
 #pragma once
 
 #include "request.h"

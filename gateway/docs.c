@@ -1,11 +1,11 @@
 /* The API's documentation. */
+#include "docs.h"
+#include "encoding.h"
+#include <crpc/arena.h>
+#include <openssl/evp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <openssl/evp.h>
-#include <crpc/arena.h>
-#include "docs.h"
-#include "encoding.h"
 
 struct docs {
 	struct arena *arena;
@@ -29,12 +29,14 @@ static const char *policy(struct arena *arena, const char *html, size_t length)
 		return "default-src 'none'; frame-ancestors 'none'";
 	EVP_EncodeBlock(text, digest, (int)size);
 	return arena_printf(arena,
-	                    "default-src 'none'; connect-src 'self'; style-src 'unsafe-inline'; script-src 'sha256-%s'; "
-	                    "base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
-	                    text);
+			    "default-src 'none'; connect-src 'self'; style-src 'unsafe-inline'; "
+			    "script-src 'sha256-%s'; "
+			    "base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+			    text);
 }
 
-struct docs *docs_new(const char *openapi, size_t openapi_length, const char *html, size_t html_length)
+struct docs *docs_new(const char *openapi, size_t openapi_length, const char *html,
+		      size_t html_length)
 {
 	struct docs *docs = calloc(1, sizeof(*docs));
 	struct encoder *encoder = encoder_new();
@@ -45,11 +47,18 @@ struct docs *docs_new(const char *openapi, size_t openapi_length, const char *ht
 		return NULL;
 	}
 	docs->arena = arena_new(DOCS_MEMORY_MAX);
-	docs->openapi = (struct docs_page){ "application/json", NULL, openapi, NULL, openapi_length, 0 };
-	docs->html = (struct docs_page){ "text/html; charset=utf-8", policy(docs->arena, html, html_length), html, NULL,
-		                         html_length, 0 };
-	docs->openapi.gzip = encoder_gzip(encoder, docs->arena, openapi, openapi_length, &docs->openapi.gzip_length);
-	docs->html.gzip = encoder_gzip(encoder, docs->arena, html, html_length, &docs->html.gzip_length);
+	docs->openapi =
+		(struct docs_page){ "application/json", NULL, openapi, NULL, openapi_length, 0 };
+	docs->html = (struct docs_page){ "text/html; charset=utf-8",
+					 policy(docs->arena, html, html_length),
+					 html,
+					 NULL,
+					 html_length,
+					 0 };
+	docs->openapi.gzip = encoder_gzip(encoder, docs->arena, openapi, openapi_length,
+					  &docs->openapi.gzip_length);
+	docs->html.gzip =
+		encoder_gzip(encoder, docs->arena, html, html_length, &docs->html.gzip_length);
 	encoder_free(encoder);
 	return docs;
 }

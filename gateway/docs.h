@@ -11,7 +11,8 @@ struct docs_page {
 
 struct docs;
 /* Texts must outlive it. */
-struct docs *docs_new(const char *openapi, size_t openapi_length, const char *html, size_t html_length);
+struct docs *docs_new(const char *openapi, size_t openapi_length, const char *html,
+		      size_t html_length);
 struct docs *docs_free(struct docs *docs);
 const struct docs_page *docs_openapi(const struct docs *docs);
 const struct docs_page *docs_html(const struct docs *docs);

@@ -1,11 +1,11 @@
 /* Compression of answers. */
+#include "encoding.h"
+#include "etag.h"
+#include "response.h"
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 #include <zlib.h>
-#include "encoding.h"
-#include "etag.h"
-#include "response.h"
 
 struct encoder {
 	z_stream stream;
@@ -15,8 +15,10 @@ struct encoder *encoder_new(void)
 {
 	struct encoder *encoder = calloc(1, sizeof(*encoder));
 
-	/* 16 more window bits than zlib's own: a gzip header. Level 1: JSON shrinks nearly as well, for a third of the time. */
-	if (encoder && deflateInit2(&encoder->stream, 1, Z_DEFLATED, 15 + 16, 8, Z_DEFAULT_STRATEGY) == Z_OK)
+	/* 16 more window bits than zlib's own: a gzip header. Level 1: JSON shrinks nearly as well,
+	 * for a third of the time. */
+	if (encoder &&
+	    deflateInit2(&encoder->stream, 1, Z_DEFLATED, 15 + 16, 8, Z_DEFAULT_STRATEGY) == Z_OK)
 		return encoder;
 	free(encoder);
 	return NULL;
@@ -31,7 +33,8 @@ struct encoder *encoder_free(struct encoder *encoder)
 	return NULL;
 }
 
-const char *encoder_gzip(struct encoder *encoder, struct arena *arena, const char *bytes, size_t length, size_t *ret)
+const char *encoder_gzip(struct encoder *encoder, struct arena *arena, const char *bytes,
+			 size_t length, size_t *ret)
 {
 	z_stream *stream = &encoder->stream;
 	char *out;
@@ -65,7 +68,8 @@ bool encoding_accepts_gzip(const char *accept)
 		all = strcspn(accept, ",");
 		q = memmem(accept, all, "q=", 2);
 		refused = q && strtod(q + 2, NULL) <= 0;
-		if ((length == 4 && !strncasecmp(accept, "gzip", 4)) || (length == 6 && !strncasecmp(accept, "x-gzip", 6)))
+		if ((length == 4 && !strncasecmp(accept, "gzip", 4)) ||
+		    (length == 6 && !strncasecmp(accept, "x-gzip", 6)))
 			return !refused;
 		if (length == 1 && *accept == '*')
 			any = !refused;
@@ -76,7 +80,8 @@ bool encoding_accepts_gzip(const char *accept)
 
 static bool compressible(const char *type)
 {
-	static const char *const types[] = { "application/json", "text/", "image/svg+xml", "application/javascript", "application/xml" };
+	static const char *const types[] = { "application/json", "text/", "image/svg+xml",
+					     "application/javascript", "application/xml" };
 
 	for (size_t i = 0; i < sizeof(types) / sizeof(*types); i++)
 		if (!strncasecmp(type, types[i], strlen(types[i])))
@@ -90,13 +95,14 @@ void encoding_apply(struct request *request)
 	const char *accept = request_header(request, "accept-encoding"), *bytes;
 	size_t length;
 
-	if (!response->content_type || response->length < ENCODING_MIN || !compressible(response->content_type) ||
-	    response_find(response, "content-encoding"))
+	if (!response->content_type || response->length < ENCODING_MIN ||
+	    !compressible(response->content_type) || response_find(response, "content-encoding"))
 		return;
 	response_literal(response, "vary", "accept-encoding");
 	if (!accept || !encoding_accepts_gzip(accept))
 		return;
-	bytes = encoder_gzip(request->worker->encoder, rpc_arena(request->call), response->body, response->length, &length);
+	bytes = encoder_gzip(request->worker->encoder, rpc_arena(request->call), response->body,
+			     response->length, &length);
 	if (!bytes)
 		return;
 	response->body = bytes;

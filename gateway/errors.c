@@ -1,12 +1,12 @@
 /* Errors in JSON. */
-#include <string.h>
+#include "errors.h"
 #include <any.msg.h>
+#include <crpc/json.h>
 #include <duration.msg.h>
 #include <error_details.msg.h>
 #include <status.msg.h>
-#include <crpc/json.h>
+#include <string.h>
 #include <text.h>
-#include "errors.h"
 
 static const int http_statuses[] = {
 	[RPC_OK] = 200,
@@ -27,16 +27,27 @@ static const int http_statuses[] = {
 	[RPC_DATA_LOSS] = 500,
 	[RPC_UNAUTHENTICATED] = 401,
 };
-_Static_assert(sizeof(http_statuses) / sizeof(*http_statuses) == N_RPC_CODES, "a status for each code");
+_Static_assert(sizeof(http_statuses) / sizeof(*http_statuses) == N_RPC_CODES,
+	       "a status for each code");
 
-/* What a Status may hold in `details`; of another type it would be bytes that nobody can read, and is left out. */
+/* What a Status may hold in `details`; of another type it would be bytes that nobody can read, and
+ * is left out. */
 static const ProtobufCMessageDescriptor *const detail_types[] = {
-	&RpcBadRequest_descriptor,   &RpcDebugInfo_descriptor,    &RpcErrorInfo_descriptor,
-	&RpcHelp_descriptor,         &RpcLocalizedMessage_descriptor, &RpcPreconditionFailure_descriptor,
-	&RpcQuotaFailure_descriptor, &RpcRequestInfo_descriptor,  &RpcResourceInfo_descriptor,
-	&RpcRetryInfo_descriptor,    NULL,
+	&RpcBadRequest_descriptor,
+	&RpcDebugInfo_descriptor,
+	&RpcErrorInfo_descriptor,
+	&RpcHelp_descriptor,
+	&RpcLocalizedMessage_descriptor,
+	&RpcPreconditionFailure_descriptor,
+	&RpcQuotaFailure_descriptor,
+	&RpcRequestInfo_descriptor,
+	&RpcResourceInfo_descriptor,
+	&RpcRetryInfo_descriptor,
+	NULL,
 };
-static const struct rpc_type_registry details_registry = { detail_types, sizeof(detail_types) / sizeof(*detail_types) - 1 };
+static const struct rpc_type_registry details_registry = {
+	detail_types, sizeof(detail_types) / sizeof(*detail_types) - 1
+};
 
 int error_http_status(int code)
 {
@@ -50,12 +61,15 @@ static int64_t retry_delay(struct rpc_call *call, const Any *any)
 
 	if (!name || strcmp(name + 1, RpcRetryInfo_descriptor.name))
 		return 0;
-	retry = (const RpcRetryInfo *)rpc_unpack(rpc_arena(call), &RpcRetryInfo_descriptor, any->value.data,
-	                                         any->value.len, &problem);
-	return retry && retry->retry_delay ? retry->retry_delay->seconds * 1000 + retry->retry_delay->nanos / 1000000 : 0;
+	retry = (const RpcRetryInfo *)rpc_unpack(rpc_arena(call), &RpcRetryInfo_descriptor,
+						 any->value.data, any->value.len, &problem);
+	return retry && retry->retry_delay
+		       ? retry->retry_delay->seconds * 1000 + retry->retry_delay->nanos / 1000000
+		       : 0;
 }
 
-static void add_details(struct text *text, struct rpc_call *call, const RpcStatus *status, int64_t *retry_ms)
+static void add_details(struct text *text, struct rpc_call *call, const RpcStatus *status,
+			int64_t *retry_ms)
 {
 	const struct rpc_json_options options = { .types = &details_registry };
 	const char *separator = "";
@@ -65,7 +79,8 @@ static void add_details(struct text *text, struct rpc_call *call, const RpcStatu
 		size_t length;
 		char *json;
 
-		json = rpc_json_print(rpc_arena(call), &options, &status->details[i]->base, &length, &error);
+		json = rpc_json_print(rpc_arena(call), &options, &status->details[i]->base, &length,
+				      &error);
 		if (!json)
 			continue;
 		*retry_ms += retry_delay(call, status->details[i]);
@@ -83,7 +98,8 @@ const char *error_print(struct rpc_call *call, int http_status, size_t *length, 
 	const RpcStatus *status;
 	int code = rpc_error_code(call);
 
-	status = (const RpcStatus *)rpc_unpack(rpc_arena(call), &RpcStatus_descriptor, packed.data, packed.len, &problem);
+	status = (const RpcStatus *)rpc_unpack(rpc_arena(call), &RpcStatus_descriptor, packed.data,
+					       packed.len, &problem);
 	text_add_literal(&text, "{\"error\":{\"code\":");
 	text_add_integer(&text, http_status ? http_status : error_http_status(code));
 	text_add_literal(&text, ",\"status\":");

@@ -1,9 +1,9 @@
 /* Entity tags. */
-#include <inttypes.h>
-#include <string.h>
-#include <crpc/json.h>
 #include "etag.h"
 #include "response.h"
+#include <crpc/json.h>
+#include <inttypes.h>
+#include <string.h>
 
 enum { HASH_DIGITS = 16 };
 
@@ -14,7 +14,8 @@ static uint64_t mix(uint64_t a, uint64_t b)
 	return (uint64_t)product ^ (uint64_t)(product >> 64);
 }
 
-/* Eight bytes at a time, in the manner of wyhash. The same in every replica; nobody gains from two bodies with one tag but who made them. */
+/* Eight bytes at a time, in the manner of wyhash. The same in every replica; nobody gains from two
+ * bodies with one tag but who made them. */
 static uint64_t hash_bytes(const char *bytes, size_t length)
 {
 	const uint64_t k0 = UINT64_C(0xA0761D6478BD642F), k1 = UINT64_C(0xE7037ED1A0B428DB);
@@ -69,7 +70,8 @@ static const char *tag_of(struct request *request, const char *resource_etag)
 	for (size_t i = 0; i < length; i++)
 		if (resource_etag[i] <= ' ' || resource_etag[i] > '~' || resource_etag[i] == '"')
 			return rpc_printf(request->call, "\"%016" PRIx64 "\"", hash);
-	return rpc_printf(request->call, "\"%.*s~%016" PRIx64 "\"", (int)length, resource_etag, hash);
+	return rpc_printf(request->call, "\"%.*s~%016" PRIx64 "\"", (int)length, resource_etag,
+			  hash);
 }
 
 void etag_apply(struct request *request, const char *resource_etag)
@@ -130,18 +132,22 @@ int etag_apply_if_match(struct request *request, ProtobufCMessage *message)
 		return 0;
 	path = etag_path(request, message);
 	if (!path)
-		return rpc_fail_code(request->call, RPC_INVALID_ARGUMENT, "%s %s does not take If-Match.", request->method,
-		                     request->match.route->template);
+		return rpc_fail_code(request->call, RPC_INVALID_ARGUMENT,
+				     "%s %s does not take If-Match.", request->method,
+				     request->match.route->template);
 	if (!strncmp(tag, "W/", 2))
 		tag += 2;
 	length = strlen(tag);
-	if (length < 2 || tag[0] != '"' || tag[length - 1] != '"' || memchr(tag + 1, '"', length - 2))
-		return rpc_fail_code(request->call, RPC_INVALID_ARGUMENT, "If-Match takes one entity tag, in its quotes.");
+	if (length < 2 || tag[0] != '"' || tag[length - 1] != '"' ||
+	    memchr(tag + 1, '"', length - 2))
+		return rpc_fail_code(request->call, RPC_INVALID_ARGUMENT,
+				     "If-Match takes one entity tag, in its quotes.");
 	/* Back to the resource's own. */
 	tilde = memrchr(tag, '~', length);
 	if (tilde && tag + length - tilde == HASH_DIGITS + 2)
 		tag = rpc_printf(request->call, "%.*s\"", (int)(tilde - tag), tag);
-	if (rpc_json_set(rpc_arena(request->call), message, path, strlen(path), tag, strlen(tag), &error)) {
+	if (rpc_json_set(rpc_arena(request->call), message, path, strlen(path), tag, strlen(tag),
+			 &error)) {
 		rpc_violate(request->call, path, "%s", error.message);
 		return rpc_violations(request->call);
 	}

@@ -1,11 +1,11 @@
 /* The gateway: its options, and what all workers share and nobody changes once they run. */
 #pragma once
 
+#include <crpc/config.h>
+#include <crpc/route.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <crpc/config.h>
-#include <crpc/route.h>
 
 struct docs;
 struct router;
@@ -18,7 +18,8 @@ struct gateway {
 	int64_t workers, forwarded_hops;
 	int64_t connections_max, requests_max, streams_max, connection_streams_max;
 	size_t message_max;
-	int64_t header_timeout_ms, body_timeout_ms, idle_timeout_ms, write_timeout_ms, linger_ms, heartbeat_ms;
+	int64_t header_timeout_ms, body_timeout_ms, idle_timeout_ms, write_timeout_ms, linger_ms,
+		heartbeat_ms;
 	int64_t drain_timeout_ms, unknown_key_ms;
 	int64_t limit_requests, limit_window_ms;
 	bool limit_methods_off;

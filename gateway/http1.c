@@ -1,17 +1,17 @@
 /* HTTP/1.1: one request at a time on a connection, those sent ahead in their order. */
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <http_parser.h>
 #include "connection.h"
 #include "gateway.h"
 #include "request.h"
 #include "response.h"
+#include <http_parser.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 
 /*
- * States: IDLE (no request) -> HEAD (its first byte came) -> BODY -> BUSY (complete, the answer is being made) -> IDLE. While BUSY the connection is
- * paused: what the client sent ahead stays in the parser's input or with the kernel. `since` is when the state began, for
- * the time limits.
+ * States: IDLE (no request) -> HEAD (its first byte came) -> BODY -> BUSY (complete, the answer is
+ * being made) -> IDLE. While BUSY the connection is paused: what the client sent ahead stays in the
+ * parser's input or with the kernel. `since` is when the state began, for the time limits.
  */
 enum state { STATE_IDLE, STATE_HEAD, STATE_BODY, STATE_BUSY };
 
@@ -41,8 +41,8 @@ static void enter(struct http1 *http1, enum state state)
 }
 
 /*
- * The parser's callbacks. Pieces of a header are put together on the free end of the request's head, where request_add_header() finds them in
- * place.
+ * The parser's callbacks. Pieces of a header are put together on the free end of the request's
+ * head, where request_add_header() finds them in place.
  */
 
 static int message_begin(http_parser *parser)
@@ -95,8 +95,9 @@ static int commit(struct http1 *http1)
 	if (!request->target)
 		http1->refusal = request_set_target(request, piece, http1->name_length);
 	else if (http1->name_length)
-		http1->refusal = request_add_header(request, piece, http1->name_length, piece + http1->name_length,
-		                                    http1->value_length);
+		http1->refusal =
+			request_add_header(request, piece, http1->name_length,
+					   piece + http1->name_length, http1->value_length);
 	http1->name_length = http1->value_length = 0;
 	http1->in_value = false;
 	return http1->refusal ? -1 : 0;
@@ -136,7 +137,8 @@ static bool host_is_right(const struct http1 *http1)
 	unsigned n = 0;
 
 	for (unsigned i = 0; i < request->n_headers; i++)
-		n += request->headers[i].name_length == 4 && !memcmp(request->headers[i].name, "host", 4);
+		n += request->headers[i].name_length == 4 &&
+		     !memcmp(request->headers[i].name, "host", 4);
 	return n == 1 || (!n && http1->parser.http_minor == 0);
 }
 
@@ -163,10 +165,12 @@ static int headers_complete(http_parser *parser)
 	if (parser->flags & F_CHUNKED)
 		length = -1;
 	else if (parser->content_length != UINT64_MAX)
-		length = parser->content_length > INT64_MAX ? INT64_MAX : (int64_t)parser->content_length;
+		length = parser->content_length > INT64_MAX ? INT64_MAX
+							    : (int64_t)parser->content_length;
 	enter(http1, STATE_BODY);
 	request_head_done(request, length);
-	return http1->request ? 0 : -1; /* answered before its body was read: nothing after it can be told apart */
+	return http1->request ? 0 : -1; /* answered before its body was read: nothing after it can
+					   be told apart */
 }
 
 static int body(http_parser *parser, const char *bytes, size_t length)
@@ -229,7 +233,8 @@ static void refuse(struct http1 *http1, enum http_errno error)
 		return;
 	}
 	http1->keep_alive = false;
-	request_fail_protocol(http1->request, status, http1->refusal ? NULL : http_errno_description(error));
+	request_fail_protocol(http1->request, status,
+			      http1->refusal ? NULL : http_errno_description(error));
 }
 
 static ssize_t input(struct connection *connection, const char *bytes, size_t length)
@@ -292,8 +297,9 @@ static struct iovec print_head(struct http1 *http1, const char *framing, size_t 
 	char line[64];
 
 	buffer_clear(head, REQUEST_HEAD_MAX);
-	buffer_append(head, line, (size_t)snprintf(line, sizeof(line), "HTTP/1.1 %d %s\r\n", response->status,
-	                                           response_reason(response->status)));
+	buffer_append(head, line,
+		      (size_t)snprintf(line, sizeof(line), "HTTP/1.1 %d %s\r\n", response->status,
+				       response_reason(response->status)));
 	for (unsigned i = 0; i < response->n_headers; i++) {
 		const struct header *header = &response->headers[i];
 
@@ -320,7 +326,8 @@ static void respond(struct request *request)
 	int length = 0;
 
 	if (has_body(response))
-		length = snprintf(framing, sizeof(framing), "content-length: %zu\r\n", response->length);
+		length = snprintf(framing, sizeof(framing), "content-length: %zu\r\n",
+				  response->length);
 	pieces[0] = print_head(of(connection), framing, (size_t)length);
 	pieces[1] = (struct iovec){ (char *)response->body, response->length };
 	if (response->omit_body || !has_body(response))
@@ -376,7 +383,8 @@ static size_t stream_backlog(const struct request *request)
 
 static void go_on(struct request *request)
 {
-	connection_write(request->connection, &(struct iovec){ (char *)"HTTP/1.1 100 Continue\r\n\r\n", 25 }, 1);
+	connection_write(request->connection,
+			 &(struct iovec){ (char *)"HTTP/1.1 100 Continue\r\n\r\n", 25 }, 1);
 }
 
 static void drained(struct connection *connection)

@@ -1,21 +1,23 @@
 /* HTTP/2 by libnghttp2: many requests at once on a connection. */
-#include <errno.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <nghttp2/nghttp2.h>
 #include "connection.h"
 #include "gateway.h"
 #include "request.h"
 #include "response.h"
+#include <errno.h>
+#include <nghttp2/nghttp2.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 
 /*
- * libnghttp2 keeps the streams; each has its request as user data until on_stream_close(). What it wants to send is fetched when the connection's
- * output is empty, so that the answers of one turn leave in one write, and no more than OUTPUT_MAX of a large one is copied ahead.
+ * libnghttp2 keeps the streams; each has its request as user data until on_stream_close(). What it
+ * wants to send is fetched when the connection's output is empty, so that the answers of one turn
+ * leave in one write, and no more than OUTPUT_MAX of a large one is copied ahead.
  */
 enum {
 	OUTPUT_MAX = 64 * 1024,
-	RESETS_MAX = 200, /* in RESETS_MS, of streams that the client gave up: more is an attack (CVE-2023-44487) */
+	RESETS_MAX = 200, /* in RESETS_MS, of streams that the client gave up: more is an attack
+			     (CVE-2023-44487) */
 	RESETS_MS = 10 * 1000,
 	CHECK_MS = 1000,
 };
@@ -69,8 +71,9 @@ static int begin_headers(nghttp2_session *session, const nghttp2_frame *frame, v
 	return 0;
 }
 
-static int header(nghttp2_session *session, const nghttp2_frame *frame, const uint8_t *name, size_t name_length,
-                  const uint8_t *value, size_t value_length, uint8_t flags, void *data)
+static int header(nghttp2_session *session, const nghttp2_frame *frame, const uint8_t *name,
+		  size_t name_length, const uint8_t *value, size_t value_length, uint8_t flags,
+		  void *data)
 {
 	struct request *request = request_of(session, frame->hd.stream_id);
 	int problem;
@@ -82,7 +85,8 @@ static int header(nghttp2_session *session, const nghttp2_frame *frame, const ui
 	if (name_length == 5 && !memcmp(name, ":path", 5))
 		problem = request_set_target(request, (const char *)value, value_length);
 	else
-		problem = request_add_header(request, (const char *)name, name_length, (const char *)value, value_length);
+		problem = request_add_header(request, (const char *)name, name_length,
+					     (const char *)value, value_length);
 	request->refused_status = problem;
 	return 0;
 }
@@ -133,8 +137,8 @@ static int frame_received(nghttp2_session *session, const nghttp2_frame *frame, 
 	return 0;
 }
 
-static int data_received(nghttp2_session *session, uint8_t flags, int32_t stream, const uint8_t *bytes, size_t length,
-                         void *data)
+static int data_received(nghttp2_session *session, uint8_t flags, int32_t stream,
+			 const uint8_t *bytes, size_t length, void *data)
 {
 	struct request *request = request_of(session, stream);
 
@@ -175,7 +179,8 @@ static int frame_sent(nghttp2_session *session, const nghttp2_frame *frame, void
 		return 0;
 	request = request_of(session, frame->hd.stream_id);
 	if (request && !request->complete)
-		nghttp2_submit_rst_stream(session, NGHTTP2_FLAG_NONE, frame->hd.stream_id, NGHTTP2_NO_ERROR);
+		nghttp2_submit_rst_stream(session, NGHTTP2_FLAG_NONE, frame->hd.stream_id,
+					  NGHTTP2_NO_ERROR);
 	return 0;
 }
 
@@ -198,7 +203,8 @@ static int start(struct connection *connection)
 {
 	nghttp2_session_callbacks *callbacks = make_callbacks();
 	const nghttp2_settings_entry settings[] = {
-		{ NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS, (uint32_t)connection->worker->gateway->connection_streams_max },
+		{ NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS,
+		  (uint32_t)connection->worker->gateway->connection_streams_max },
 		{ NGHTTP2_SETTINGS_MAX_HEADER_LIST_SIZE, REQUEST_HEAD_MAX },
 	};
 	struct http2 *http2 = calloc(1, sizeof(*http2));
@@ -239,8 +245,8 @@ static void end_of_input(struct connection *connection)
  * Answers
  */
 
-static ssize_t read_body(nghttp2_session *session, int32_t stream, uint8_t *to, size_t size, uint32_t *flags,
-                         nghttp2_data_source *source, void *data)
+static ssize_t read_body(nghttp2_session *session, int32_t stream, uint8_t *to, size_t size,
+			 uint32_t *flags, nghttp2_data_source *source, void *data)
 {
 	struct request *request = source->ptr;
 	const char *bytes = request->response.body + request->outgoing.sent;
@@ -259,8 +265,8 @@ static ssize_t read_body(nghttp2_session *session, int32_t stream, uint8_t *to, 
 	return (ssize_t)left;
 }
 
-static ssize_t read_stream(nghttp2_session *session, int32_t stream, uint8_t *to, size_t size, uint32_t *flags,
-                           nghttp2_data_source *source, void *data)
+static ssize_t read_stream(nghttp2_session *session, int32_t stream, uint8_t *to, size_t size,
+			   uint32_t *flags, nghttp2_data_source *source, void *data)
 {
 	struct request *request = source->ptr;
 	struct buffer *pending = &request->outgoing.pending;
@@ -286,10 +292,12 @@ static ssize_t read_stream(nghttp2_session *session, int32_t stream, uint8_t *to
 
 static nghttp2_nv pair(const char *name, size_t name_length, const char *value, size_t value_length)
 {
-	return (nghttp2_nv){ (uint8_t *)name, (uint8_t *)value, name_length, value_length, NGHTTP2_NV_FLAG_NONE };
+	return (nghttp2_nv){ (uint8_t *)name, (uint8_t *)value, name_length, value_length,
+			     NGHTTP2_NV_FLAG_NONE };
 }
 
-static void submit(struct request *request, nghttp2_data_source_read_callback read, bool with_length)
+static void submit(struct request *request, nghttp2_data_source_read_callback read,
+		   bool with_length)
 {
 	struct http2 *http2 = of(request->connection);
 	const struct response *response = &request->response;
@@ -298,15 +306,19 @@ static void submit(struct request *request, nghttp2_data_source_read_callback re
 	char status[8], length[24];
 	size_t n = 0;
 
-	pairs[n++] = pair(":status", 7, status, (size_t)snprintf(status, sizeof(status), "%d", response->status));
+	pairs[n++] = pair(":status", 7, status,
+			  (size_t)snprintf(status, sizeof(status), "%d", response->status));
 	for (unsigned i = 0; i < response->n_headers; i++)
-		pairs[n++] = pair(response->headers[i].name, response->headers[i].name_length, response->headers[i].value,
-		                  response->headers[i].value_length);
+		pairs[n++] = pair(response->headers[i].name, response->headers[i].name_length,
+				  response->headers[i].value, response->headers[i].value_length);
 	if (with_length)
-		pairs[n++] = pair("content-length", 14, length,
-		                  (size_t)snprintf(length, sizeof(length), "%zu", response->length));
-	if (nghttp2_submit_response(http2->session, request->stream, pairs, n, read ? &provider : NULL))
-		nghttp2_submit_rst_stream(http2->session, NGHTTP2_FLAG_NONE, request->stream, NGHTTP2_INTERNAL_ERROR);
+		pairs[n++] =
+			pair("content-length", 14, length,
+			     (size_t)snprintf(length, sizeof(length), "%zu", response->length));
+	if (nghttp2_submit_response(http2->session, request->stream, pairs, n,
+				    read ? &provider : NULL))
+		nghttp2_submit_rst_stream(http2->session, NGHTTP2_FLAG_NONE, request->stream,
+					  NGHTTP2_INTERNAL_ERROR);
 	want_write(http2);
 }
 
@@ -315,7 +327,8 @@ static void respond(struct request *request)
 	const struct response *response = &request->response;
 	bool bodiless = response->status == 204 || response->status == 304;
 
-	submit(request, bodiless || response->omit_body || !response->length ? NULL : read_body, !bodiless);
+	submit(request, bodiless || response->omit_body || !response->length ? NULL : read_body,
+	       !bodiless);
 }
 
 static void stream_start(struct request *request)
@@ -338,7 +351,8 @@ static void stream_send(struct request *request, const char *bytes, size_t lengt
 	struct http2 *http2 = of(request->connection);
 
 	if (buffer_append(&request->outgoing.pending, bytes, length))
-		nghttp2_submit_rst_stream(http2->session, NGHTTP2_FLAG_NONE, request->stream, NGHTTP2_INTERNAL_ERROR);
+		nghttp2_submit_rst_stream(http2->session, NGHTTP2_FLAG_NONE, request->stream,
+					  NGHTTP2_INTERNAL_ERROR);
 	resume(request);
 }
 
@@ -358,8 +372,8 @@ static void go_on(struct request *request)
 	static const char status[] = "100";
 	const nghttp2_nv informational = pair(":status", 7, status, 3);
 
-	nghttp2_submit_headers(of(request->connection)->session, NGHTTP2_FLAG_NONE, request->stream, NULL, &informational, 1,
-	                       NULL);
+	nghttp2_submit_headers(of(request->connection)->session, NGHTTP2_FLAG_NONE, request->stream,
+			       NULL, &informational, 1, NULL);
 }
 
 static void drained(struct connection *connection)
@@ -383,7 +397,8 @@ static void drained(struct connection *connection)
 		if (request->sse)
 			request_writable(request);
 	}
-	if (!nghttp2_session_want_read(http2->session) && !nghttp2_session_want_write(http2->session))
+	if (!nghttp2_session_want_read(http2->session) &&
+	    !nghttp2_session_want_write(http2->session))
 		connection_close_when_written(connection);
 }
 
@@ -398,8 +413,8 @@ static int64_t check_time(struct connection *connection)
 		next = request->next;
 		if (request->answered || request->complete)
 			continue;
-		if (request->call ? request->body_deadline <= now :
-		                    request->start_us / 1000 + gateway->header_timeout_ms <= now) {
+		if (request->call ? request->body_deadline <= now
+				  : request->start_us / 1000 + gateway->header_timeout_ms <= now) {
 			request->method = request->method ? request->method : "";
 			request_fail_protocol(request, 408, NULL);
 		}
@@ -419,8 +434,9 @@ static void wind_down(struct connection *connection)
 	struct http2 *http2 = of(connection);
 
 	http2->winding_down = true;
-	nghttp2_submit_goaway(http2->session, NGHTTP2_FLAG_NONE, nghttp2_session_get_last_proc_stream_id(http2->session),
-	                      NGHTTP2_NO_ERROR, NULL, 0);
+	nghttp2_submit_goaway(http2->session, NGHTTP2_FLAG_NONE,
+			      nghttp2_session_get_last_proc_stream_id(http2->session),
+			      NGHTTP2_NO_ERROR, NULL, 0);
 	want_write(http2);
 }
 

@@ -1,4 +1,8 @@
 /* A listening socket. */
+#include "listener.h"
+#include "connection.h"
+#include "gateway.h"
+#include "worker.h"
 #include <arpa/inet.h>
 #include <errno.h>
 #include <netdb.h>
@@ -10,10 +14,6 @@
 #include <sys/epoll.h>
 #include <sys/socket.h>
 #include <unistd.h>
-#include "connection.h"
-#include "gateway.h"
-#include "listener.h"
-#include "worker.h"
 
 enum { BACKLOG = 1024, ACCEPTS_A_TURN = 64, UNSENT_MAX = 128 * 1024 };
 
@@ -45,17 +45,20 @@ static void ready(struct watch *watch, uint32_t events)
 		char text[INET6_ADDRSTRLEN];
 		int fd;
 
-		/* The rest waits in the kernel's queue; the kubelet's probes come by the other door. */
+		/* The rest waits in the kernel's queue; the kubelet's probes come by the other
+		 * door. */
 		if (!listener->admin && worker->n_connections >= gateway->connections_max) {
 			listener->paused = true;
 			loop_change(&worker->loop, watch, 0);
 			return;
 		}
-		fd = accept4(watch->fd, (struct sockaddr *)&address, &size, SOCK_CLOEXEC | SOCK_NONBLOCK);
+		fd = accept4(watch->fd, (struct sockaddr *)&address, &size,
+			     SOCK_CLOEXEC | SOCK_NONBLOCK);
 		if (fd < 0)
 			return; /* none left, or no descriptors: the next turn tries again */
 		address_text(&address, text, sizeof(text));
-		connection_new(worker, fd, text, listener->admin ? NULL : worker->tls, listener->admin);
+		connection_new(worker, fd, text, listener->admin ? NULL : worker->tls,
+			       listener->admin);
 	}
 }
 
@@ -76,7 +79,8 @@ static int open_socket(const struct addrinfo *info)
 		return -errno;
 	setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &(int){ 1 }, sizeof(int));
 	setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &(int){ 1 }, sizeof(int));
-	/* Inherited by what is accepted. Little waits in the kernel, so that we see a slow client early, and its pace. */
+	/* Inherited by what is accepted. Little waits in the kernel, so that we see a slow client
+	 * early, and its pace. */
 	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &(int){ 1 }, sizeof(int));
 	setsockopt(fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &(int){ UNSENT_MAX }, sizeof(int));
 	if (!bind(fd, info->ai_addr, info->ai_addrlen) && !listen(fd, BACKLOG))
@@ -88,7 +92,8 @@ static int open_socket(const struct addrinfo *info)
 
 struct listener *listener_new(struct worker *worker, const char *address, bool admin, char **error)
 {
-	const struct addrinfo hints = { .ai_socktype = SOCK_STREAM, .ai_flags = AI_PASSIVE | AI_NUMERICSERV };
+	const struct addrinfo hints = { .ai_socktype = SOCK_STREAM,
+					.ai_flags = AI_PASSIVE | AI_NUMERICSERV };
 	struct listener *listener = calloc(1, sizeof(*listener));
 	const char *colon = strrchr(address, ':');
 	struct addrinfo *infos = NULL;
@@ -113,7 +118,8 @@ struct listener *listener_new(struct worker *worker, const char *address, bool a
 		fd = -errno;
 		close(listener->watch.fd);
 	}
-	if (asprintf(error, "cannot listen on '%s': %s", address, strerror(fd < 0 ? -fd : ENOMEM)) < 0)
+	if (asprintf(error, "cannot listen on '%s': %s", address, strerror(fd < 0 ? -fd : ENOMEM)) <
+	    0)
 		*error = NULL;
 	free(listener);
 	return NULL;
@@ -142,6 +148,6 @@ int listener_port(const struct listener *listener)
 
 	if (getsockname(listener->watch.fd, (struct sockaddr *)&address, &size))
 		return -1;
-	return address.ss_family == AF_INET6 ? ntohs(((struct sockaddr_in6 *)&address)->sin6_port) :
-	                                        ntohs(((struct sockaddr_in *)&address)->sin_port);
+	return address.ss_family == AF_INET6 ? ntohs(((struct sockaddr_in6 *)&address)->sin6_port)
+					     : ntohs(((struct sockaddr_in *)&address)->sin_port);
 }

@@ -1,8 +1,8 @@
 /* A listening socket: accepts as many connections as there may be. */
 #pragma once
 
-#include <stdbool.h>
 #include "loop.h"
+#include <stdbool.h>
 
 struct worker;
 
@@ -13,7 +13,8 @@ struct listener {
 	bool paused; /* as many connections as there may be */
 };
 
-/* "127.0.0.1:8080", "[::]:8080", ":8080". NULL with *error (malloc()ed). Each worker has a socket of its own on the same port. */
+/* "127.0.0.1:8080", "[::]:8080", ":8080". NULL with *error (malloc()ed). Each worker has a socket
+ * of its own on the same port. */
 struct listener *listener_new(struct worker *worker, const char *address, bool admin, char **error);
 void listener_close(struct listener *listener); /* no new connections */
 struct listener *listener_free(struct listener *listener);

@@ -1,10 +1,10 @@
 /* The event loop. */
+#include "loop.h"
 #include <errno.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <time.h>
 #include <unistd.h>
-#include "loop.h"
 
 enum { EVENTS_MAX = 256 };
 
@@ -103,8 +103,8 @@ void loop_post(struct loop *loop, struct task *task)
 
 	do
 		task->next = top;
-	while (!atomic_compare_exchange_weak_explicit(&loop->posted, &top, task, memory_order_release,
-	                                              memory_order_relaxed));
+	while (!atomic_compare_exchange_weak_explicit(&loop->posted, &top, task,
+						      memory_order_release, memory_order_relaxed));
 	if (!top)
 		wake(loop);
 }
@@ -178,8 +178,10 @@ void loop_timer_set(struct loop *loop, struct timer *timer, int64_t milliseconds
 {
 	if (timer->link)
 		timer_unlink(timer);
-	/* A slot is looked at when it begins: so due is the beginning of the first slot that is not early. */
-	timer->due = ((loop->now_ms + (milliseconds < 0 ? 0 : milliseconds)) / LOOP_SLOT_MS + 1) * LOOP_SLOT_MS;
+	/* A slot is looked at when it begins: so due is the beginning of the first slot that is not
+	 * early. */
+	timer->due = ((loop->now_ms + (milliseconds < 0 ? 0 : milliseconds)) / LOOP_SLOT_MS + 1) *
+		     LOOP_SLOT_MS;
 	timer_link(loop, timer);
 }
 
@@ -230,7 +232,8 @@ static int next_timer_ms(const struct loop *loop)
 
 	if (!loop->occupied)
 		return -1;
-	rotated = shift ? loop->occupied >> shift | loop->occupied << (LOOP_SLOTS - shift) : loop->occupied;
+	rotated = shift ? loop->occupied >> shift | loop->occupied << (LOOP_SLOTS - shift)
+			: loop->occupied;
 	due = (loop->tick + 1 + __builtin_ctzll(rotated)) * LOOP_SLOT_MS - loop->now_ms;
 	return due < 0 ? 0 : (int)due;
 }

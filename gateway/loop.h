@@ -6,11 +6,13 @@
 #include <stdint.h>
 
 /*
- * One thread runs a loop and everything that hangs on it. Only loop_post() and loop_stop() may be called by others.
+ * One thread runs a loop and everything that hangs on it. Only loop_post() and loop_stop() may be
+ * called by others.
  *
- * A turn: wait; call what is ready; run what was posted; let timers expire; run what was put off to the end of the turn
- * (flushing, mostly, so that all that one turn writes goes out in one system call); free what was disposed of. Because freeing
- * comes last, an event that names a watch closed in the same turn still finds its memory.
+ * A turn: wait; call what is ready; run what was posted; let timers expire; run what was put off to
+ * the end of the turn (flushing, mostly, so that all that one turn writes goes out in one system
+ * call); free what was disposed of. Because freeing comes last, an event that names a watch closed
+ * in the same turn still finds its memory.
  */
 struct watch {
 	int fd; /* -1: closed; its event is passed over */
@@ -39,7 +41,8 @@ struct loop {
 	_Atomic(struct task *) posted;
 	struct task *later, **later_end;
 	struct task *garbage;
-	/* A hashed wheel: a timer stands in the slot of its due time, and is looked at once in each revolution. */
+	/* A hashed wheel: a timer stands in the slot of its due time, and is looked at once in each
+	 * revolution. */
 	struct timer *slots[LOOP_SLOTS];
 	uint64_t occupied; /* a bit for each slot */
 	int64_t tick;      /* the slots up to this one have been looked at */
@@ -56,8 +59,10 @@ int loop_watch(struct loop *loop, struct watch *watch, uint32_t events);
 int loop_change(struct loop *loop, struct watch *watch, uint32_t events);
 void loop_unwatch(struct loop *loop, struct watch *watch); /* does not close */
 
-void loop_post(struct loop *loop, struct task *task); /* any thread; the task must not be queued already */
-void loop_later(struct loop *loop, struct task *task); /* at the end of this turn; once, however often asked for */
+void loop_post(struct loop *loop,
+	       struct task *task); /* any thread; the task must not be queued already */
+void loop_later(struct loop *loop,
+		struct task *task); /* at the end of this turn; once, however often asked for */
 void loop_dispose(struct loop *loop, struct task *task); /* run() frees what holds the task */
 
 /* Moves it when it is set already. Precise to LOOP_SLOT_MS, never early. */

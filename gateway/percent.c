@@ -1,6 +1,6 @@
 /* Percent-encoding of URLs. */
-#include <string.h>
 #include "percent.h"
+#include <string.h>
 
 static int hex(char digit)
 {

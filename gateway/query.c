@@ -1,7 +1,7 @@
 /* Query strings. */
-#include <string.h>
-#include "percent.h"
 #include "query.h"
+#include "percent.h"
+#include <string.h>
 
 /* As HTML forms write it: '+' is a space. NULL: a broken escape. */
 static char *unescape(struct arena *arena, const char *text, size_t length, size_t *ret)
@@ -38,7 +38,8 @@ int query_next(struct query *query, struct arena *arena, struct query_pair *ret)
 		if (end == start)
 			continue;
 		equals = memchr(start, '=', (size_t)(end - start));
-		ret->name = unescape(arena, start, (size_t)((equals ? equals : end) - start), &ret->name_length);
+		ret->name = unescape(arena, start, (size_t)((equals ? equals : end) - start),
+				     &ret->name_length);
 		equals = equals ? equals + 1 : end;
 		ret->value = unescape(arena, equals, (size_t)(end - equals), &ret->value_length);
 		return ret->name && ret->value ? 1 : -1;

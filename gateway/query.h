@@ -1,8 +1,8 @@
 /* Query strings: name=value pairs, unescaped. */
 #pragma once
 
-#include <stdbool.h>
 #include <crpc/arena.h>
+#include <stdbool.h>
 
 enum { QUERY_PAIRS_MAX = 100 };
 

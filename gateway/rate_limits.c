@@ -1,17 +1,18 @@
 /* Rate limits. */
+#include "rate_limits.h"
+#include "gateway.h"
+#include "redis_async.h"
 #include <arpa/inet.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
-#include "gateway.h"
-#include "rate_limits.h"
-#include "redis_async.h"
 
 enum { SYNC_MS = 100, COUNTERS_MAX = 16384, BUCKETS = 8192, CLIENT_MAX = 160 };
 
-/* One client in one window. `all` is what Redis knew last, ours included; `unsent` what it does not know yet. */
+/* One client in one window. `all` is what Redis knew last, ours included; `unsent` what it does not
+ * know yet. */
 struct counter {
 	struct redis_wait wait;
 	struct counter *next_in_bucket;
@@ -49,10 +50,12 @@ const char *limits_client(struct request *request)
 	struct in6_addr network;
 	struct in_addr host;
 
-	/* Each proxy adds who called it at the end: the last one's entry is the nearest to be trusted, and so on to the front. */
+	/* Each proxy adds who called it at the end: the last one's entry is the nearest to be
+	 * trusted, and so on to the front. */
 	for (unsigned i = 0; gateway->forwarded_hops && i < request->n_headers; i++)
 		if (!strcmp(request->headers[i].name, "x-forwarded-for"))
-			forwarded = request->headers[i].value; /* the last one is what the proxy added */
+			forwarded = request->headers[i]
+					    .value; /* the last one is what the proxy added */
 	if (forwarded) {
 		const char *end = forwarded + strlen(forwarded), *start = end;
 
@@ -68,7 +71,8 @@ const char *limits_client(struct request *request)
 		if (end > start && (size_t)(end - start) < sizeof(text)) {
 			memcpy(text, start, (size_t)(end - start));
 			text[end - start] = '\0';
-			if (inet_pton(AF_INET, text, &host) == 1 || inet_pton(AF_INET6, text, &network) == 1)
+			if (inet_pton(AF_INET, text, &host) == 1 ||
+			    inet_pton(AF_INET6, text, &network) == 1)
 				address = text;
 		}
 	}
@@ -114,7 +118,8 @@ static struct counter *evict(struct limits *limits)
 		counter = counter->newer;
 	if (!counter)
 		return NULL;
-	for (at = &limits->buckets[counter->hash % BUCKETS]; *at != counter; at = &(*at)->next_in_bucket)
+	for (at = &limits->buckets[counter->hash % BUCKETS]; *at != counter;
+	     at = &(*at)->next_in_bucket)
 		;
 	*at = counter->next_in_bucket;
 	unlink_used(limits, counter);
@@ -142,7 +147,9 @@ static struct counter *find(struct limits *limits, const char *client, int64_t w
 		}
 		if (!counter)
 			return NULL;
-		*counter = (struct counter){ .wait.done = synced, .limits = limits, .hash = hash, .window = window };
+		*counter = (struct counter){
+			.wait.done = synced, .limits = limits, .hash = hash, .window = window
+		};
 		snprintf(counter->client, sizeof(counter->client), "%s", client);
 		counter->next_in_bucket = *bucket;
 		*bucket = counter;
@@ -161,7 +168,8 @@ static const char count_script[] =
 	"if n == tonumber(ARGV[1]) then redis.call('PEXPIRE', KEYS[1], ARGV[2]) end "
 	"return n";
 
-static bool count(struct limits *limits, struct redis_wait *wait, const char *key, int64_t n, int64_t window_ms)
+static bool count(struct limits *limits, struct redis_wait *wait, const char *key, int64_t n,
+		  int64_t window_ms)
 {
 	char by[24], expiry[24];
 	const char *const arguments[] = { "EVAL", count_script, "1", key, by, expiry };
@@ -194,7 +202,8 @@ static void send_counters(struct timer *timer)
 		counter->to_send = false;
 		if (counter->sending || !counter->unsent)
 			continue;
-		snprintf(key, sizeof(key), "ratelimit:{%s}:%" PRId64, counter->client, counter->window);
+		snprintf(key, sizeof(key), "ratelimit:{%s}:%" PRId64, counter->client,
+			 counter->window);
 		counter->sending = count(limits, &counter->wait, key, counter->unsent, window_ms);
 		/* Redis away: it stays counted here. */
 		counter->all += counter->unsent;
@@ -229,7 +238,8 @@ struct limits *limits_free(struct limits *limits)
 }
 
 /* Tells the client, if this is the tightest limit that it has met. */
-static void tell(struct request *request, const char *policy, int64_t limit, int64_t used, int64_t window_ms, int64_t left_ms)
+static void tell(struct request *request, const char *policy, int64_t limit, int64_t used,
+		 int64_t window_ms, int64_t left_ms)
 {
 	int64_t remaining = used < limit ? limit - used : 0;
 
@@ -246,8 +256,9 @@ static void tell(struct request *request, const char *policy, int64_t limit, int
 static int exceeded(struct request *request, int64_t limit, int64_t window_ms, int64_t left_ms)
 {
 	rpc_fail_code(request->call, RPC_RESOURCE_EXHAUSTED,
-	              "More than %" PRId64 " requests in %" PRId64 " seconds; try again in %" PRId64 ".", limit,
-	              (window_ms + 999) / 1000, (left_ms + 999) / 1000);
+		      "More than %" PRId64 " requests in %" PRId64 " seconds; try again in %" PRId64
+		      ".",
+		      limit, (window_ms + 999) / 1000, (left_ms + 999) / 1000);
 	rpc_retry_after(request->call, left_ms);
 	return RPC_RESOURCE_EXHAUSTED;
 }
@@ -255,7 +266,8 @@ static int exceeded(struct request *request, int64_t limit, int64_t window_ms, i
 static int check_general(struct request *request, int64_t now)
 {
 	struct limits *limits = request->worker->limits;
-	int64_t limit = request->worker->gateway->limit_requests, window_ms = request->worker->gateway->limit_window_ms;
+	int64_t limit = request->worker->gateway->limit_requests,
+		window_ms = request->worker->gateway->limit_window_ms;
 	int64_t left_ms = window_ms - now % window_ms;
 	struct counter *counter;
 
@@ -284,11 +296,13 @@ static void own_counted(struct redis_wait *wait, redisReply *reply)
 {
 	struct request *request = (void *)((char *)wait - offsetof(struct request, limit_wait));
 	const struct rpc_method *method = request->match.route->method;
-	int64_t window_ms = (int64_t)method->rate_limit_seconds * 1000, left_ms = window_ms - unix_ms() % window_ms;
+	int64_t window_ms = (int64_t)method->rate_limit_seconds * 1000,
+		left_ms = window_ms - unix_ms() % window_ms;
 
 	/* No answer: the method's limit is off, as is said. */
 	if (reply && reply->type == REDIS_REPLY_INTEGER && !request->answered) {
-		tell(request, method->name, method->rate_limit_requests, reply->integer, window_ms, left_ms);
+		tell(request, method->name, method->rate_limit_requests, reply->integer, window_ms,
+		     left_ms);
 		if (reply->integer > method->rate_limit_requests)
 			exceeded(request, method->rate_limit_requests, window_ms, left_ms);
 	}
@@ -299,12 +313,15 @@ static void check_own(struct request *request, int64_t now)
 {
 	const struct rpc_method *method = request->match.route->method;
 	int64_t window_ms = (int64_t)method->rate_limit_seconds * 1000;
-	const char *client = method->access.level == RPC_LEVEL_PUBLIC ? request->client_text : request->client;
+	const char *client =
+		method->access.level == RPC_LEVEL_PUBLIC ? request->client_text : request->client;
 	char key[CLIENT_MAX + 256];
 
-	if (!method->rate_limit_requests || window_ms <= 0 || request->worker->gateway->limit_methods_off)
+	if (!method->rate_limit_requests || window_ms <= 0 ||
+	    request->worker->gateway->limit_methods_off)
 		return;
-	snprintf(key, sizeof(key), "ratelimit:{%s}:%s:%" PRId64, client, method->path, now / window_ms);
+	snprintf(key, sizeof(key), "ratelimit:{%s}:%s:%" PRId64, client, method->path,
+		 now / window_ms);
 	request->limit_wait.done = own_counted;
 	if (count(request->worker->limits, &request->limit_wait, key, 1, window_ms))
 		request->waits |= WAIT_LIMIT;

@@ -1,13 +1,13 @@
 /* Redis without waiting. */
+#include "redis_async.h"
+#include "percent.h"
+#include <crpc/log.h>
 #include <errno.h>
+#include <hiredis/async.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
-#include <hiredis/async.h>
-#include <crpc/log.h>
-#include "percent.h"
-#include "redis_async.h"
 
 enum {
 	ARGUMENTS_MAX = 16,
@@ -17,8 +17,8 @@ enum {
 };
 
 /*
- * AWAY -> CONNECTING -> READY -> AWAY. hiredis frees its context by itself after connected() with an error and after disconnected(); both lead to AWAY and
- * set the timer for the next try.
+ * AWAY -> CONNECTING -> READY -> AWAY. hiredis frees its context by itself after connected() with
+ * an error and after disconnected(); both lead to AWAY and set the timer for the next try.
  */
 struct redis_async {
 	struct loop *loop;
@@ -52,7 +52,8 @@ static void add_write(void *data)
 {
 	struct redis_async *redis = of(data);
 
-	/* Before the connection stands, and when the kernel is full, the event tells; else the end of the turn is when to write. */
+	/* Before the connection stands, and when the kernel is full, the event tells; else the end
+	 * of the turn is when to write. */
 	if (redis->ready && !redis->writing)
 		loop_later(redis->loop, &redis->write);
 	else
@@ -106,7 +107,8 @@ static void went_away(struct redis_async *redis, const char *why)
 	if (redis->closing)
 		return;
 	if (!redis->complained)
-		log_warning(NULL, "Redis is away: sessions cannot be checked, limits are off", { "reason", why });
+		log_warning(NULL, "Redis is away: sessions cannot be checked, limits are off",
+			    { "reason", why });
 	redis->complained = true;
 	loop_timer_set(redis->loop, &redis->timer, RETRY_MS);
 }
@@ -145,7 +147,8 @@ static void logged_in(redisAsyncContext *context, void *data, void *unused)
 
 static void disconnected(const redisAsyncContext *context, int status)
 {
-	went_away(of(context->data), status == REDIS_OK ? "its connection was given up" : context->errstr);
+	went_away(of(context->data),
+		  status == REDIS_OK ? "its connection was given up" : context->errstr);
 }
 
 static void connected(const redisAsyncContext *context, int status)
@@ -238,8 +241,10 @@ static bool parse(struct redis_async *redis, const char *url)
 	host = at ? at + 1 : url;
 	if (at) {
 		colon = memchr(url, ':', (size_t)(at - url));
-		if (!take(redis->user, sizeof(redis->user), url, (size_t)((colon ? colon : at) - url)) ||
-		    (colon && !take(redis->password, sizeof(redis->password), colon + 1, (size_t)(at - colon - 1))))
+		if (!take(redis->user, sizeof(redis->user), url,
+			  (size_t)((colon ? colon : at) - url)) ||
+		    (colon && !take(redis->password, sizeof(redis->password), colon + 1,
+				    (size_t)(at - colon - 1))))
 			return false;
 	}
 	colon = memrchr(host, ':', (size_t)(end - host));
@@ -247,8 +252,9 @@ static bool parse(struct redis_async *redis, const char *url)
 		redis->port = atoi(colon + 1);
 	if (*end == '/')
 		redis->database = atoi(end + 1);
-	return take(redis->host, sizeof(redis->host), host, (size_t)((colon ? colon : end) - host)) && redis->host[0] &&
-	       redis->port > 0 && redis->port < 65536 && redis->database >= 0;
+	return take(redis->host, sizeof(redis->host), host,
+		    (size_t)((colon ? colon : end) - host)) &&
+	       redis->host[0] && redis->port > 0 && redis->port < 65536 && redis->database >= 0;
 }
 
 struct redis_async *redis_async_new(struct loop *loop, const char *url, char **error)
@@ -263,7 +269,8 @@ struct redis_async *redis_async_new(struct loop *loop, const char *url, char **e
 	redis->write.run = write_later;
 	if (!parse(redis, url)) {
 		/* Not the URL itself: it holds a password. */
-		*error = strdup("SOUK_REDIS_URL is not of the form redis://user:password@host:port/database");
+		*error = strdup("SOUK_REDIS_URL is not of the form "
+				"redis://user:password@host:port/database");
 		free(redis);
 		return NULL;
 	}
@@ -289,7 +296,8 @@ bool redis_async_ready(const struct redis_async *redis)
 	return redis->ready;
 }
 
-bool redis_async_send(struct redis_async *redis, struct redis_wait *wait, int n, const char *const *arguments)
+bool redis_async_send(struct redis_async *redis, struct redis_wait *wait, int n,
+		      const char *const *arguments)
 {
 	const char *copy[ARGUMENTS_MAX];
 

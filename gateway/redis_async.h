@@ -1,11 +1,13 @@
-/* Redis without waiting: commands go out at the end of a turn, all in one write; answers come to callbacks. */
+/* Redis without waiting: commands go out at the end of a turn, all in one write; answers come to
+ * callbacks. */
 #pragma once
 
-#include <stdbool.h>
-#include <hiredis/hiredis.h>
 #include "loop.h"
+#include <hiredis/hiredis.h>
+#include <stdbool.h>
 
-/* One connection of one loop; it comes back by itself. What is asked while it is away is refused at once, never queued. */
+/* One connection of one loop; it comes back by itself. What is asked while it is away is refused at
+ * once, never queued. */
 struct redis_async;
 
 /* Part of whoever waits, until `done` was called. */
@@ -20,4 +22,5 @@ struct redis_async *redis_async_free(struct redis_async *redis);
 
 bool redis_async_ready(const struct redis_async *redis);
 /* False: away; done() is not called. `wait` NULL: nobody wants the answer. */
-bool redis_async_send(struct redis_async *redis, struct redis_wait *wait, int n, const char *const *arguments);
+bool redis_async_send(struct redis_async *redis, struct redis_wait *wait, int n,
+		      const char *const *arguments);

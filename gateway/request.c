@@ -1,37 +1,19 @@
 /* One HTTP request and its answer. */
+#include "request.h"
+#include "access_log.h"
+#include "errors.h"
+#include "response.h"
+#include "sse.h"
+#include <crpc/client.h>
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 #include <time.h>
-#include <crpc/client.h>
-#include "access_log.h"
-#include "builtin.h"
-#include "cors.h"
-#include "errors.h"
-#include "gateway.h"
-#include "rate_limits.h"
-#include "request.h"
-#include "response.h"
-#include "sessions.h"
-#include "sse.h"
-#include "transcode.h"
-#include "upstream.h"
 
-/*
- *   request_new() ── head ──▶ request_head_done() ── body ──▶ request_complete() ──▶ admit() ──▶ begin_call() ──▶ request_answer()
- *                                   │ refused                      │ answers it         │ waits for Redis  │ waits for the peer
- *                                   ▼                              ▼                    ▼                  ▼
- *                            the body is dropped              request_answer_error()                request_waited()
- *
- * `waits` counts what will still come back to the request. A request whose client has gone (`done`) stays until nothing will.
- */
 enum {
 	POOL_MAX = 64,
 	BODY_KEEP = 16 * 1024,
-	BODY_MAX = 1024 * 1024, /* where no method says */
-	ARENA_PLENTY = 1024 * 1024,
-	ARENA_RESERVE = 64 * 1024,
 };
 
 static int64_t monotonic_us(void)
@@ -67,7 +49,8 @@ struct request *request_new(struct connection *connection)
 	memset(request, 0, offsetof(struct request, headers));
 	memset((char *)request + offsetof(struct request, head_used), 0,
 	       offsetof(struct request, match) - offsetof(struct request, head_used));
-	memset((char *)request + offsetof(struct request, builtin), 0, sizeof(*request) - offsetof(struct request, builtin));
+	memset((char *)request + offsetof(struct request, builtin), 0,
+	       sizeof(*request) - offsetof(struct request, builtin));
 	request->match.route = NULL;
 	request->body = body;
 	request->head = head;
@@ -78,7 +61,7 @@ struct request *request_new(struct connection *connection)
 	return request;
 }
 
-static void request_free(struct request *request)
+void request_free(struct request *request)
 {
 	struct worker *worker = request->worker;
 
@@ -127,8 +110,8 @@ static char *add_to_head(struct request *request, const char *bytes, size_t leng
 	return at;
 }
 
-int request_add_header(struct request *request, const char *name, size_t name_length, const char *value,
-                       size_t value_length)
+int request_add_header(struct request *request, const char *name, size_t name_length,
+		       const char *value, size_t value_length)
 {
 	struct header *header = &request->headers[request->n_headers];
 	char *copy, *text;
@@ -167,7 +150,8 @@ int request_set_target(struct request *request, const char *target, size_t lengt
 	if (!request->target)
 		return 431;
 	/* The absolute form (RFC 9112, 3.2.2) is for proxies, but every server must take it. */
-	if (length > 8 && (!strncasecmp(request->target, "http://", 7) || !strncasecmp(request->target, "https://", 8))) {
+	if (length > 8 && (!strncasecmp(request->target, "http://", 7) ||
+			   !strncasecmp(request->target, "https://", 8))) {
 		char *slash = strchr(request->target + 8, '/');
 
 		if (!slash)
@@ -193,22 +177,24 @@ const char *request_header(const struct request *request, const char *name)
 	size_t length = strlen(name);
 
 	for (unsigned i = 0; i < request->n_headers; i++)
-		if (request->headers[i].name_length == length && !memcmp(request->headers[i].name, name, length))
+		if (request->headers[i].name_length == length &&
+		    !memcmp(request->headers[i].name, name, length))
 			return request->headers[i].value;
 	return NULL;
 }
 
 static bool id_valid(const char *id)
 {
-	size_t length = strspn(id, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._");
+	size_t length =
+		strspn(id, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._");
 
 	return length && length <= 64 && !id[length];
 }
 
-/* Everything after this has an arena, a trace and a request id; errors too. */
-static void make_call(struct request *request, const char *name, int64_t timeout_ms)
+void request_make_call(struct request *request, const char *name, int64_t timeout_ms)
 {
-	const char *id = request_header(request, "x-request-id"), *traceparent = request_header(request, "traceparent");
+	const char *id = request_header(request, "x-request-id"),
+		   *traceparent = request_header(request, "traceparent");
 
 	if (request->call)
 		return;
@@ -217,212 +203,8 @@ static void make_call(struct request *request, const char *name, int64_t timeout
 		rpc_call_set_traceparent(request->call, traceparent);
 	if (id && id_valid(id))
 		rpc_call_set_request_id(request->call, id);
-	rpc_traceparent(request->call); /* made now: once the call is under way it is not ours to change, the access log still wants it */
-}
-
-static void refuse(struct request *request, int status)
-{
-	request->refused = true;
-	request->refused_status = status;
-}
-
-/* 404 or 405. */
-static void refuse_path(struct request *request)
-{
-	const struct router *router = request->worker->gateway->router;
-
-	if (!request->match.methods) {
-		rpc_fail_code(request->call, RPC_NOT_FOUND, "No such path: see /openapi.json for those that there are.");
-		refuse(request, 0);
-		return;
-	}
-	response_header(&request->response, "allow", router_allow(router, request->match.methods, rpc_arena(request->call)));
-	rpc_fail_code(request->call, RPC_UNIMPLEMENTED, "The path does not take %s; it takes %s.", request->method,
-	              response_find(&request->response, "allow"));
-	refuse(request, 405);
-}
-
-static void match_route(struct request *request)
-{
-	const struct gateway *gateway = request->worker->gateway;
-	const char *method = request->method;
-	const struct route *route;
-
-	if (!router_path_valid(request->target, request->path_length)) {
-		make_call(request, "unmatched", 0);
-		rpc_fail_code(request->call, RPC_INVALID_ARGUMENT,
-		              "The path must begin with '/', be ASCII, and hold no broken escapes.");
-		refuse(request, 400);
-		return;
-	}
-	request->body_limit = BODY_MAX;
-	request->builtin = builtin_find(request->connection->admin, request->target, request->path_length);
-	if (request->builtin) {
-		make_call(request, request->builtin->path, 0);
-		return;
-	}
-	if (!strcmp(method, "HEAD")) {
-		method = "GET";
-		request->response.omit_body = true;
-	}
-	if (!request->connection->admin)
-		router_match(gateway->router, method, request->target, request->path_length, &request->match);
-	else
-		request->match = (struct router_match){ 0 };
-	route = request->match.route;
-	make_call(request, route ? route->template : "unmatched", route ? route->method->timeout_ms : 0);
-	if (route && route->method->max_request_bytes)
-		request->body_limit = route->method->max_request_bytes;
-	if (!route && !cors_is_preflight(request)) {
-		refuse_path(request);
-	} else if (route && request->response.omit_body && route->method->server_streaming) {
-		rpc_fail_code(request->call, RPC_UNIMPLEMENTED, "A stream has no HEAD.");
-		refuse(request, 405);
-	} else if (route && route->method->client_streaming) {
-		rpc_fail_code(request->call, RPC_UNIMPLEMENTED, "%s streams from the client: it is reached by gRPC only.",
-		              route->method->name);
-		refuse(request, 0);
-	}
-}
-
-static void fail_too_large(struct request *request)
-{
-	rpc_fail_code(request->call, RPC_INVALID_ARGUMENT, "The body is larger than the %zu bytes that are taken here.",
-	              request->body_limit);
-	refuse(request, 413);
-}
-
-bool request_head_done(struct request *request, int64_t length)
-{
-	struct worker *worker = request->worker;
-	const struct gateway *gateway = worker->gateway;
-	const char *expect;
-
-	request->client = limits_client(request);
-	match_route(request);
-	if (!request->refused && worker->n_requests > gateway->requests_max && !request->connection->admin) {
-		rpc_fail_code(request->call, RPC_UNAVAILABLE, "The gateway has too many requests at once; try again soon.");
-		rpc_retry_after(request->call, 1000);
-		refuse(request, 0);
-	}
-	if (!request->refused && length > (int64_t)request->body_limit)
-		fail_too_large(request);
-	if (!request->refused && length)
-		transcode_check_type(request);
-	request->body_deadline = worker->loop.now_ms + gateway->body_timeout_ms;
-	expect = request_header(request, "expect");
-	if (!request->refused && expect && length) {
-		if (strcasecmp(expect, "100-continue")) {
-			rpc_fail_code(request->call, RPC_INVALID_ARGUMENT, "Expect takes 100-continue only.");
-			refuse(request, 417);
-		} else {
-			request->connection->protocol->go_on(request);
-		}
-	}
-	if (request->refused && (length > REQUEST_DISCARD_MAX || (expect && length))) {
-		request_answer_error(request, request->refused_status);
-		return false;
-	}
-	return true;
-}
-
-bool request_body(struct request *request, const char *bytes, size_t length)
-{
-	if (!request->refused && length > request->body_limit - request->body.length)
-		fail_too_large(request);
-	if (!request->refused && buffer_append(&request->body, bytes, length)) {
-		rpc_fail_code(request->call, RPC_UNAVAILABLE, "The gateway is out of memory; try again soon.");
-		refuse(request, 0);
-	}
-	if (!request->refused)
-		return true;
-	request->discarded += length;
-	if (request->discarded <= REQUEST_DISCARD_MAX)
-		return true;
-	request_answer_error(request, request->refused_status);
-	return false;
-}
-
-struct preparation {
-	struct request *request;
-	ProtobufCMessage *message;
-};
-
-static int prepare(void *data, struct rpc_call *call)
-{
-	struct preparation *preparation = data;
-	int r = transcode_request(preparation->request, &preparation->message);
-
-	/* The call is started outside of the guard, which the peer's thread may need before we have left it; what that allocates must find room. */
-	if (!r && arena_used(rpc_arena(call)) > ARENA_PLENTY)
-		arena_resize_last(rpc_arena(call), rpc_alloc(call, ARENA_RESERVE), ARENA_RESERVE, 0);
-	return r;
-}
-
-static void begin_call(struct request *request)
-{
-	struct preparation preparation = { .request = request };
-	int r = rpc_call_run(request->call, prepare, &preparation);
-
-	if (!r) {
-		request->waits |= WAIT_CALL;
-		r = request->match.route->method->server_streaming ? sse_start(request, preparation.message) :
-		                                                      upstream_start(request, preparation.message);
-		if (!r)
-			return;
-		request->waits &= ~WAIT_CALL;
-	}
-	request_answer_error(request, 0);
-}
-
-void request_complete(struct request *request)
-{
-	int r, limit;
-
-	request->complete = true;
-	if (request->refused) {
-		request_answer_error(request, request->refused_status);
-		return;
-	}
-	if (request->builtin) {
-		builtin_answer(request);
-		return;
-	}
-	if (!request->match.route) {
-		cors_answer_preflight(request);
-		return;
-	}
-	/* Both ask Redis at once, in one write. Who sends bad tokens is counted, too. */
-	r = sessions_check(request);
-	limit = limits_check(request, !r);
-	if (r || limit) {
-		request_answer_error(request, 0);
-		return;
-	}
-	if (!request->waits)
-		begin_call(request);
-}
-
-void request_waited(struct request *request, unsigned what)
-{
-	request->waits &= ~what;
-	if (request->done) {
-		if (!request->waits)
-			request_free(request);
-		return;
-	}
-	if (request->sse) {
-		sse_waited(request, what);
-		return;
-	}
-	if (request->answered || request->waits)
-		return;
-	if (what == WAIT_CALL)
-		upstream_finish(request);
-	else if (rpc_error_code(request->call))
-		request_answer_error(request, 0);
-	else
-		begin_call(request);
+	rpc_traceparent(request->call); /* made now: once the call is under way it is not ours to
+					   change, the access log still wants it */
 }
 
 void request_done(struct request *request)
@@ -457,7 +239,7 @@ void request_fail_protocol(struct request *request, int status, const char *mess
 		i++;
 	if (!request->method)
 		request->method = "";
-	make_call(request, "unmatched", 0);
+	request_make_call(request, "unmatched", 0);
 	if (message)
 		rpc_fail_code(request->call, texts[i].code, "%s: %s.", texts[i].message, message);
 	else
@@ -475,18 +257,22 @@ static int print_error(void *data, struct rpc_call *call)
 	if (!response->status)
 		response->status = error_http_status(rpc_error_code(call));
 	if (retry_ms > 0)
-		response_header(response, "retry-after", rpc_printf(call, "%" PRId64, (retry_ms + 999) / 1000));
+		response_header(response, "retry-after",
+				rpc_printf(call, "%" PRId64, (retry_ms + 999) / 1000));
 	if (response->status == 401)
 		response_header(response, "www-authenticate",
-		                request_header(request, "authorization") ? "Bearer error=\"invalid_token\"" : "Bearer");
+				request_header(request, "authorization")
+					? "Bearer error=\"invalid_token\""
+					: "Bearer");
 	return 0;
 }
 
 /* The call's memory is used up: an answer that needs none. */
 static void answer_statically(struct request *request)
 {
-	static const char text[] = "{\"error\":{\"code\":429,\"status\":\"RESOURCE_EXHAUSTED\",\"message\":"
-				   "\"The call needs more memory than one call may have.\",\"details\":[]}}";
+	static const char text[] =
+		"{\"error\":{\"code\":429,\"status\":\"RESOURCE_EXHAUSTED\",\"message\":"
+		"\"The call needs more memory than one call may have.\",\"details\":[]}}";
 
 	request->response = (struct response){
 		.status = 429,

@@ -1,23 +1,25 @@
 /* One HTTP request and its answer, whichever protocol it came by. */
 #pragma once
 
-#include <stdbool.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <crpc/call.h>
-#include <crpc/route.h>
 #include "buffer.h"
 #include "connection.h"
 #include "redis_async.h"
 #include "router.h"
 #include "worker.h"
+#include <crpc/call.h>
+#include <crpc/route.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
 
 enum {
 	REQUEST_HEAD_MAX = 16 * 1024, /* bytes of target, header names and values */
 	REQUEST_TARGET_MAX = 8 * 1024,
 	REQUEST_HEADERS_MAX = 64,
 	RESPONSE_HEADERS_MAX = 32,
-	REQUEST_DISCARD_MAX = 64 * 1024, /* of a refused body: read and dropped, so that the connection can go on */
+	REQUEST_DISCARD_MAX =
+		64 *
+		1024, /* of a refused body: read and dropped, so that the connection can go on */
 };
 
 struct header {
@@ -39,9 +41,11 @@ struct response {
 enum { WAIT_SESSION = 1 << 0, WAIT_LIMIT = 1 << 1, WAIT_CALL = 1 << 2 };
 
 /*
- * The protocol makes it, fills in the head (request_add_...), and calls request_head_done(), request_body() for each piece and request_complete().
- * From then on request.c decides, and answers once: protocol->respond(), or stream_start() and so on. The protocol says request_done() when the
- * answer is with the client, or the client gone: nothing may use the request after that but what it still waits for, which then frees it.
+ * The protocol makes it, fills in the head (request_add_...), and calls request_head_done(),
+ * request_body() for each piece and request_complete(). From then on request.c decides, and answers
+ * once: protocol->respond(), or stream_start() and so on. The protocol says request_done() when the
+ * answer is with the client, or the client gone: nothing may use the request after that but what it
+ * still waits for, which then frees it.
  */
 struct request {
 	struct worker *worker;
@@ -61,7 +65,7 @@ struct request {
 	struct buffer body;
 	size_t body_limit, discarded;
 
-	int64_t start_us;  /* monotonic */
+	int64_t start_us;      /* monotonic */
 	int64_t body_deadline; /* the body must be here by then */
 	struct rpc_call *call; /* since the head is done */
 	struct router_match match;
@@ -70,11 +74,11 @@ struct request {
 	char client_text[64];          /* "ip:192.0.2.7" */
 	struct redis_wait session_wait, limit_wait;
 	struct request *next_for_keys;
-	const char *session;           /* id of the session whose token it brought; or NULL */
-	const char *token;             /* verified; or NULL */
+	const char *session; /* id of the session whose token it brought; or NULL */
+	const char *token;   /* verified; or NULL */
 	int64_t token_expires_ms;
-	unsigned waits; /* WAIT_... */
-	bool refused;   /* the error stands in `call`; answered when the body is here */
+	unsigned waits;     /* WAIT_... */
+	bool refused;       /* the error stands in `call`; answered when the body is here */
 	int refused_status; /* the HTTP status if it is not the code's own; or 0 */
 	bool complete, answered, done;
 	bool limited; /* the fields below tell the client */
@@ -83,7 +87,7 @@ struct request {
 		const char *policy;
 	} limit;
 
-	struct task arrived;  /* hands the peer's answer from its thread to ours */
+	struct task arrived; /* hands the peer's answer from its thread to ours */
 	int code;
 	ProtobufCMessage *message;
 	struct response response;
@@ -101,13 +105,14 @@ struct request {
 struct request *request_new(struct connection *connection);
 
 /* Copies. 0, or the HTTP status that says what is wrong (431, 400). */
-int request_add_header(struct request *request, const char *name, size_t name_length, const char *value,
-                       size_t value_length);
+int request_add_header(struct request *request, const char *name, size_t name_length,
+		       const char *value, size_t value_length);
 int request_set_target(struct request *request, const char *target, size_t length);
 /* A value of the request, NULL if it has none; of several the first. */
 const char *request_header(const struct request *request, const char *name);
 
-/* `length` of the body: -1 unknown, 0 none. False: it was answered already, the body is not wanted. */
+/* `length` of the body: -1 unknown, 0 none. False: it was answered already, the body is not wanted.
+ */
 bool request_head_done(struct request *request, int64_t length);
 bool request_body(struct request *request, const char *bytes, size_t length);
 void request_complete(struct request *request);
@@ -116,9 +121,13 @@ void request_done(struct request *request);
 /* Answers that the protocol asks for: broken syntax, too slow. */
 void request_fail_protocol(struct request *request, int status, const char *message);
 
+/* Everything after this has an arena, a trace and a request id; errors too. */
+void request_make_call(struct request *request, const char *name, int64_t timeout_ms);
+void request_free(struct request *request);
 /* For the stages: one of `waits` is over. */
 void request_waited(struct request *request, unsigned what);
-/* The error recorded in `call` becomes the answer; `status`: the HTTP status, or 0 for the code's own. */
+/* The error recorded in `call` becomes the answer; `status`: the HTTP status, or 0 for the code's
+ * own. */
 void request_answer_error(struct request *request, int status);
 /* A stream's client took all that it was sent. */
 void request_writable(struct request *request);

@@ -1,12 +1,12 @@
 /* An answer's head. */
-#include <inttypes.h>
-#include <stdio.h>
-#include <string.h>
+#include "response.h"
 #include "cors.h"
 #include "encoding.h"
 #include "gateway.h"
 #include "rate_limits.h"
-#include "response.h"
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
 
 const char *response_reason(int status)
 {
@@ -14,15 +14,39 @@ const char *response_reason(int status)
 		int status;
 		const char *reason;
 	} reasons[] = {
-		{ 200, "OK" }, { 201, "Created" }, { 202, "Accepted" }, { 204, "No Content" }, { 301, "Moved Permanently" },
-		{ 302, "Found" }, { 303, "See Other" }, { 304, "Not Modified" }, { 307, "Temporary Redirect" },
-		{ 308, "Permanent Redirect" }, { 400, "Bad Request" }, { 401, "Unauthorized" }, { 403, "Forbidden" },
-		{ 404, "Not Found" }, { 405, "Method Not Allowed" }, { 408, "Request Timeout" }, { 409, "Conflict" },
-		{ 410, "Gone" }, { 412, "Precondition Failed" }, { 413, "Content Too Large" }, { 414, "URI Too Long" },
-		{ 415, "Unsupported Media Type" }, { 417, "Expectation Failed" }, { 422, "Unprocessable Content" },
-		{ 429, "Too Many Requests" }, { 431, "Request Header Fields Too Large" }, { 499, "Client Closed Request" },
-		{ 500, "Internal Server Error" }, { 501, "Not Implemented" }, { 502, "Bad Gateway" },
-		{ 503, "Service Unavailable" }, { 504, "Gateway Timeout" }, { 505, "HTTP Version Not Supported" },
+		{ 200, "OK" },
+		{ 201, "Created" },
+		{ 202, "Accepted" },
+		{ 204, "No Content" },
+		{ 301, "Moved Permanently" },
+		{ 302, "Found" },
+		{ 303, "See Other" },
+		{ 304, "Not Modified" },
+		{ 307, "Temporary Redirect" },
+		{ 308, "Permanent Redirect" },
+		{ 400, "Bad Request" },
+		{ 401, "Unauthorized" },
+		{ 403, "Forbidden" },
+		{ 404, "Not Found" },
+		{ 405, "Method Not Allowed" },
+		{ 408, "Request Timeout" },
+		{ 409, "Conflict" },
+		{ 410, "Gone" },
+		{ 412, "Precondition Failed" },
+		{ 413, "Content Too Large" },
+		{ 414, "URI Too Long" },
+		{ 415, "Unsupported Media Type" },
+		{ 417, "Expectation Failed" },
+		{ 422, "Unprocessable Content" },
+		{ 429, "Too Many Requests" },
+		{ 431, "Request Header Fields Too Large" },
+		{ 499, "Client Closed Request" },
+		{ 500, "Internal Server Error" },
+		{ 501, "Not Implemented" },
+		{ 502, "Bad Gateway" },
+		{ 503, "Service Unavailable" },
+		{ 504, "Gateway Timeout" },
+		{ 505, "HTTP Version Not Supported" },
 	};
 
 	for (size_t i = 0; i < sizeof(reasons) / sizeof(*reasons); i++)
@@ -31,11 +55,12 @@ const char *response_reason(int status)
 	return "Unknown";
 }
 
-void response_add(struct response *response, const char *name, size_t name_length, const char *value,
-                  size_t value_length)
+void response_add(struct response *response, const char *name, size_t name_length,
+		  const char *value, size_t value_length)
 {
 	if (response->n_headers < RESPONSE_HEADERS_MAX)
-		response->headers[response->n_headers++] = (struct header){ name, value, name_length, value_length };
+		response->headers[response->n_headers++] =
+			(struct header){ name, value, name_length, value_length };
 }
 
 void response_header(struct response *response, const char *name, const char *value)
@@ -48,7 +73,8 @@ const char *response_find(const struct response *response, const char *name)
 	size_t length = strlen(name);
 
 	for (unsigned i = 0; i < response->n_headers; i++)
-		if (response->headers[i].name_length == length && !memcmp(response->headers[i].name, name, length))
+		if (response->headers[i].name_length == length &&
+		    !memcmp(response->headers[i].name, name, length))
 			return response->headers[i].value;
 	return NULL;
 }
@@ -59,11 +85,13 @@ static void add_limits(struct request *request)
 	if (!request->limited)
 		return;
 	response_header(&request->response, "ratelimit-policy",
-	                rpc_printf(request->call, "\"%s\";q=%" PRId64 ";w=%" PRId64, request->limit.policy,
-	                           request->limit.limit, request->limit.window_s));
+			rpc_printf(request->call, "\"%s\";q=%" PRId64 ";w=%" PRId64,
+				   request->limit.policy, request->limit.limit,
+				   request->limit.window_s));
 	response_header(&request->response, "ratelimit",
-	                rpc_printf(request->call, "\"%s\";r=%" PRId64 ";t=%" PRId64, request->limit.policy,
-	                           request->limit.remaining, request->limit.reset_s));
+			rpc_printf(request->call, "\"%s\";r=%" PRId64 ";t=%" PRId64,
+				   request->limit.policy, request->limit.remaining,
+				   request->limit.reset_s));
 }
 
 static void add_caching(struct request *request)
@@ -72,7 +100,8 @@ static void add_caching(struct request *request)
 
 	if (response_find(response, "cache-control"))
 		return;
-	/* A tag lets a client ask again cheaply; without one nothing is worth keeping, least of all a token. */
+	/* A tag lets a client ask again cheaply; without one nothing is worth keeping, least of all
+	 * a token. */
 	if (response_find(response, "etag"))
 		response_literal(response, "cache-control", "private, no-cache");
 	else
@@ -99,7 +128,8 @@ void response_finish(struct request *request)
 	response_literal(response, "x-frame-options", "DENY");
 	response_literal(response, "referrer-policy", "no-referrer");
 	if (!response_find(response, "content-security-policy"))
-		response_literal(response, "content-security-policy", "default-src 'none'; frame-ancestors 'none'");
+		response_literal(response, "content-security-policy",
+				 "default-src 'none'; frame-ancestors 'none'");
 	if (request->connection->tls)
 		response_literal(response, "strict-transport-security", "max-age=31536000");
 }

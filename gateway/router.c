@@ -1,11 +1,11 @@
 /* Routes. */
+#include "router.h"
+#include "percent.h"
 #include <errno.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include "percent.h"
-#include "router.h"
 
 enum { METHODS_MAX = 32, LITERAL_MAX = 255 };
 
@@ -50,21 +50,24 @@ static uint32_t hash_edge(const struct node *from, const char *text, size_t leng
 	return (uint32_t)(hash ^ hash >> 32);
 }
 
-static struct node *find_edge(const struct router *router, const struct node *from, const char *text, size_t length)
+static struct node *find_edge(const struct router *router, const struct node *from,
+			      const char *text, size_t length)
 {
 	uint32_t hash;
 
 	if (!from->branches)
 		return NULL;
 	hash = hash_edge(from, text, length);
-	for (const struct edge *edge = router->edges[hash & (router->n_buckets - 1)]; edge; edge = edge->next)
+	for (const struct edge *edge = router->edges[hash & (router->n_buckets - 1)]; edge;
+	     edge = edge->next)
 		if (edge->hash == hash && edge->from == from && edge->length == length &&
 		    !memcmp(edge->text, text, length))
 			return edge->to;
 	return NULL;
 }
 
-static struct node *add_edge(struct router *router, struct node *from, const char *text, size_t length)
+static struct node *add_edge(struct router *router, struct node *from, const char *text,
+			     size_t length)
 {
 	struct node *node = find_edge(router, from, text, length);
 	struct edge *edge, **bucket;
@@ -78,7 +81,10 @@ static struct node *add_edge(struct router *router, struct node *from, const cha
 		free(node);
 		return NULL;
 	}
-	*edge = (struct edge){ .from = from, .to = node, .hash = hash_edge(from, text, length), .length = (uint32_t)length };
+	*edge = (struct edge){ .from = from,
+			       .to = node,
+			       .hash = hash_edge(from, text, length),
+			       .length = (uint32_t)length };
 	memcpy(edge->text, text, length);
 	bucket = &router->edges[edge->hash & (router->n_buckets - 1)];
 	edge->next = *bucket;
@@ -188,8 +194,8 @@ struct router *router_new(const struct route *routes, size_t n_routes, char **er
 	return router;
 fail:
 	if (r == -EEXIST) {
-		if (asprintf(error, "%s and %s both answer %s %s", other->method->path, routes[i].method->path,
-		             routes[i].http_method, routes[i].template) < 0)
+		if (asprintf(error, "%s and %s both answer %s %s", other->method->path,
+			     routes[i].method->path, routes[i].http_method, routes[i].template) < 0)
 			*error = NULL;
 	} else if (asprintf(error, "cannot make the route table: %s", strerror(-r)) < 0) {
 		*error = NULL;
@@ -262,7 +268,8 @@ static bool split(const char *path, size_t length, struct router_match *match)
 		at = slash ? slash : end;
 		if (match->n_segments == ROUTER_SEGMENTS_MAX)
 			return false;
-		match->segments[match->n_segments++] = (struct router_segment){ start, (size_t)(at - start) };
+		match->segments[match->n_segments++] =
+			(struct router_segment){ start, (size_t)(at - start) };
 	}
 	return true;
 }
@@ -291,7 +298,7 @@ static void find_end(struct search *search, const struct node *node)
 }
 
 static const struct node *find_literal(const struct router *router, const struct node *node,
-                                       const struct router_segment *segment)
+				       const struct router_segment *segment)
 {
 	char plain[LITERAL_MAX];
 	size_t length;
@@ -304,7 +311,8 @@ static const struct node *find_literal(const struct router *router, const struct
 	return length > sizeof(plain) ? NULL : find_edge(router, node, plain, length);
 }
 
-/* Each node is visited at most once: what it costs is bounded by the trie's branches that the path fits, not by its size. */
+/* Each node is visited at most once: what it costs is bounded by the trie's branches that the path
+ * fits, not by its size. */
 static void descend(struct search *search, const struct node *node, unsigned depth)
 {
 	const struct router_segment *segment = &search->match->segments[depth];
@@ -324,9 +332,11 @@ static void descend(struct search *search, const struct node *node, unsigned dep
 }
 
 void router_match(const struct router *router, const char *method, const char *path, size_t length,
-                  struct router_match *ret)
+		  struct router_match *ret)
 {
-	struct search search = { .router = router, .match = ret, .method = method_bit(router, method) };
+	struct search search = { .router = router,
+				 .match = ret,
+				 .method = method_bit(router, method) };
 	struct router_segment *last, whole, verb;
 	const char *colon;
 
@@ -335,12 +345,14 @@ void router_match(const struct router *router, const char *method, const char *p
 	if (!split(path, length, ret) || !ret->n_segments)
 		return;
 
-	/* A colon in the last segment begins a verb, if a route has it; else it is part of an id. */
+	/* A colon in the last segment begins a verb, if a route has it; else it is part of an id.
+	 */
 	last = &ret->segments[ret->n_segments - 1];
 	colon = memrchr(last->text, ':', last->length);
 	if (colon) {
 		whole = *last;
-		verb = (struct router_segment){ colon, (size_t)(last->text + last->length - colon) };
+		verb = (struct router_segment){ colon,
+						(size_t)(last->text + last->length - colon) };
 		last->length -= verb.length;
 		search.verb = &verb;
 		descend(&search, &router->root, 0);
@@ -366,8 +378,8 @@ const char *router_allow(const struct router *router, uint32_t methods, struct a
 	return methods & get ? arena_printf(arena, "HEAD, %s", allow) : allow;
 }
 
-char *router_variable(const struct router_match *match, const struct route_variable *variable, struct arena *arena,
-                      size_t *length)
+char *router_variable(const struct router_match *match, const struct route_variable *variable,
+		      struct arena *arena, size_t *length)
 {
 	const struct route_segment *segments = match->route->segments;
 	unsigned last = variable->first + variable->count;
@@ -389,7 +401,7 @@ char *router_variable(const struct router_match *match, const struct route_varia
 		if (i > variable->first)
 			text[used++] = '/';
 		used += percent_decode(text + used, segment->length, segment->text, segment->length,
-		                       several ? "/" : NULL);
+				       several ? "/" : NULL);
 	}
 	text[used] = '\0';
 	*length = used;

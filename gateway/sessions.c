@@ -1,24 +1,25 @@
 /* Who calls. */
+#include "sessions.h"
+#include "gateway.h"
+#include "redis_async.h"
+#include "upstream.h"
+#include <common/token.h>
+#include <crpc/client.h>
+#include <crpc/json.h>
+#include <httpbody.msg.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 #include <time.h>
-#include <httpbody.msg.h>
-#include <common/token.h>
-#include <crpc/client.h>
-#include <crpc/json.h>
-#include "gateway.h"
-#include "redis_async.h"
-#include "sessions.h"
-#include "upstream.h"
 
 enum {
 	REFRESH_MS = 5 * 60 * 1000,
 	RETRY_MS = 1000,
 	FETCH_TIMEOUT_MS = 5000,
-	CACHE_SLOTS = 1024, /* tokens verified before: an Ed25519 verification costs more than the rest of a request */
+	CACHE_SLOTS = 1024, /* tokens verified before: an Ed25519 verification costs more than the
+			       rest of a request */
 	SESSION_ID_MAX = 128,
 };
 static const char jwks_path[] = "/.well-known/jwks.json";
@@ -35,7 +36,7 @@ struct sessions {
 	struct timer timer;
 	struct token_keys keys;
 	bool fetched, fixed;
-	int64_t fetched_ms; /* monotonic: the last try */
+	int64_t fetched_ms;     /* monotonic: the last try */
 	struct rpc_call *fetch; /* under way */
 	struct task fetch_done;
 	int fetch_code;
@@ -75,9 +76,9 @@ static int read_keys(void *data, struct rpc_call *call)
 		length = body->data.len;
 	} else if (route->response_body) {
 		json = rpc_json_print_field(rpc_arena(call), &options, message,
-		                            protobuf_c_message_descriptor_get_field_by_name(message->descriptor,
-		                                                                            route->response_body),
-		                            &length, &error);
+					    protobuf_c_message_descriptor_get_field_by_name(
+						    message->descriptor, route->response_body),
+					    &length, &error);
 	} else {
 		json = rpc_json_print(rpc_arena(call), &options, message, &length, &error);
 	}
@@ -99,9 +100,10 @@ static void fetch_arrived(struct task *task)
 		sessions->fetch_code = rpc_call_run(call, read_keys, sessions);
 	if (sessions->fetch_code && sessions->fetched)
 		log_warning(call, "the keys of access tokens cannot be fetched: the old ones stay",
-		            { "reason", rpc_error_message(call) });
+			    { "reason", rpc_error_message(call) });
 	sessions->fetch = rpc_call_free(call);
-	loop_timer_set(&sessions->worker->loop, &sessions->timer, sessions->fetch_code ? RETRY_MS : REFRESH_MS);
+	loop_timer_set(&sessions->worker->loop, &sessions->timer,
+		       sessions->fetch_code ? RETRY_MS : REFRESH_MS);
 	verify_waiting(sessions);
 }
 
@@ -117,7 +119,8 @@ static void fetch_done(void *data, struct rpc_call *call, int code, ProtobufCMes
 static void fetch_keys(struct sessions *sessions)
 {
 	const struct route *route = sessions->route.route;
-	struct rpc_client *client = route ? upstreams_client(sessions->worker->gateway->upstreams, route) : NULL;
+	struct rpc_client *client =
+		route ? upstreams_client(sessions->worker->gateway->upstreams, route) : NULL;
 	ProtobufCMessage *message;
 
 	sessions->fetched_ms = sessions->worker->loop.now_ms;
@@ -126,7 +129,8 @@ static void fetch_keys(struct sessions *sessions)
 	sessions->fetch = rpc_call_new(jwks_path, FETCH_TIMEOUT_MS);
 	message = rpc_alloc(sessions->fetch, route->method->request->sizeof_message);
 	protobuf_c_message_init(route->method->request, message);
-	if (!rpc_client_start(client, route->method, sessions->fetch, message, fetch_done, sessions))
+	if (!rpc_client_start(client, route->method, sessions->fetch, message, fetch_done,
+			      sessions))
 		return;
 	sessions->fetch = rpc_call_free(sessions->fetch);
 	loop_timer_set(&sessions->worker->loop, &sessions->timer, RETRY_MS);
@@ -148,7 +152,8 @@ struct sessions *sessions_new(struct worker *worker)
 	sessions->fetch_done.run = fetch_arrived;
 	sessions->seed = worker_random(worker);
 	if (worker->gateway->router)
-		router_match(worker->gateway->router, "GET", jwks_path, sizeof(jwks_path) - 1, &sessions->route);
+		router_match(worker->gateway->router, "GET", jwks_path, sizeof(jwks_path) - 1,
+			     &sessions->route);
 	loop_timer_set(&worker->loop, &sessions->timer, 0);
 	return sessions;
 }
@@ -174,8 +179,10 @@ bool sessions_ready(const struct sessions *sessions, const char **why)
 {
 	if (sessions->fetched)
 		return true;
-	*why = sessions->route.route ? "the keys of access tokens are not fetched yet: requests with a token answer 503" :
-	                               "no route serves /.well-known/jwks.json: requests with a token answer 503";
+	*why = sessions->route.route
+		       ? "the keys of access tokens are not fetched yet: requests with a token "
+			 "answer 503"
+		       : "no route serves /.well-known/jwks.json: requests with a token answer 503";
 	return false;
 }
 
@@ -208,14 +215,17 @@ static int verify(struct request *request, const char *token, size_t length, str
 {
 	struct sessions *sessions = request->worker->sessions;
 	const struct gateway *gateway = request->worker->gateway;
-	const struct token_expectation expectation = { gateway->token_issuer, gateway->token_audience, "access", unix_ms() };
+	const struct token_expectation expectation = { gateway->token_issuer,
+						       gateway->token_audience, "access",
+						       unix_ms() };
 	uint64_t hash = hash_token(sessions, token, length);
 	struct cached *slot = &sessions->cache[hash % CACHE_SLOTS];
 	struct token_claims claims;
 	const char *id;
 	int r;
 
-	if (slot->token && slot->hash == hash && !strcmp(slot->token, token) && slot->expires_ms > expectation.now_ms) {
+	if (slot->token && slot->hash == hash && !strcmp(slot->token, token) &&
+	    slot->expires_ms > expectation.now_ms) {
 		*ret = *slot;
 		return 0;
 	}
@@ -230,7 +240,9 @@ static int verify(struct request *request, const char *token, size_t length, str
 		return unauthenticated(request, "The access token is of no session.");
 
 	free(slot->token);
-	*slot = (struct cached){ .hash = hash, .token = strndup(token, length), .expires_ms = claims.expire_time };
+	*slot = (struct cached){ .hash = hash,
+				 .token = strndup(token, length),
+				 .expires_ms = claims.expire_time };
 	snprintf(slot->session, sizeof(slot->session), "%s", id);
 	*ret = *slot;
 	return 0;
@@ -241,7 +253,8 @@ static void session_looked_up(struct redis_wait *wait, redisReply *reply)
 	struct request *request = (void *)((char *)wait - offsetof(struct request, session_wait));
 
 	if (!reply || reply->type != REDIS_REPLY_INTEGER) {
-		rpc_fail_code(request->call, RPC_UNAVAILABLE, "The session cannot be checked now; try again soon.");
+		rpc_fail_code(request->call, RPC_UNAVAILABLE,
+			      "The session cannot be checked now; try again soon.");
 		rpc_retry_after(request->call, 1000);
 	} else if (!reply->integer) {
 		unauthenticated(request, "The session is over: log in again.");
@@ -257,11 +270,13 @@ static int look_up(struct request *request, const char *session)
 	snprintf(key, sizeof(key), "session:{%s}", session);
 	request->session_wait.done = session_looked_up;
 	if (request->worker->redis &&
-	    redis_async_send(request->worker->redis, &request->session_wait, 2, (const char *const[]){ "EXISTS", key })) {
+	    redis_async_send(request->worker->redis, &request->session_wait, 2,
+			     (const char *const[]){ "EXISTS", key })) {
 		request->waits |= WAIT_SESSION;
 		return 0;
 	}
-	rpc_fail_code(request->call, RPC_UNAVAILABLE, "The session cannot be checked now; try again soon.");
+	rpc_fail_code(request->call, RPC_UNAVAILABLE,
+		      "The session cannot be checked now; try again soon.");
 	rpc_retry_after(request->call, 1000);
 	return RPC_UNAVAILABLE;
 }
@@ -309,7 +324,8 @@ int sessions_check(struct request *request)
 		return unauthenticated(request, token_problem(TOKEN_MALFORMED));
 
 	if (!sessions->fetched) {
-		rpc_fail_code(request->call, RPC_UNAVAILABLE, "Access tokens cannot be verified yet; try again soon.");
+		rpc_fail_code(request->call, RPC_UNAVAILABLE,
+			      "Access tokens cannot be verified yet; try again soon.");
 		rpc_retry_after(request->call, 1000);
 		return RPC_UNAVAILABLE;
 	}
@@ -319,7 +335,8 @@ int sessions_check(struct request *request)
 	if (r != TOKEN_UNKNOWN_KEY)
 		return r;
 	/* A new key, perhaps. */
-	if (!sessions->fetch && sessions->worker->loop.now_ms - sessions->fetched_ms >= sessions->worker->gateway->unknown_key_ms)
+	if (!sessions->fetch && sessions->worker->loop.now_ms - sessions->fetched_ms >=
+					sessions->worker->gateway->unknown_key_ms)
 		fetch_keys(sessions);
 	if (!sessions->fetch)
 		return unauthenticated(request, token_problem(TOKEN_UNKNOWN_KEY));

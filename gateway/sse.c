@@ -1,34 +1,41 @@
 /* Server streams as server-sent events. */
-#include <inttypes.h>
-#include <stdlib.h>
-#include <string.h>
-#include <crpc/client.h>
-#include <crpc/json.h>
-#include <text.h>
+#include "sse.h"
 #include "errors.h"
 #include "gateway.h"
 #include "response.h"
 #include "sessions.h"
-#include "sse.h"
 #include "transcode.h"
 #include "upstream.h"
+#include <crpc/client.h>
+#include <crpc/json.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+#include <text.h>
 
 /*
- * Until the head is sent the call may still fail with an HTTP status of its own: so the head waits for the first message, but
- * not longer than HEAD_AFTER_MS, since a browser waits for it.
+ * Until the head is sent the call may still fail with an HTTP status of its own: so the head waits
+ * for the first message, but not longer than HEAD_AFTER_MS, since a browser waits for it.
  */
-enum { BACKLOG_MAX = 64 * 1024, HEAD_AFTER_MS = 250, EVENT_ARENA_MAX = 16 * 1024 * 1024, EVENT_ID_MAX = 256 };
+enum {
+	BACKLOG_MAX = 64 * 1024,
+	HEAD_AFTER_MS = 250,
+	EVENT_ARENA_MAX = 16 * 1024 * 1024,
+	EVENT_ID_MAX = 256
+};
 
 struct sse {
 	struct request *request;
-	struct rpc_call *call; /* the peer's: its thread may be at it at any time, while request->call is ours alone */
+	struct rpc_call *call; /* the peer's: its thread may be at it at any time, while
+				  request->call is ours alone */
 	struct timer timer;
 	struct task arrived, ended;
-	struct arena *arena;  /* of one event: the call's own would grow with each */
-	struct text event;    /* printed on the completion thread, sent on ours, and only then the next is asked for */
+	struct arena *arena; /* of one event: the call's own would grow with each */
+	struct text event; /* printed on the completion thread, sent on ours, and only then the next
+			      is asked for */
 	const ProtobufCMessage *message;
 	struct rpc_json_error error;
-	int problem;          /* why there is no event */
+	int problem; /* why there is no event */
 	uint64_t sequence;
 	bool head_sent, blocked, pending;
 };
@@ -75,7 +82,8 @@ static void add_id(struct text *text, struct sse *sse, const ProtobufCMessage *m
 		length -= 2;
 	}
 	text_add_literal(text, "id: ");
-	if (length && length <= EVENT_ID_MAX && !memchr(etag, '\n', length) && !memchr(etag, '\r', length))
+	if (length && length <= EVENT_ID_MAX && !memchr(etag, '\n', length) &&
+	    !memchr(etag, '\r', length))
 		text_add(text, etag, length);
 	else
 		text_add_unsigned(text, sse->sequence);
@@ -85,7 +93,8 @@ static int print_event(void *data)
 {
 	struct sse *sse = data;
 	size_t length;
-	const char *json = transcode_print(sse->request, sse->arena, sse->message, &length, &sse->error);
+	const char *json =
+		transcode_print(sse->request, sse->arena, sse->message, &length, &sse->error);
 
 	if (!json)
 		return RPC_INTERNAL;
@@ -156,7 +165,8 @@ static void message_arrived(struct task *task)
 		return; /* cancelled already */
 	if (sse->problem) {
 		if (sse->problem < 0)
-			rpc_fail_code(request->call, RPC_RESOURCE_EXHAUSTED, "The message needs more memory than one may have.");
+			rpc_fail_code(request->call, RPC_RESOURCE_EXHAUSTED,
+				      "The message needs more memory than one may have.");
 		else
 			transcode_fail_print(request, &sse->error);
 		finish(request);
@@ -250,7 +260,8 @@ static struct rpc_call *peer_call(struct request *request)
 
 int sse_start(struct request *request, const ProtobufCMessage *message)
 {
-	struct rpc_client *client = upstreams_client(request->worker->gateway->upstreams, request->match.route);
+	struct rpc_client *client =
+		upstreams_client(request->worker->gateway->upstreams, request->match.route);
 	struct worker *worker = request->worker;
 	struct sse *sse;
 	int r;
@@ -258,13 +269,15 @@ int sse_start(struct request *request, const ProtobufCMessage *message)
 	if (!client)
 		return upstream_missing(request);
 	if (worker->n_streams >= worker->gateway->streams_max) {
-		rpc_fail_code(request->call, RPC_UNAVAILABLE, "The gateway has too many streams at once; try again soon.");
+		rpc_fail_code(request->call, RPC_UNAVAILABLE,
+			      "The gateway has too many streams at once; try again soon.");
 		rpc_retry_after(request->call, 1000);
 		return RPC_UNAVAILABLE;
 	}
 	sse = calloc(1, sizeof(*sse));
 	if (!sse)
-		return rpc_fail_code(request->call, RPC_UNAVAILABLE, "The gateway is out of memory; try again soon.");
+		return rpc_fail_code(request->call, RPC_UNAVAILABLE,
+				     "The gateway is out of memory; try again soon.");
 	sse->request = request;
 	sse->timer.expired = beat;
 	sse->arrived.run = message_arrived;
@@ -275,7 +288,8 @@ int sse_start(struct request *request, const ProtobufCMessage *message)
 	worker->n_streams++;
 	transcode_pass_headers(request, sse->call);
 	loop_timer_set(&worker->loop, &sse->timer, HEAD_AFTER_MS);
-	r = rpc_client_start_stream(client, request->match.route->method, sse->call, message, stream_message, stream_done, sse);
+	r = rpc_client_start_stream(client, request->match.route->method, sse->call, message,
+				    stream_message, stream_done, sse);
 	if (r)
 		take_error(sse);
 	return r;

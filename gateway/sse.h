@@ -4,9 +4,11 @@
 #include "request.h"
 
 /*
- * Each message is an event with an id: the message's etag if it has one, so that Last-Event-ID tells the method where to go on (metadata
- * "last-event-id"), else its number. The stream ends with an event `end`, or `error` with the error as data. Comments keep it alive; with each
- * of them the session is looked at again. A client that reads slowly stops the peer: one message is under way at a time.
+ * Each message is an event with an id: the message's etag if it has one, so that Last-Event-ID
+ * tells the method where to go on (metadata "last-event-id"), else its number. The stream ends with
+ * an event `end`, or `error` with the error as data. Comments keep it alive; with each of them the
+ * session is looked at again. A client that reads slowly stops the peer: one message is under way
+ * at a time.
  */
 
 /* 0: the call is under way; or an error, recorded. */

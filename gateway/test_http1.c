@@ -1,9 +1,9 @@
 /* HTTP/1.1 as clients send it: in pieces, ahead, too much, too slowly, wrongly. */
+#include "test/fixture.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
-#include "test/fixture.h"
 
 static void setup(void)
 {
@@ -54,8 +54,10 @@ TEST(requests_sent_ahead_are_answered_in_their_order)
 
 TEST(a_request_may_come_byte_by_byte)
 {
-	static const char request[] = "POST /v1/shelves/a/books HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
-				      "Transfer-Encoding: chunked\r\n\r\n5\r\n{\"tit\r\n9;x=y\r\nle\":\"T\"} \r\n0\r\nX-Trailer: no\r\n\r\n";
+	static const char request[] =
+		"POST /v1/shelves/a/books HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
+		"Transfer-Encoding: chunked\r\n\r\n5\r\n{\"tit\r\n9;x=y\r\nle\":\"T\"} "
+		"\r\n0\r\nX-Trailer: no\r\n\r\n";
 	int fd = fixture_connect(fixture_port);
 	struct answer answer;
 
@@ -85,7 +87,8 @@ TEST(every_answer_has_an_id_and_what_keeps_browsers_safe)
 	ck_assert_str_eq(answer_header(&answer, "x-request-id"), "mine-1");
 	ck_assert_uint_eq(strlen(answer_header(&other, "x-request-id")), 32);
 	ck_assert_str_eq(answer_header(&other, "x-content-type-options"), "nosniff");
-	ck_assert_ptr_nonnull(strstr(answer_header(&other, "content-security-policy"), "default-src 'none'"));
+	ck_assert_ptr_nonnull(
+		strstr(answer_header(&other, "content-security-policy"), "default-src 'none'"));
 }
 
 static const struct {
@@ -93,7 +96,7 @@ static const struct {
 	int status;
 } refused[] = {
 	{ "nonsense\r\n\r\n", 400 },
-	{ "GET / HTTP/1.1\r\n\r\n", 400 },                           /* no Host */
+	{ "GET / HTTP/1.1\r\n\r\n", 400 }, /* no Host */
 	{ "GET / HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n", 400 },
 	{ "GET / HTTP/2.7\r\nHost: a\r\n\r\n", 505 },
 	{ "GET /\x01 HTTP/1.1\r\nHost: a\r\n\r\n", 400 },
@@ -101,11 +104,16 @@ static const struct {
 	{ "GET / HTTP/1.1\r\nHost: a\r\nX: \x01\r\n\r\n", 400 },
 	{ "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\nContent-Length: 4\r\n\r\nabcd", 400 },
 	{ "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: -1\r\n\r\n", 400 },
-	{ "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", 400 },
-	{ "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked, identity\r\n\r\n0\r\n\r\n", 400 },
+	{ "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\nTransfer-Encoding: "
+	  "chunked\r\n\r\n0\r\n\r\n",
+	  400 },
+	{ "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked, identity\r\n\r\n0\r\n\r\n",
+	  400 },
 	{ "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\nxyz\r\n", 400 },
 	{ "POST /v1/shelves/a/books HTTP/1.1\r\nHost: a\r\nContent-Length: 2000000\r\n\r\n", 413 },
-	{ "POST /v1/shelves/a/books HTTP/1.1\r\nHost: a\r\nExpect: 200-ok\r\nContent-Length: 2\r\n\r\n", 417 },
+	{ "POST /v1/shelves/a/books HTTP/1.1\r\nHost: a\r\nExpect: 200-ok\r\nContent-Length: "
+	  "2\r\n\r\n",
+	  417 },
 	{ "GET /v1/files/a#b HTTP/1.1\r\nHost: a\r\n\r\n", 400 },
 };
 
@@ -116,7 +124,8 @@ TEST_EACH(what_is_no_http_is_refused_and_the_connection_closed, refused)
 
 	fixture_send(fd, row->request);
 	answer = fixture_read(fd, false);
-	ck_assert_msg(answer.status == row->status, "%s: %d %s", row->request, answer.status, answer.body);
+	ck_assert_msg(answer.status == row->status, "%s: %d %s", row->request, answer.status,
+		      answer.body);
 	ck_assert_ptr_nonnull(strstr(answer.body, "{\"error\":{"));
 	ck_assert_str_eq(answer_header(&answer, "connection"), "close");
 	ck_assert(fixture_closed(fd));
@@ -152,7 +161,8 @@ TEST(an_endless_body_of_unknown_length_is_stopped)
 	int fd = fixture_connect(fixture_port);
 	char chunk[1024];
 
-	fixture_send(fd, "POST /v1/shelves/a/books HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n");
+	fixture_send(fd, "POST /v1/shelves/a/books HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: "
+			 "chunked\r\n\r\n");
 	memset(chunk, 'x', sizeof(chunk));
 	for (int i = 0; i < 2000; i++) {
 		fixture_send(fd, "400\r\n");
@@ -180,20 +190,24 @@ TEST(a_client_that_asks_first_is_told_to_go_on)
 {
 	int fd = fixture_connect(fixture_port);
 
-	fixture_send(fd, "POST /v1/shelves/a/books HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\nExpect: 100-continue\r\n\r\n");
+	fixture_send(fd, "POST /v1/shelves/a/books HTTP/1.1\r\nHost: a\r\nContent-Length: "
+			 "2\r\nExpect: 100-continue\r\n\r\n");
 	ck_assert_int_eq(fixture_read(fd, false).status, 100);
 	fixture_send(fd, "{}");
 	ck_assert_int_eq(fixture_read(fd, false).status, 200);
 
 	fd = fixture_connect(fixture_port);
-	fixture_send(fd, "POST /nothing HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\nExpect: 100-continue\r\n\r\n");
+	fixture_send(fd, "POST /nothing HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\nExpect: "
+			 "100-continue\r\n\r\n");
 	ck_assert_int_eq(fixture_read(fd, false).status, 404);
 	ck_assert(fixture_closed(fd));
 }
 
 TEST(an_upgrade_is_passed_over)
 {
-	struct answer answer = ask("GET /v1/files/a HTTP/1.1\nConnection: Upgrade, HTTP2-Settings\nUpgrade: h2c\nHTTP2-Settings: AAMAAABk", NULL);
+	struct answer answer = ask("GET /v1/files/a HTTP/1.1\nConnection: Upgrade, "
+				   "HTTP2-Settings\nUpgrade: h2c\nHTTP2-Settings: AAMAAABk",
+				   NULL);
 
 	ck_assert_int_eq(answer.status, 200);
 }
@@ -236,8 +250,10 @@ TEST(metrics_are_behind_the_other_door)
 	fixture_send(fd, "GET /metrics HTTP/1.1\r\nHost: a\r\n\r\n");
 	answer = fixture_read(fd, false);
 	ck_assert_int_eq(answer.status, 200);
-	ck_assert_ptr_nonnull(strstr(answer.body, "http_server_request_duration_seconds_count{http_route=\"/v1/files/{path=**}\","
-	                                          "http_request_method=\"GET\",http_response_status_code=\"200\"} "));
+	ck_assert_ptr_nonnull(strstr(
+		answer.body,
+		"http_server_request_duration_seconds_count{http_route=\"/v1/files/{path=**}\","
+		"http_request_method=\"GET\",http_response_status_code=\"200\"} "));
 	fixture_send(fd, "GET /readyz HTTP/1.1\r\nHost: a\r\n\r\n");
 	answer = fixture_read(fd, false);
 	ck_assert_int_eq(answer.status, 200);

@@ -1,12 +1,12 @@
 /* HTTP/2 with libnghttp2 as the client. */
+#include "test/fixture.h"
+#include <nghttp2/nghttp2.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
-#include <nghttp2/nghttp2.h>
-#include "test/fixture.h"
 
 enum { STREAMS = 64 };
 
@@ -29,15 +29,17 @@ static struct stream *stream_of(int32_t id)
 	return &client.streams[id / 2 % STREAMS];
 }
 
-static int on_header(nghttp2_session *session, const nghttp2_frame *frame, const uint8_t *name, size_t name_length,
-                     const uint8_t *value, size_t value_length, uint8_t flags, void *data)
+static int on_header(nghttp2_session *session, const nghttp2_frame *frame, const uint8_t *name,
+		     size_t name_length, const uint8_t *value, size_t value_length, uint8_t flags,
+		     void *data)
 {
 	if (name_length == 7 && !memcmp(name, ":status", 7))
 		stream_of(frame->hd.stream_id)->status = atoi((const char *)value);
 	return 0;
 }
 
-static int on_data(nghttp2_session *session, uint8_t flags, int32_t id, const uint8_t *bytes, size_t length, void *data)
+static int on_data(nghttp2_session *session, uint8_t flags, int32_t id, const uint8_t *bytes,
+		   size_t length, void *data)
 {
 	struct stream *stream = stream_of(id);
 
@@ -111,8 +113,8 @@ static struct stream *finish_stream(int32_t id)
 	return stream_of(id);
 }
 
-static ssize_t read_text(nghttp2_session *session, int32_t id, uint8_t *to, size_t size, uint32_t *flags,
-                         nghttp2_data_source *source, void *data)
+static ssize_t read_text(nghttp2_session *session, int32_t id, uint8_t *to, size_t size,
+			 uint32_t *flags, nghttp2_data_source *source, void *data)
 {
 	const char **text = (const char **)&source->ptr;
 	size_t length = strlen(*text);
@@ -126,14 +128,20 @@ static ssize_t read_text(nghttp2_session *session, int32_t id, uint8_t *to, size
 	return (ssize_t)length;
 }
 
-#define PAIR(name, value) { (uint8_t *)(name), (uint8_t *)(value), strlen(name), strlen(value), NGHTTP2_NV_FLAG_NONE }
+#define PAIR(name, value)                                                                          \
+	{                                                                                          \
+		(uint8_t *)(name), (uint8_t *)(value), strlen(name), strlen(value),                \
+			NGHTTP2_NV_FLAG_NONE                                                       \
+	}
 
 static int32_t request(const char *method, const char *path, const char *body)
 {
-	const nghttp2_nv pairs[] = { PAIR(":method", method), PAIR(":scheme", "http"), PAIR(":authority", "library.test"),
-		                     PAIR(":path", path), PAIR("x-request-id", "two") };
+	const nghttp2_nv pairs[] = { PAIR(":method", method), PAIR(":scheme", "http"),
+				     PAIR(":authority", "library.test"), PAIR(":path", path),
+				     PAIR("x-request-id", "two") };
 	nghttp2_data_provider provider = { { .ptr = (void *)body }, read_text };
-	int32_t id = nghttp2_submit_request(client.session, NULL, pairs, 5, body ? &provider : NULL, NULL);
+	int32_t id = nghttp2_submit_request(client.session, NULL, pairs, 5, body ? &provider : NULL,
+					    NULL);
 
 	ck_assert_int_gt(id, 0);
 	*stream_of(id) = (struct stream){ 0 };
@@ -164,7 +172,8 @@ TEST(a_request_gets_its_answer)
 
 TEST(a_body_arrives)
 {
-	struct stream *stream = finish_stream(request("POST", "/v1/shelves/a/books", "{\"title\":\"T\"}"));
+	struct stream *stream =
+		finish_stream(request("POST", "/v1/shelves/a/books", "{\"title\":\"T\"}"));
 
 	ck_assert_int_eq(stream->status, 200);
 	ck_assert_str_eq(stream->body, "{\"name\":\"shelves/a/books/new\",\"title\":\"T\"}");
@@ -227,8 +236,12 @@ TEST(an_early_answer_stops_the_upload)
 TEST(too_large_a_header_is_refused)
 {
 	char value[20000];
-	nghttp2_nv pairs[] = { PAIR(":method", "GET"), PAIR(":scheme", "http"), PAIR(":authority", "a"), PAIR(":path", "/v1/files/a"),
-		               { (uint8_t *)"x-long", (uint8_t *)value, 6, sizeof(value), NGHTTP2_NV_FLAG_NONE } };
+	nghttp2_nv pairs[] = { PAIR(":method", "GET"),
+			       PAIR(":scheme", "http"),
+			       PAIR(":authority", "a"),
+			       PAIR(":path", "/v1/files/a"),
+			       { (uint8_t *)"x-long", (uint8_t *)value, 6, sizeof(value),
+				 NGHTTP2_NV_FLAG_NONE } };
 	int32_t id;
 
 	memset(value, 'v', sizeof(value));
@@ -239,8 +252,9 @@ TEST(too_large_a_header_is_refused)
 TEST(who_opens_and_resets_without_end_is_sent_away)
 {
 	for (int i = 0; i < 1000 && !client.goaways && !client.closed; i++) {
-		const nghttp2_nv pairs[] = { PAIR(":method", "GET"), PAIR(":scheme", "http"), PAIR(":authority", "a"),
-			                     PAIR(":path", "/v1/failures/100") };
+		const nghttp2_nv pairs[] = { PAIR(":method", "GET"), PAIR(":scheme", "http"),
+					     PAIR(":authority", "a"),
+					     PAIR(":path", "/v1/failures/100") };
 		struct pollfd waiting = { .fd = client.fd, .events = POLLIN };
 		uint8_t bytes[16384];
 		int32_t id = nghttp2_submit_request(client.session, NULL, pairs, 4, NULL, NULL);
@@ -251,7 +265,8 @@ TEST(who_opens_and_resets_without_end_is_sent_away)
 		flush_client();
 		nghttp2_submit_rst_stream(client.session, NGHTTP2_FLAG_NONE, id, NGHTTP2_CANCEL);
 		flush_client();
-		while (poll(&waiting, 1, 0) == 1 && (n = recv(client.fd, bytes, sizeof(bytes), 0)) > 0)
+		while (poll(&waiting, 1, 0) == 1 &&
+		       (n = recv(client.fd, bytes, sizeof(bytes), 0)) > 0)
 			nghttp2_session_mem_recv(client.session, bytes, (size_t)n);
 	}
 	while (!client.goaways && !client.closed)

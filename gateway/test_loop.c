@@ -1,9 +1,9 @@
 /* Timers, posted work, and what a turn does in which order. */
+#include "loop.h"
 #include <pthread.h>
 #include <string.h>
 #include <test.h>
 #include <unistd.h>
-#include "loop.h"
 
 static struct loop loop;
 
@@ -105,8 +105,8 @@ static void note(struct task *task)
 
 TEST(a_turn_runs_what_was_posted_then_what_was_put_off_then_frees)
 {
-	struct note a = { { .run = note }, 'a' }, b = { { .run = note }, 'b' }, later = { { .run = note }, 'l' },
-		    garbage = { { .run = note }, 'g' };
+	struct note a = { { .run = note }, 'a' }, b = { { .run = note }, 'b' },
+		    later = { { .run = note }, 'l' }, garbage = { { .run = note }, 'g' };
 
 	order[0] = '\0';
 	loop_dispose(&loop, &garbage.task);

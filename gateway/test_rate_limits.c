@@ -1,20 +1,20 @@
 /* Rate limits, with a real Redis and without. */
+#include "test/fixture.h"
+#include <common/redis.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <stores.h>
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
-#include <common/redis.h>
-#include <stores.h>
-#include "test/fixture.h"
 
 /* Each test is a client of its own, known by the address that a proxy in front names. */
 static char head[256];
 
 static const char *from(const char *request)
 {
-	snprintf(head, sizeof(head), "%s HTTP/1.1\nX-Forwarded-For: 192.0.2.1, 2001:db8:%x:%x::7", request,
-	         (unsigned)getpid() & 0xffff, (unsigned)rand() & 0xffff);
+	snprintf(head, sizeof(head), "%s HTTP/1.1\nX-Forwarded-For: 192.0.2.1, 2001:db8:%x:%x::7",
+		 request, (unsigned)getpid() & 0xffff, (unsigned)rand() & 0xffff);
 	return head;
 }
 
@@ -58,7 +58,8 @@ TEST(a_client_is_told_what_is_left_and_then_to_wait)
 
 		answer = ask(request, NULL);
 		ck_assert_int_eq(answer.status, 200);
-		ck_assert_str_eq(answer_header(&answer, "ratelimit-policy"), "\"default\";q=5;w=86400");
+		ck_assert_str_eq(answer_header(&answer, "ratelimit-policy"),
+				 "\"default\";q=5;w=86400");
 		snprintf(left, sizeof(left), "\"default\";r=%d;t=", i);
 		ck_assert_ptr_nonnull(strstr(answer_header(&answer, "ratelimit"), left));
 	}
@@ -82,9 +83,11 @@ TEST(what_other_gateways_counted_counts)
 	request = from("GET /v1/files/a");
 	snprintf(address, sizeof(address), "%s", strrchr(request, ' ') + 1);
 	*strstr(address, "::7") = '\0';
-	key = rpc_printf(test_call(), "ratelimit:{ip:%s::}:%lld", address, (long long)time(NULL) / 86400);
+	key = rpc_printf(test_call(), "ratelimit:{ip:%s::}:%lld", address,
+			 (long long)time(NULL) / 86400);
 	ck_assert_int_eq(redis_command(test_call(), &reply, "SET", key, "99", "EX", "60"), 0);
-	ck_assert_int_eq(ask(request, NULL).status, 200); /* the 100th of all: the gateway learns so after a moment */
+	ck_assert_int_eq(ask(request, NULL).status,
+			 200); /* the 100th of all: the gateway learns so after a moment */
 	for (int i = 0; i < 100; i++) {
 		if (ask(request, NULL).status == 429)
 			return;

@@ -1,8 +1,8 @@
 /* Which request goes to which route. */
-#include <time.h>
-#include <test.h>
 #include "router.h"
 #include "test_template.h"
+#include <stdlib.h>
+#include <test.h>
 
 static struct arena *memory;
 static struct route routes[32];
@@ -27,10 +27,10 @@ static void setup(void)
 		{ "SUBSCRIBE", "/v1/topics/{topic}" },
 	};
 
-	memory = arena_new(1 << 20);
+	memory = arena_new(16 << 20);
 	n_routes = sizeof(templates) / sizeof(*templates);
 	for (size_t i = 0; i < n_routes; i++)
-		routes[i] = template_route(templates[i][0], templates[i][1]);
+		routes[i] = template_route(memory, templates[i][0], templates[i][1]);
 	router = router_new(routes, n_routes, &(char *){ NULL });
 	ck_assert_ptr_nonnull(router);
 }
@@ -51,33 +51,42 @@ static struct router_match match(const char *method, const char *path)
 }
 
 static const struct {
-	const char *method, *path, *template, *variable; /* "name=products/tea", or NULL: no variable */
+	const char *method, *path, *template,
+		*variable; /* "name=products/tea", or NULL: no variable */
 } matches[] = {
 	{ "GET", "/v1/products", "/v1/products", NULL },
 	{ "POST", "/v1/products", "/v1/products", NULL },
 	{ "GET", "/v1/products:search", "/v1/products:search", NULL },
 	{ "GET", "/v1/products/tea", "/v1/{name=products/*}", "name=products/tea" },
-	{ "PATCH", "/v1/products/tea", "/v1/{product.name=products/*}", "product.name=products/tea" },
-	{ "POST", "/v1/products/tea:publish", "/v1/{name=products/*}:publish", "name=products/tea" },
-	{ "GET", "/v1/products/tea/images/front", "/v1/{parent=products/*}/images/{image}", "parent=products/tea" },
+	{ "PATCH", "/v1/products/tea", "/v1/{product.name=products/*}",
+	  "product.name=products/tea" },
+	{ "POST", "/v1/products/tea:publish", "/v1/{name=products/*}:publish",
+	  "name=products/tea" },
+	{ "GET", "/v1/products/tea/images/front", "/v1/{parent=products/*}/images/{image}",
+	  "parent=products/tea" },
 	/* a literal wins over a wildcard, for its method */
 	{ "GET", "/v1/products/featured", "/v1/products/featured", NULL },
-	{ "PATCH", "/v1/products/featured", "/v1/{product.name=products/*}", "product.name=products/featured" },
-	{ "GET", "/v1/products/featured/images/1", "/v1/{parent=products/*}/images/{image}", "parent=products/featured" },
+	{ "PATCH", "/v1/products/featured", "/v1/{product.name=products/*}",
+	  "product.name=products/featured" },
+	{ "GET", "/v1/products/featured/images/1", "/v1/{parent=products/*}/images/{image}",
+	  "parent=products/featured" },
 	/* a colon that is no verb belongs to the id */
 	{ "GET", "/v1/products/a:b", "/v1/{name=products/*}", "name=products/a:b" },
 	{ "GET", "/v1/products/a:b:", "/v1/{name=products/*}", "name=products/a:b:" },
 	/* escapes */
-	{ "GET", "/v1/products/gr%C3%BCn%20tee", "/v1/{name=products/*}", "name=products/gr\xC3\xBCn tee" },
+	{ "GET", "/v1/products/gr%C3%BCn%20tee", "/v1/{name=products/*}",
+	  "name=products/gr\xC3\xBCn tee" },
 	{ "GET", "/v1/%70roducts", "/v1/products", NULL },
-	{ "GET", "/v1/products/a%2Fimages%2Fb", "/v1/{name=products/*}", "name=products/a%2Fimages%2Fb" },
+	{ "GET", "/v1/products/a%2Fimages%2Fb", "/v1/{name=products/*}",
+	  "name=products/a%2Fimages%2Fb" },
 	{ "SUBSCRIBE", "/v1/topics/a%2fb", "/v1/topics/{topic}", "topic=a/b" },
 	/* the rest */
 	{ "GET", "/v1/files/a/b/c.txt", "/v1/files/{path=**}", "path=a/b/c.txt" },
 	{ "GET", "/v1/files/a%2Fb/c", "/v1/files/{path=**}", "path=a%2Fb/c" },
 	{ "GET", "/v1/files", "/v1/files/{path=**}", "path=" },
 	{ "GET", "/v1/files/a/b:describe", "/v1/files/{path=**}:describe", "path=a/b" },
-	{ "POST", "/v1/users/7/addresses/1/2", "/v1/users/*/{rest=addresses/**}", "rest=addresses/1/2" },
+	{ "POST", "/v1/users/7/addresses/1/2", "/v1/users/*/{rest=addresses/**}",
+	  "rest=addresses/1/2" },
 };
 
 TEST_EACH(a_request_finds_its_route, matches)
@@ -91,8 +100,9 @@ TEST_EACH(a_request_finds_its_route, matches)
 	if (!row->variable)
 		return;
 	variable = &found.route->variables[0];
-	ck_assert_str_eq(arena_printf(memory, "%s=%s", variable->field, router_variable(&found, variable, memory, &length)),
-	                 row->variable);
+	ck_assert_str_eq(arena_printf(memory, "%s=%s", variable->field,
+				      router_variable(&found, variable, memory, &length)),
+			 row->variable);
 	ck_assert_uint_eq(length, strlen(row->variable) - strlen(variable->field) - 1);
 }
 
@@ -131,9 +141,10 @@ static const struct {
 	const char *path;
 	bool valid;
 } paths[] = {
-	{ "/", true },        { "/a%20b", true }, { "/%41%fF", true }, { "", false },      { "v1", false },
-	{ "*", false },       { "/a b", false },  { "/a\x7f", false }, { "/a\n", false },  { "/\xC3\xBC", false },
-	{ "/%", false },      { "/%4", false },   { "/%zz", false },   { "/%4g", false },  { "/%00", false },
+	{ "/", true },     { "/a%20b", true },     { "/%41%fF", true }, { "", false },
+	{ "v1", false },   { "*", false },         { "/a b", false },   { "/a\x7f", false },
+	{ "/a\n", false }, { "/\xC3\xBC", false }, { "/%", false },     { "/%4", false },
+	{ "/%zz", false }, { "/%4g", false },      { "/%00", false },
 };
 
 TEST_EACH(a_path_is_printable_ascii_with_whole_escapes, paths)
@@ -143,11 +154,13 @@ TEST_EACH(a_path_is_printable_ascii_with_whole_escapes, paths)
 
 TEST(two_methods_with_one_route_are_refused)
 {
-	struct route same[] = { template_route("GET", "/v1/{name=carts/*}"), template_route("GET", "/v1/carts/{cart}") };
+	struct route same[] = { template_route(memory, "GET", "/v1/{name=carts/*}"),
+				template_route(memory, "GET", "/v1/carts/{cart}") };
 	char *error = NULL;
 
 	ck_assert_ptr_null(router_new(same, 2, &error));
-	ck_assert_str_eq(error, "/v1/{name=carts/*} and /v1/carts/{cart} both answer GET /v1/carts/{cart}");
+	ck_assert_str_eq(
+		error, "/v1/{name=carts/*} and /v1/carts/{cart} both answer GET /v1/carts/{cart}");
 	free(error);
 }
 
@@ -159,8 +172,9 @@ TEST(two_thousand_routes_are_told_apart)
 	struct router *large;
 
 	for (int i = 0; i < 2000; i++) {
-		snprintf(template, sizeof(template), "/v1/{name=things%d/*}/parts:verb%d", i / 4, i % 4);
-		many[i] = template_route("GET", template);
+		snprintf(template, sizeof(template), "/v1/{name=things%d/*}/parts:verb%d", i / 4,
+			 i % 4);
+		many[i] = template_route(memory, "GET", template);
 	}
 	large = router_new(many, 2000, &(char *){ NULL });
 	for (int i = 0; i < 2000; i++) {

@@ -1,14 +1,15 @@
-/* Tokens and sessions at the gateway, with a real Redis; keys come from the platform's own JWKS route. */
+/* Tokens and sessions at the gateway, with a real Redis; keys come from the platform's own JWKS
+ * route. */
+#include "test/fixture.h"
+#include <common/redis.h>
+#include <common/token.h>
+#include <sodium.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <stores.h>
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
-#include <sodium.h>
-#include <common/redis.h>
-#include <common/token.h>
-#include <stores.h>
-#include "test/fixture.h"
 
 static struct token_private_key key, other_key;
 static char session[64];
@@ -27,14 +28,19 @@ static void open_session(void)
 {
 	cleanup(redis_reply_freep) redisReply *reply = NULL;
 
-	ck_assert_int_eq(redis_command(test_call(), &reply, "SET", rpc_printf(test_call(), "session:{%s}", session), "1", "EX", "60"), 0);
+	ck_assert_int_eq(redis_command(test_call(), &reply, "SET",
+				       rpc_printf(test_call(), "session:{%s}", session), "1", "EX",
+				       "60"),
+			 0);
 }
 
 static void end_session(void)
 {
 	cleanup(redis_reply_freep) redisReply *reply = NULL;
 
-	ck_assert_int_eq(redis_command(test_call(), &reply, "DEL", rpc_printf(test_call(), "session:{%s}", session)), 0);
+	ck_assert_int_eq(redis_command(test_call(), &reply, "DEL",
+				       rpc_printf(test_call(), "session:{%s}", session)),
+			 0);
 }
 
 static void setup(void)
@@ -59,12 +65,21 @@ static void teardown(void)
 	stores_close();
 }
 
-static const char *sign(const struct token_private_key *with, const char *use, int64_t expires_in_ms)
+static const char *sign(const struct token_private_key *with, const char *use,
+			int64_t expires_in_ms)
 {
 	const struct token_claims claims = {
-		.issuer = "https://souk.local", .audience = "souk", .subject = "users/ann",
-		.session = rpc_printf(test_call(), "sessions/%s", session), .scope = "", .merge_from = "", .use = use, .id = "t",
-		.issue_time = unix_ms() - 3600000, .not_before = unix_ms() - 3600000, .expire_time = unix_ms() + expires_in_ms,
+		.issuer = "https://souk.local",
+		.audience = "souk",
+		.subject = "users/ann",
+		.session = rpc_printf(test_call(), "sessions/%s", session),
+		.scope = "",
+		.merge_from = "",
+		.use = use,
+		.id = "t",
+		.issue_time = unix_ms() - 3600000,
+		.not_before = unix_ms() - 3600000,
+		.expire_time = unix_ms() + expires_in_ms,
 	};
 	const char *token = NULL;
 
@@ -78,7 +93,9 @@ static struct answer ask_with(const char *path, const char *authorization)
 
 	/* Keys are fetched a moment after the start. */
 	for (int i = 0; i < 200; i++) {
-		answer = ask(rpc_printf(test_call(), "GET %s HTTP/1.1\nAuthorization: %s", path, authorization), NULL);
+		answer = ask(rpc_printf(test_call(), "GET %s HTTP/1.1\nAuthorization: %s", path,
+					authorization),
+			     NULL);
 		if (answer.status != 503)
 			break;
 		usleep(20000);
@@ -108,7 +125,8 @@ TEST(a_logout_takes_effect_at_once)
 	end_session();
 	answer = ask_as(token);
 	ck_assert_int_eq(answer.status, 401);
-	ck_assert_str_eq(answer_header(&answer, "www-authenticate"), "Bearer error=\"invalid_token\"");
+	ck_assert_str_eq(answer_header(&answer, "www-authenticate"),
+			 "Bearer error=\"invalid_token\"");
 	open_session();
 	ck_assert_int_eq(ask_as(token).status, 200);
 }
@@ -127,14 +145,20 @@ TEST(a_bad_token_is_refused_on_public_paths_too)
 	const char *good = sign(&key, "access", 60000);
 	char *forged = rpc_strdup(test_call(), good);
 	const char *bad[] = {
-		"", "nonsense", "a.b.c", forged, sign(&key, "access", -60000), sign(&key, "guest", 60000),
+		"",
+		"nonsense",
+		"a.b.c",
+		forged,
+		sign(&key, "access", -60000),
+		sign(&key, "guest", 60000),
 		sign(&other_key, "access", 60000),
 	};
 
 	forged[strlen(forged) - 10] ^= 1;
 	ck_assert_int_eq(ask_as(good).status, 200);
 	for (size_t i = 0; i < sizeof(bad) / sizeof(*bad); i++) {
-		struct answer answer = ask_with("/v1/files/a", rpc_printf(test_call(), "Bearer %s", bad[i]));
+		struct answer answer =
+			ask_with("/v1/files/a", rpc_printf(test_call(), "Bearer %s", bad[i]));
 
 		ck_assert_msg(answer.status == 401, "%zu: %d %s", i, answer.status, answer.body);
 		ck_assert_ptr_null(strstr(answer.body, "eyJ")); /* what came is not repeated */

@@ -1,11 +1,11 @@
 /* Server streams as events: shape, ids, ends, errors, slow readers, clients that leave. */
+#include "test/fixture.h"
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
-#include "test/fixture.h"
 
 static void setup(void)
 {
@@ -26,10 +26,14 @@ TEST(messages_are_events_and_the_end_is_one)
 	ck_assert_int_eq(answer.status, 200);
 	ck_assert_str_eq(answer_header(&answer, "content-type"), "text/event-stream");
 	ck_assert_str_eq(answer_header(&answer, "cache-control"), "no-store");
-	ck_assert_str_eq(answer.body,
-	                 "id: v0\ndata: {\"name\":\"shelves/a/books/b\",\"title\":\"yyy\",\"etag\":\"\\\"v0\\\"\"}\n\n"
-	                 "id: v1\ndata: {\"name\":\"shelves/a/books/b\",\"title\":\"yyy\",\"pages\":1,\"etag\":\"\\\"v1\\\"\"}\n\n"
-	                 "event: end\ndata: {}\n\n");
+	ck_assert_str_eq(
+		answer.body,
+		"id: v0\ndata: "
+		"{\"name\":\"shelves/a/books/b\",\"title\":\"yyy\",\"etag\":\"\\\"v0\\\"\"}\n\n"
+		"id: v1\ndata: "
+		"{\"name\":\"shelves/a/books/"
+		"b\",\"title\":\"yyy\",\"pages\":1,\"etag\":\"\\\"v1\\\"\"}\n\n"
+		"event: end\ndata: {}\n\n");
 }
 
 TEST(an_error_before_the_first_message_has_its_own_status)
@@ -49,13 +53,17 @@ TEST(an_error_after_it_is_the_last_event)
 	fixture_start();
 	answer = ask("GET /v1/shelves/a/books/b:watch?times=1&fail=true HTTP/1.1", NULL);
 	ck_assert_int_eq(answer.status, 200);
-	ck_assert_ptr_nonnull(strstr(answer.body, "\n\nevent: error\ndata: {\"error\":{\"code\":404,"));
+	ck_assert_ptr_nonnull(
+		strstr(answer.body, "\n\nevent: error\ndata: {\"error\":{\"code\":404,"));
 }
 
 TEST(the_last_id_reaches_the_method)
 {
 	fixture_start();
-	ck_assert_int_eq(ask("GET /v1/shelves/a/books/b:watch?times=1 HTTP/1.1\nLast-Event-ID: v41", NULL).status, 200);
+	ck_assert_int_eq(
+		ask("GET /v1/shelves/a/books/b:watch?times=1 HTTP/1.1\nLast-Event-ID: v41", NULL)
+			.status,
+		200);
 	ck_assert_str_eq(seen.last_event_id, "v41");
 }
 
@@ -66,7 +74,8 @@ TEST(the_connection_goes_on_after_a_stream)
 	fixture_start();
 	fd = fixture_connect(fixture_port);
 	for (int i = 0; i < 3; i++) {
-		fixture_send(fd, "GET /v1/shelves/a/books/b:watch?times=3 HTTP/1.1\r\nHost: x\r\n\r\n");
+		fixture_send(fd,
+			     "GET /v1/shelves/a/books/b:watch?times=3 HTTP/1.1\r\nHost: x\r\n\r\n");
 		ck_assert_int_eq(fixture_read(fd, false).status, 200);
 	}
 }
@@ -138,7 +147,8 @@ TEST(a_slow_reader_stops_the_writer)
 	fixture_start();
 	fd = fixture_connect(fixture_port);
 	/* 1,000 messages of 40 KB: more than all buffers on the way may hold. */
-	fixture_send(fd, "GET /v1/shelves/a/books/b:watch?times=1000&size=40000 HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
+	fixture_send(fd, "GET /v1/shelves/a/books/b:watch?times=1000&size=40000 HTTP/1.1\r\nHost: "
+			 "x\r\nConnection: close\r\n\r\n");
 	wait_for(&seen.running, 1);
 	usleep(300000);
 	ck_assert_int_eq(seen.running, 1); /* it waits for us */

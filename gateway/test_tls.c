@@ -1,14 +1,14 @@
 /* TLS towards clients: both protocols by ALPN, a certificate renewed without a restart. */
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <unistd.h>
+#include "test/fixture.h"
+#include "tls.h"
 #include <openssl/evp.h>
 #include <openssl/pem.h>
 #include <openssl/ssl.h>
 #include <openssl/x509.h>
-#include "test/fixture.h"
-#include "tls.h"
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
 
 static char folder[] = "/tmp/gateway-tls-XXXXXX";
 
@@ -38,7 +38,8 @@ static void make_certificate(const char *name)
 	X509_gmtime_adj(X509_getm_notBefore(certificate), -60);
 	X509_gmtime_adj(X509_getm_notAfter(certificate), 3600);
 	X509_set_pubkey(certificate, key);
-	X509_NAME_add_entry_by_txt(subject, "CN", MBSTRING_ASC, (const unsigned char *)name, -1, -1, 0);
+	X509_NAME_add_entry_by_txt(subject, "CN", MBSTRING_ASC, (const unsigned char *)name, -1, -1,
+				   0);
 	X509_set_issuer_name(certificate, subject);
 	X509_sign(certificate, key, EVP_sha256());
 	write_pem("tls.crt", certificate, NULL);
@@ -100,7 +101,9 @@ TEST(http_1_1_over_tls)
 	char answer[16384];
 
 	ck_assert_ptr_nonnull(tls);
-	exchange(tls, "GET /v1/shelves/a/books/long HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n", answer, sizeof(answer));
+	exchange(tls,
+		 "GET /v1/shelves/a/books/long HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n",
+		 answer, sizeof(answer));
 	ck_assert_ptr_nonnull(strstr(answer, "HTTP/1.1 200 OK"));
 	ck_assert_ptr_nonnull(strstr(answer, "strict-transport-security: "));
 	ck_assert_ptr_nonnull(strstr(answer, "\"etag\":\"\\\"7\\\"\"}"));
@@ -119,7 +122,8 @@ TEST(http_2_is_chosen_by_alpn)
 	ck_assert_ptr_nonnull(tls);
 	SSL_get0_alpn_selected(tls, &chosen, &length);
 	ck_assert(length == 2 && !memcmp(chosen, "h2", 2));
-	ck_assert_int_eq(SSL_write(tls, "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\4\0\0\0\0\0", 33), 33);
+	ck_assert_int_eq(SSL_write(tls, "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\4\0\0\0\0\0", 33),
+			 33);
 	ck_assert_int_eq(SSL_read(tls, frame, 9), 9);
 	ck_assert_int_eq(frame[3], 4); /* its SETTINGS */
 	SSL_free(tls);

@@ -1,8 +1,8 @@
 /* Between HTTP and messages, through a real service: paths, queries, bodies, headers, errors. */
+#include "test/fixture.h"
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include "test/fixture.h"
 
 static void setup(void)
 {
@@ -22,9 +22,11 @@ static const struct {
 } cases[] = {
 	/* the path */
 	{ "GET /v1/shelves/a/books/b HTTP/1.1", NULL, 200,
-	  "{\"name\":\"shelves/a/books/b\",\"title\":\"A \\\"title\\\"\",\"pages\":12,\"kind\":\"NOVEL\",\"etag\":\"\\\"7\\\"\"}" },
+	  "{\"name\":\"shelves/a/books/b\",\"title\":\"A "
+	  "\\\"title\\\"\",\"pages\":12,\"kind\":\"NOVEL\",\"etag\":\"\\\"7\\\"\"}" },
 	{ "GET /v1/books/x%2Fy HTTP/1.1", NULL, 200, "~\"name\":\"x/y\"" },
-	{ "GET /v1/shelves/a/books/gr%C3%BCn HTTP/1.1", NULL, 200, "~\"name\":\"shelves/a/books/gr\xC3\xBCn\"" },
+	{ "GET /v1/shelves/a/books/gr%C3%BCn HTTP/1.1", NULL, 200,
+	  "~\"name\":\"shelves/a/books/gr\xC3\xBCn\"" },
 	{ "GET /v1/shelves/a/books/%FF HTTP/1.1", NULL, 400, "~\"field\":\"name\"" },
 	{ "GET /v1/shelves/a/books/%zz HTTP/1.1", NULL, 400, "~broken escapes" },
 	{ "GET /v1/shelves/a/books/%00 HTTP/1.1", NULL, 400, "~broken escapes" },
@@ -35,71 +37,111 @@ static const struct {
 	{ "GET /v1/nothing HTTP/1.1", NULL, 404, "~\"status\":\"NOT_FOUND\"" },
 	{ "PUT /v1/shelves/a/books/b HTTP/1.1", "{}", 405, "~\"code\":405" },
 	/* the query */
-	{ "GET /v1/shelves/a/books?pageSize=5&tags=x&tags=y%2Cz&pages.min=1&pages.max=9&kind=COOKBOOK&readMask=title,printTime HTTP/1.1", NULL,
-	  200,
-	  "{\"asked\":{\"parent\":\"shelves/a\",\"pageSize\":5,\"tags\":[\"x\",\"y,z\"],\"pages\":{\"min\":1,\"max\":9},\"kind\":\"COOKBOOK\","
+	{ "GET "
+	  "/v1/shelves/a/"
+	  "books?pageSize=5&tags=x&tags=y%2Cz&pages.min=1&pages.max=9&kind=COOKBOOK&readMask=title,"
+	  "printTime HTTP/1.1",
+	  NULL, 200,
+	  "{\"asked\":{\"parent\":\"shelves/"
+	  "a\",\"pageSize\":5,\"tags\":[\"x\",\"y,z\"],\"pages\":{\"min\":1,\"max\":9},\"kind\":"
+	  "\"COOKBOOK\","
 	  "\"readMask\":\"title,printTime\"}}" },
 	{ "GET /v1/shelves/a/books?page_size=5 HTTP/1.1", NULL, 200, "~\"pageSize\":5" },
-	{ "GET /v1/shelves/a/books?since=2026-11-26T10:00:00.5Z&age=1.5s&signed=false&serial=18446744073709551615 HTTP/1.1", NULL, 200,
-	  "{\"asked\":{\"parent\":\"shelves/a\",\"since\":\"2026-11-26T10:00:00.500Z\",\"age\":\"1.500s\",\"signed\":false,"
+	{ "GET "
+	  "/v1/shelves/a/"
+	  "books?since=2026-11-26T10:00:00.5Z&age=1.5s&signed=false&serial=18446744073709551615 "
+	  "HTTP/1.1",
+	  NULL, 200,
+	  "{\"asked\":{\"parent\":\"shelves/"
+	  "a\",\"since\":\"2026-11-26T10:00:00.500Z\",\"age\":\"1.500s\",\"signed\":false,"
 	  "\"serial\":\"18446744073709551615\"}}" },
-	{ "GET /v1/shelves/a/books?tags=a+b&&tags= HTTP/1.1", NULL, 200, "~\"tags\":[\"a b\",\"\"]" },
-	{ "GET /v1/shelves/a/books? HTTP/1.1", NULL, 200, "{\"asked\":{\"parent\":\"shelves/a\"}}" },
+	{ "GET /v1/shelves/a/books?tags=a+b&&tags= HTTP/1.1", NULL, 200,
+	  "~\"tags\":[\"a b\",\"\"]" },
+	{ "GET /v1/shelves/a/books? HTTP/1.1", NULL, 200,
+	  "{\"asked\":{\"parent\":\"shelves/a\"}}" },
 	{ "GET /v1/shelves/a/books?pageSize=many HTTP/1.1", NULL, 400, "~\"field\":\"pageSize\"" },
-	{ "GET /v1/shelves/a/books?pageSize=3000000000 HTTP/1.1", NULL, 400, "~\"field\":\"pageSize\"" },
+	{ "GET /v1/shelves/a/books?pageSize=3000000000 HTTP/1.1", NULL, 400,
+	  "~\"field\":\"pageSize\"" },
 	{ "GET /v1/shelves/a/books?colour=red HTTP/1.1", NULL, 400, "~\"field\":\"colour\"" },
 	{ "GET /v1/shelves/a/books?pages.mid=3 HTTP/1.1", NULL, 400, "~\"field\":\"pages.mid\"" },
 	{ "GET /v1/shelves/a/books?parent=shelves/b HTTP/1.1", NULL, 400, "~from the path" },
 	{ "GET /v1/shelves/a/books?tags=%FF HTTP/1.1", NULL, 400, "~\"field\":\"tags\"" },
 	{ "GET /v1/shelves/a/books?tags=%2 HTTP/1.1", NULL, 400, "~broken escape" },
 	{ "GET /v1/shelves/a/books?=x HTTP/1.1", NULL, 400, "~needs a name" },
-	{ "POST /v1/shelves/a/books/b:move?shelf=c HTTP/1.1\nIdempotency-Key: k", "{}", 400, "~from the body" },
+	{ "POST /v1/shelves/a/books/b:move?shelf=c HTTP/1.1\nIdempotency-Key: k", "{}", 400,
+	  "~from the body" },
 	{ "PATCH /v1/shelves/a/books/b?book.title=x HTTP/1.1", "{}", 400, "~from the body" },
 	/* bodies */
-	{ "POST /v1/shelves/a/books HTTP/1.1\nContent-Type: application/json", "{\"title\":\"T\",\"tags\":[\"x\"],\"prices\":{\"EUR\":\"5\"}}", 200,
-	  "{\"name\":\"shelves/a/books/new\",\"title\":\"T\",\"tags\":[\"x\"],\"prices\":{\"EUR\":\"5\"}}" },
-	{ "POST /v1/shelves/a/books HTTP/1.1\nContent-Type: application/json; charset=utf-8", "{}", 200, "{\"name\":\"shelves/a/books/new\"}" },
-	{ "POST /v1/shelves/a/books HTTP/1.1\nContent-Type: application/merge-patch+json", "{}", 200, "~new" },
+	{ "POST /v1/shelves/a/books HTTP/1.1\nContent-Type: application/json",
+	  "{\"title\":\"T\",\"tags\":[\"x\"],\"prices\":{\"EUR\":\"5\"}}", 200,
+	  "{\"name\":\"shelves/a/books/"
+	  "new\",\"title\":\"T\",\"tags\":[\"x\"],\"prices\":{\"EUR\":\"5\"}}" },
+	{ "POST /v1/shelves/a/books HTTP/1.1\nContent-Type: application/json; charset=utf-8", "{}",
+	  200, "{\"name\":\"shelves/a/books/new\"}" },
+	{ "POST /v1/shelves/a/books HTTP/1.1\nContent-Type: application/merge-patch+json", "{}",
+	  200, "~new" },
 	{ "POST /v1/shelves/a/books HTTP/1.1", "", 400, "~\"field\":\"book\"" },
-	{ "POST /v1/shelves/a/books HTTP/1.1\nContent-Type: application/x-www-form-urlencoded", "a=b", 415, "~application/json" },
+	{ "POST /v1/shelves/a/books HTTP/1.1\nContent-Type: application/x-www-form-urlencoded",
+	  "a=b", 415, "~application/json" },
 	{ "POST /v1/shelves/a/books HTTP/1.1\nContent-Encoding: gzip", "xx", 415, "~compressed" },
 	{ "POST /v1/shelves/a/books HTTP/1.1", "{\"title\":", 400, "~not valid JSON" },
 	{ "POST /v1/shelves/a/books HTTP/1.1", "{\"titel\":\"x\"}", 400, "~titel" },
-	{ "POST /v1/shelves/a/books HTTP/1.1", "{\"author\":{\"displayName\":5}}", 400, "~author.display_name" },
+	{ "POST /v1/shelves/a/books HTTP/1.1", "{\"author\":{\"displayName\":5}}", 400,
+	  "~author.display_name" },
 	{ "POST /v1/shelves/a/books HTTP/1.1", "{\"pages\":1e10}", 400, "~pages" },
-	{ "PATCH /v1/shelves/a/books/b?updateMask=title HTTP/1.1", "{\"title\":\"T\"}", 200, "{\"name\":\"shelves/a/books/b\",\"title\":\"T\"}" },
-	{ "PATCH /v1/shelves/a/books/b HTTP/1.1", "{\"name\":\"shelves/z/books/z\"}", 200, "{\"name\":\"shelves/a/books/b\"}" },
+	{ "PATCH /v1/shelves/a/books/b?updateMask=title HTTP/1.1", "{\"title\":\"T\"}", 200,
+	  "{\"name\":\"shelves/a/books/b\",\"title\":\"T\"}" },
+	{ "PATCH /v1/shelves/a/books/b HTTP/1.1", "{\"name\":\"shelves/z/books/z\"}", 200,
+	  "{\"name\":\"shelves/a/books/b\"}" },
 	{ "DELETE /v1/shelves/a/books/b HTTP/1.1", NULL, 200, "{}" },
 	{ "DELETE /v1/shelves/a/books/b HTTP/1.1", "{}", 400, "~takes no body" },
 	{ "GET /v1/shelves/a/books/b:title HTTP/1.1", NULL, 200, "\"A \\\"title\\\"\"" },
 	/* bytes as they are */
-	{ "POST /v1/shelves/a/books/b/scans HTTP/1.1\nContent-Type: image/tiff\nX-Signature: s1", "raw {", 200,
+	{ "POST /v1/shelves/a/books/b/scans HTTP/1.1\nContent-Type: image/tiff\nX-Signature: s1",
+	  "raw {", 200,
 	  "{\"name\":\"shelves/a/books/b\",\"title\":\"image/tiff s1\",\"pages\":5}" },
-	{ "POST /v1/shelves/a/books/b/scans HTTP/1.1", "", 200, "~application/octet-stream unsigned" },
+	{ "POST /v1/shelves/a/books/b/scans HTTP/1.1", "", 200,
+	  "~application/octet-stream unsigned" },
 	/* keys */
-	{ "POST /v1/shelves/a/books HTTP/1.1\nIdempotency-Key: k-1", "{}", 200, "{\"name\":\"shelves/a/books/k-1\"}" },
-	{ "POST /v1/shelves/a/books HTTP/1.1\nIdempotency-Key: \"k-1\"", "{}", 200, "{\"name\":\"shelves/a/books/k-1\"}" },
-	{ "POST /v1/shelves/a/books/b:move HTTP/1.1", "{\"shelf\":\"c\"}", 400, "~Idempotency-Key must be sent" },
-	{ "POST /v1/shelves/a/books/b:move HTTP/1.1\nIdempotency-Key: k", "{\"shelf\":\"c\"}", 200, "~\"title\":\"c k\"" },
-	{ "POST /v1/shelves/a/books/b:move HTTP/1.1", "{\"shelf\":\"c\",\"requestId\":\"r\"}", 200, "~\"title\":\"c r\"" },
-	{ "POST /v1/shelves/a/books/b:move HTTP/1.1\nIdempotency-Key: r", "{\"shelf\":\"c\",\"requestId\":\"r\"}", 200, "~\"title\":\"c r\"" },
-	{ "POST /v1/shelves/a/books/b:move HTTP/1.1\nIdempotency-Key: k", "{\"shelf\":\"c\",\"requestId\":\"r\"}", 400, "~differ" },
-	{ "POST /v1/shelves/a/books/b:move HTTP/1.1\nIdempotency-Key: ", "{\"shelf\":\"c\"}", 400, "~1 to 255" },
+	{ "POST /v1/shelves/a/books HTTP/1.1\nIdempotency-Key: k-1", "{}", 200,
+	  "{\"name\":\"shelves/a/books/k-1\"}" },
+	{ "POST /v1/shelves/a/books HTTP/1.1\nIdempotency-Key: \"k-1\"", "{}", 200,
+	  "{\"name\":\"shelves/a/books/k-1\"}" },
+	{ "POST /v1/shelves/a/books/b:move HTTP/1.1", "{\"shelf\":\"c\"}", 400,
+	  "~Idempotency-Key must be sent" },
+	{ "POST /v1/shelves/a/books/b:move HTTP/1.1\nIdempotency-Key: k", "{\"shelf\":\"c\"}", 200,
+	  "~\"title\":\"c k\"" },
+	{ "POST /v1/shelves/a/books/b:move HTTP/1.1", "{\"shelf\":\"c\",\"requestId\":\"r\"}", 200,
+	  "~\"title\":\"c r\"" },
+	{ "POST /v1/shelves/a/books/b:move HTTP/1.1\nIdempotency-Key: r",
+	  "{\"shelf\":\"c\",\"requestId\":\"r\"}", 200, "~\"title\":\"c r\"" },
+	{ "POST /v1/shelves/a/books/b:move HTTP/1.1\nIdempotency-Key: k",
+	  "{\"shelf\":\"c\",\"requestId\":\"r\"}", 400, "~differ" },
+	{ "POST /v1/shelves/a/books/b:move HTTP/1.1\nIdempotency-Key: ", "{\"shelf\":\"c\"}", 400,
+	  "~1 to 255" },
 	/* etags */
-	{ "DELETE /v1/shelves/a/books/b HTTP/1.1\nIf-Match: \"7~0123456789abcdef\"", NULL, 409, "~no longer \\\"7\\\"." },
-	{ "DELETE /v1/shelves/a/books/b HTTP/1.1\nIf-Match: W/\"7\"", NULL, 409, "~no longer \\\"7\\\"." },
+	{ "DELETE /v1/shelves/a/books/b HTTP/1.1\nIf-Match: \"7~0123456789abcdef\"", NULL, 409,
+	  "~no longer \\\"7\\\"." },
+	{ "DELETE /v1/shelves/a/books/b HTTP/1.1\nIf-Match: W/\"7\"", NULL, 409,
+	  "~no longer \\\"7\\\"." },
 	{ "DELETE /v1/shelves/a/books/b HTTP/1.1\nIf-Match: *", NULL, 200, "{}" },
 	{ "DELETE /v1/shelves/a/books/b HTTP/1.1\nIf-Match: 7", NULL, 400, "~in its quotes" },
-	{ "DELETE /v1/shelves/a/books/b HTTP/1.1\nIf-Match: \"1\", \"2\"", NULL, 400, "~one entity tag" },
-	{ "PATCH /v1/shelves/a/books/b HTTP/1.1\nIf-Match: \"3\"", "{}", 200, "~\"etag\":\"\\\"3\\\"\"" },
+	{ "DELETE /v1/shelves/a/books/b HTTP/1.1\nIf-Match: \"1\", \"2\"", NULL, 400,
+	  "~one entity tag" },
+	{ "PATCH /v1/shelves/a/books/b HTTP/1.1\nIf-Match: \"3\"", "{}", 200,
+	  "~\"etag\":\"\\\"3\\\"\"" },
 	{ "GET /v1/files/a HTTP/1.1\nIf-Match: \"3\"", NULL, 400, "~does not take If-Match" },
 	/* errors */
 	{ "GET /v1/shelves/a/books/missing HTTP/1.1", NULL, 404,
-	  "{\"error\":{\"code\":404,\"status\":\"NOT_FOUND\",\"message\":\"No book is named 'shelves/a/books/missing'.\",\"details\":[{"
-	  "\"@type\":\"type.googleapis.com/google.rpc.ErrorInfo\",\"reason\":\"BOOK_NOT_FOUND\",\"domain\":\"library.gateway\","
+	  "{\"error\":{\"code\":404,\"status\":\"NOT_FOUND\",\"message\":\"No book is named "
+	  "'shelves/a/books/missing'.\",\"details\":[{"
+	  "\"@type\":\"type.googleapis.com/"
+	  "google.rpc.ErrorInfo\",\"reason\":\"BOOK_NOT_FOUND\",\"domain\":\"library.gateway\","
 	  "\"metadata\":{\"book\":\"shelves/a/books/missing\"}}]}}" },
 	{ "GET /v1/failures/101 HTTP/1.1", NULL, 400,
-	  "~{\"@type\":\"type.googleapis.com/google.rpc.BadRequest\",\"fieldViolations\":[{\"field\":\"book.pages\",\"description\":\"must be odd\"}]}" },
+	  "~{\"@type\":\"type.googleapis.com/"
+	  "google.rpc.BadRequest\",\"fieldViolations\":[{\"field\":\"book.pages\",\"description\":"
+	  "\"must be odd\"}]}" },
 	{ "GET /v1/failures/102 HTTP/1.1", NULL, 503, "~\"retryDelay\":\"2.500s\"" },
 	{ "GET /v1/failures/1 HTTP/1.1", NULL, 499, "~CANCELLED" },
 	{ "GET /v1/failures/2 HTTP/1.1", NULL, 500, "~UNKNOWN" },
@@ -123,11 +165,14 @@ TEST_EACH(a_request_gets_its_answer, cases)
 {
 	struct answer answer = ask(row->head, row->body);
 
-	ck_assert_msg(answer.status == row->status, "%s: %d, not %d: %s", row->head, answer.status, row->status, answer.body);
+	ck_assert_msg(answer.status == row->status, "%s: %d, not %d: %s", row->head, answer.status,
+		      row->status, answer.body);
 	if (row->answer[0] == '~')
-		ck_assert_msg(strstr(answer.body, row->answer + 1), "%s: %s\nhas not: %s", row->head, answer.body, row->answer + 1);
+		ck_assert_msg(strstr(answer.body, row->answer + 1), "%s: %s\nhas not: %s",
+			      row->head, answer.body, row->answer + 1);
 	else
-		ck_assert_msg(!strcmp(answer.body, row->answer), "%s:\n%s\nnot:\n%s", row->head, answer.body, row->answer);
+		ck_assert_msg(!strcmp(answer.body, row->answer), "%s:\n%s\nnot:\n%s", row->head,
+			      answer.body, row->answer);
 }
 
 TEST(a_nested_body_is_refused_not_followed)
@@ -169,7 +214,8 @@ TEST(a_key_of_256_characters_is_too_long)
 	key[256] = '\0';
 	snprintf(head, sizeof(head), "POST /v1/shelves/a/books HTTP/1.1\nIdempotency-Key: %s", key);
 	ck_assert_int_eq(ask(head, "{}").status, 400);
-	snprintf(head, sizeof(head), "POST /v1/shelves/a/books HTTP/1.1\nIdempotency-Key: %s", key + 1);
+	snprintf(head, sizeof(head), "POST /v1/shelves/a/books HTTP/1.1\nIdempotency-Key: %s",
+		 key + 1);
 	ck_assert_int_eq(ask(head, "{}").status, 200);
 }
 
@@ -207,7 +253,8 @@ TEST(what_a_client_has_already_is_not_sent_again)
 	ck_assert_msg(!strncmp(tag, "\"7~", 3) && strlen(tag) == 2 + 2 + 16, "%s", tag);
 	ck_assert_str_eq(answer_header(&first, "cache-control"), "private, no-cache");
 
-	snprintf(head, sizeof(head), "GET /v1/shelves/a/books/b HTTP/1.1\nIf-None-Match: \"1\", W/%s", tag);
+	snprintf(head, sizeof(head),
+		 "GET /v1/shelves/a/books/b HTTP/1.1\nIf-None-Match: \"1\", W/%s", tag);
 	again = ask(head, NULL);
 	ck_assert_int_eq(again.status, 304);
 	ck_assert_str_eq(answer_header(&again, "etag"), tag);
@@ -219,9 +266,12 @@ TEST(what_a_client_has_already_is_not_sent_again)
 TEST(a_long_answer_is_compressed_for_whom_takes_it)
 {
 	struct answer plain = ask("GET /v1/shelves/a/books/long HTTP/1.1", NULL);
-	struct answer gzip = ask("GET /v1/shelves/a/books/long HTTP/1.1\nAccept-Encoding: br, gzip;q=0.5", NULL);
-	struct answer refused = ask("GET /v1/shelves/a/books/long HTTP/1.1\nAccept-Encoding: gzip;q=0, *", NULL);
-	struct answer small = ask("GET /v1/shelves/a/books/b HTTP/1.1\nAccept-Encoding: gzip", NULL);
+	struct answer gzip =
+		ask("GET /v1/shelves/a/books/long HTTP/1.1\nAccept-Encoding: br, gzip;q=0.5", NULL);
+	struct answer refused =
+		ask("GET /v1/shelves/a/books/long HTTP/1.1\nAccept-Encoding: gzip;q=0, *", NULL);
+	struct answer small =
+		ask("GET /v1/shelves/a/books/b HTTP/1.1\nAccept-Encoding: gzip", NULL);
 
 	ck_assert_uint_gt(plain.length, 4000);
 	ck_assert_str_eq(answer_header(&plain, "content-encoding"), "");
@@ -229,7 +279,8 @@ TEST(a_long_answer_is_compressed_for_whom_takes_it)
 	ck_assert_str_eq(answer_header(&gzip, "content-encoding"), "gzip");
 	ck_assert_uint_lt(gzip.length, 300);
 	ck_assert(!memcmp(gzip.body, "\x1f\x8b", 2));
-	ck_assert_msg(!strncmp(answer_header(&gzip, "etag"), "W/\"7~", 5), "other bytes, other tag");
+	ck_assert_msg(!strncmp(answer_header(&gzip, "etag"), "W/\"7~", 5),
+		      "other bytes, other tag");
 	ck_assert_str_eq(answer_header(&refused, "content-encoding"), "");
 	ck_assert_str_eq(answer_header(&small, "content-encoding"), "");
 }
@@ -242,10 +293,12 @@ TEST(the_apis_document_is_served)
 
 	ck_assert_int_eq(document.status, 200);
 	ck_assert_str_eq(answer_header(&document, "content-encoding"), "gzip");
-	snprintf(head, sizeof(head), "GET /openapi.json HTTP/1.1\nIf-None-Match: %s", answer_header(&document, "etag"));
+	snprintf(head, sizeof(head), "GET /openapi.json HTTP/1.1\nIf-None-Match: %s",
+		 answer_header(&document, "etag"));
 	ck_assert_int_eq(ask(head, NULL).status, 304);
 	ck_assert_int_eq(page.status, 200);
-	ck_assert_ptr_nonnull(strstr(answer_header(&page, "content-security-policy"), "script-src 'sha256-"));
+	ck_assert_ptr_nonnull(
+		strstr(answer_header(&page, "content-security-policy"), "script-src 'sha256-"));
 	ck_assert_int_eq(ask("POST /docs HTTP/1.1", "{}").status, 405);
 }
 

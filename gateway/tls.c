@@ -1,10 +1,10 @@
 /* TLS towards clients. */
+#include "tls.h"
 #include <limits.h>
+#include <openssl/err.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <openssl/err.h>
-#include "tls.h"
 
 /* A context carries when its certificate was last changed. */
 static int stamp_index = -1;
@@ -19,22 +19,22 @@ static long stamp_of(const char *folder)
 	for (int i = 0; i < 2; i++) {
 		snprintf(path, sizeof(path), "%s/%s", folder, files[i]);
 		if (!stat(path, &status))
-			stamp = stamp * 31 + status.st_mtim.tv_sec * 1000 + status.st_mtim.tv_nsec / 1000000 +
-			        (long)status.st_ino;
+			stamp = stamp * 31 + status.st_mtim.tv_sec * 1000 +
+				status.st_mtim.tv_nsec / 1000000 + (long)status.st_ino;
 	}
 	return stamp;
 }
 
 /* In the order of our preference, whatever the client's. */
-static int choose_protocol(SSL *tls, const unsigned char **ret, unsigned char *length, const unsigned char *offered,
-                           unsigned int offered_length, void *data)
+static int choose_protocol(SSL *tls, const unsigned char **ret, unsigned char *length,
+			   const unsigned char *offered, unsigned int offered_length, void *data)
 {
 	static const unsigned char ours[] = "\x02h2\x08http/1.1";
 
 	(void)tls;
 	(void)data;
-	if (SSL_select_next_proto((unsigned char **)ret, length, ours, sizeof(ours) - 1, offered, offered_length) !=
-	    OPENSSL_NPN_NEGOTIATED)
+	if (SSL_select_next_proto((unsigned char **)ret, length, ours, sizeof(ours) - 1, offered,
+				  offered_length) != OPENSSL_NPN_NEGOTIATED)
 		return SSL_TLSEXT_ERR_ALERT_FATAL;
 	return SSL_TLSEXT_ERR_OK;
 }
@@ -63,10 +63,12 @@ SSL_CTX *tls_new(const char *folder, char **error)
 		SSL_CTX_free(context);
 		return NULL;
 	}
-	SSL_CTX_set_options(context, SSL_OP_NO_COMPRESSION | SSL_OP_NO_RENEGOTIATION | SSL_OP_CIPHER_SERVER_PREFERENCE |
-	                                     SSL_OP_IGNORE_UNEXPECTED_EOF);
-	SSL_CTX_set_mode(context, SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER |
-	                                  SSL_MODE_RELEASE_BUFFERS);
+	SSL_CTX_set_options(context, SSL_OP_NO_COMPRESSION | SSL_OP_NO_RENEGOTIATION |
+					     SSL_OP_CIPHER_SERVER_PREFERENCE |
+					     SSL_OP_IGNORE_UNEXPECTED_EOF);
+	SSL_CTX_set_mode(context, SSL_MODE_ENABLE_PARTIAL_WRITE |
+					  SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER |
+					  SSL_MODE_RELEASE_BUFFERS);
 	SSL_CTX_set_read_ahead(context, 1);
 	SSL_CTX_set_alpn_select_cb(context, choose_protocol, NULL);
 	SSL_CTX_set_ex_data(context, stamp_index, (void *)stamp_of(folder));

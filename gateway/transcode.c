@@ -1,26 +1,28 @@
 /* Between HTTP and messages. */
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <strings.h>
-#include <httpbody.msg.h>
-#include <crpc/client.h>
-#include <crpc/json.h>
+#include "transcode.h"
 #include "etag.h"
 #include "gateway.h"
 #include "idempotency.h"
 #include "query.h"
 #include "response.h"
-#include "transcode.h"
+#include <crpc/client.h>
+#include <crpc/json.h>
+#include <httpbody.msg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
 
-static const ProtobufCFieldDescriptor *find_field(const ProtobufCMessageDescriptor *descriptor, const char *name)
+static const ProtobufCFieldDescriptor *find_field(const ProtobufCMessageDescriptor *descriptor,
+						  const char *name)
 {
 	return protobuf_c_message_descriptor_get_field_by_name(descriptor, name);
 }
 
 static bool is_http_body(const ProtobufCMessageDescriptor *descriptor)
 {
-	return rpc_message_info(descriptor) && rpc_message_info(descriptor)->kind == RPC_KIND_HTTP_BODY;
+	return rpc_message_info(descriptor) &&
+	       rpc_message_info(descriptor)->kind == RPC_KIND_HTTP_BODY;
 }
 
 /* Where the body goes to: the message's descriptor, or NULL for a field that is no message. */
@@ -31,9 +33,10 @@ static const ProtobufCMessageDescriptor *body_type(const struct route *route)
 	if (!strcmp(route->body, "*"))
 		return route->method->request;
 	field = find_field(route->method->request, route->body);
-	return field && field->type == PROTOBUF_C_TYPE_MESSAGE && field->label != PROTOBUF_C_LABEL_REPEATED ?
-	               field->descriptor :
-	               NULL;
+	return field && field->type == PROTOBUF_C_TYPE_MESSAGE &&
+			       field->label != PROTOBUF_C_LABEL_REPEATED
+		       ? field->descriptor
+		       : NULL;
 }
 
 static bool is_json(const char *type)
@@ -41,19 +44,22 @@ static bool is_json(const char *type)
 	size_t length = strcspn(type, "; \t");
 
 	return (length == 16 && !strncasecmp(type, "application/json", length)) ||
-	       (length > 17 && !strncasecmp(type, "application/", 12) && !strncasecmp(type + length - 5, "+json", 5));
+	       (length > 17 && !strncasecmp(type, "application/", 12) &&
+		!strncasecmp(type + length - 5, "+json", 5));
 }
 
 void transcode_check_type(struct request *request)
 {
 	const struct route *route = request->match.route;
-	const char *type = request_header(request, "content-type"), *encoding = request_header(request, "content-encoding");
+	const char *type = request_header(request, "content-type"),
+		   *encoding = request_header(request, "content-encoding");
 	const ProtobufCMessageDescriptor *target;
 
 	if (!route || !route->body)
 		return; /* what comes of a body is known when it is here */
 	if (encoding && strcasecmp(encoding, "identity")) {
-		rpc_fail_code(request->call, RPC_INVALID_ARGUMENT, "The body must not be compressed.");
+		rpc_fail_code(request->call, RPC_INVALID_ARGUMENT,
+			      "The body must not be compressed.");
 		request->refused = true;
 		request->refused_status = 415;
 		return;
@@ -61,7 +67,8 @@ void transcode_check_type(struct request *request)
 	target = body_type(route);
 	if (!type || (target && is_http_body(target)) || is_json(type))
 		return;
-	rpc_fail_code(request->call, RPC_INVALID_ARGUMENT, "The body must be JSON: send 'content-type: application/json'.");
+	rpc_fail_code(request->call, RPC_INVALID_ARGUMENT,
+		      "The body must be JSON: send 'content-type: application/json'.");
 	request->refused = true;
 	request->refused_status = 415;
 }
@@ -69,7 +76,8 @@ void transcode_check_type(struct request *request)
 static int fail(struct rpc_call *call, const char *where, const struct rpc_json_error *error)
 {
 	if (!error->field[0])
-		return rpc_fail_code(call, RPC_INVALID_ARGUMENT, "%s: %s (byte %zu)", where, error->message, error->offset);
+		return rpc_fail_code(call, RPC_INVALID_ARGUMENT, "%s: %s (byte %zu)", where,
+				     error->message, error->offset);
 	rpc_violate(call, error->field, "%s", error->message);
 	return rpc_violations(call);
 }
@@ -83,7 +91,8 @@ static void fill_http_body(struct request *request, HttpBody *body)
 	body->data.len = request->body.length;
 }
 
-static ProtobufCMessage *message_new(struct rpc_call *call, const ProtobufCMessageDescriptor *descriptor)
+static ProtobufCMessage *message_new(struct rpc_call *call,
+				     const ProtobufCMessageDescriptor *descriptor)
 {
 	ProtobufCMessage *message = rpc_alloc(call, descriptor->sizeof_message);
 
@@ -102,9 +111,10 @@ static int read_body(struct request *request, ProtobufCMessage *message)
 	int r;
 
 	if (!route->body)
-		return body->length ? rpc_fail_code(request->call, RPC_INVALID_ARGUMENT, "%s %s takes no body.",
-		                                    request->method, route->template) :
-		                      0;
+		return body->length ? rpc_fail_code(request->call, RPC_INVALID_ARGUMENT,
+						    "%s %s takes no body.", request->method,
+						    route->template)
+				    : 0;
 	target = body_type(route);
 	if (!strcmp(route->body, "*")) {
 		if (is_http_body(target)) {
@@ -113,7 +123,8 @@ static int read_body(struct request *request, ProtobufCMessage *message)
 		}
 		if (!body->length)
 			return 0; /* as "{}" */
-		r = rpc_json_parse(rpc_arena(request->call), &options, target, body->data, body->length, &message, &error);
+		r = rpc_json_parse(rpc_arena(request->call), &options, target, body->data,
+				   body->length, &message, &error);
 		return r ? fail(request->call, "The body is not valid JSON", &error) : 0;
 	}
 
@@ -127,16 +138,19 @@ static int read_body(struct request *request, ProtobufCMessage *message)
 	}
 	if (!body->length)
 		return 0; /* if it must be there, the service says so and names it */
-	r = rpc_json_parse_field(rpc_arena(request->call), &options, message, field, body->data, body->length, &error);
+	r = rpc_json_parse_field(rpc_arena(request->call), &options, message, field, body->data,
+				 body->length, &error);
 	return r ? fail(request->call, "The body is not valid JSON", &error) : 0;
 }
 
-/* Whether a name in the query reaches into what path or body have set: "product.name" after {product.name=...}. */
+/* Whether a name in the query reaches into what path or body have set: "product.name" after
+ * {product.name=...}. */
 static bool within(const char *path, const char *name, size_t length)
 {
 	size_t size = strlen(path);
 
-	return length >= size && !strncmp(name, path, size) && (length == size || name[size] == '.');
+	return length >= size && !strncmp(name, path, size) &&
+	       (length == size || name[size] == '.');
 }
 
 static int check_query_name(struct request *request, const struct query_pair *pair)
@@ -172,15 +186,17 @@ static int read_query(struct request *request, ProtobufCMessage *message)
 		struct rpc_json_error error = { 0 };
 
 		if (r < 0)
-			return rpc_fail_code(request->call, RPC_INVALID_ARGUMENT, "The query has a broken escape.");
+			return rpc_fail_code(request->call, RPC_INVALID_ARGUMENT,
+					     "The query has a broken escape.");
 		if (++pairs > QUERY_PAIRS_MAX)
-			return rpc_fail_code(request->call, RPC_INVALID_ARGUMENT, "The query has more than %d parameters.",
-			                     QUERY_PAIRS_MAX);
+			return rpc_fail_code(request->call, RPC_INVALID_ARGUMENT,
+					     "The query has more than %d parameters.",
+					     QUERY_PAIRS_MAX);
 		r = check_query_name(request, &pair);
 		if (r)
 			return r;
-		if (rpc_json_set(rpc_arena(request->call), message, pair.name, pair.name_length, pair.value, pair.value_length,
-		                 &error))
+		if (rpc_json_set(rpc_arena(request->call), message, pair.name, pair.name_length,
+				 pair.value, pair.value_length, &error))
 			return fail(request->call, "The query cannot be used", &error);
 	}
 	return 0;
@@ -194,10 +210,11 @@ static int read_path(struct request *request, ProtobufCMessage *message)
 		const struct route_variable *variable = &route->variables[i];
 		struct rpc_json_error error = { 0 };
 		size_t length;
-		char *text = router_variable(&request->match, variable, rpc_arena(request->call), &length);
+		char *text = router_variable(&request->match, variable, rpc_arena(request->call),
+					     &length);
 
-		if (rpc_json_set(rpc_arena(request->call), message, variable->field, strlen(variable->field), text, length,
-		                 &error))
+		if (rpc_json_set(rpc_arena(request->call), message, variable->field,
+				 strlen(variable->field), text, length, &error))
 			return fail(request->call, "The path cannot be used", &error);
 	}
 	return 0;
@@ -212,8 +229,8 @@ static bool printable(const char *text)
 }
 
 /*
- * How a header is called among the services, and its value. user-agent is gRPC's own there. x-forwarded-for is who we believe the client to be, whatever
- * it says itself.
+ * How a header is called among the services, and its value. user-agent is gRPC's own there.
+ * x-forwarded-for is who we believe the client to be, whatever it says itself.
  */
 static const char *forwarded_name(const char *name)
 {
@@ -235,7 +252,8 @@ int transcode_pass_headers(const struct request *request, struct rpc_call *call)
 		const char *value = forwarded_value(request, *name);
 
 		if (value && !printable(value))
-			return rpc_fail_code(call, RPC_INVALID_ARGUMENT, "The header %s must be ASCII.", *name);
+			return rpc_fail_code(call, RPC_INVALID_ARGUMENT,
+					     "The header %s must be ASCII.", *name);
 		if (value)
 			rpc_set_request_header(call, forwarded_name(*name), value);
 	}
@@ -244,7 +262,8 @@ int transcode_pass_headers(const struct request *request, struct rpc_call *call)
 
 int transcode_request(struct request *request, ProtobufCMessage **ret)
 {
-	ProtobufCMessage *message = message_new(request->call, request->match.route->method->request);
+	ProtobufCMessage *message =
+		message_new(request->call, request->match.route->method->request);
 	int r;
 
 	r = read_body(request, message);
@@ -273,7 +292,8 @@ const char *transcode_etag(const ProtobufCMessage *message)
 	const ProtobufCFieldDescriptor *field = find_field(message->descriptor, "etag");
 	const char *etag;
 
-	if (!field || field->type != PROTOBUF_C_TYPE_STRING || field->label == PROTOBUF_C_LABEL_REPEATED)
+	if (!field || field->type != PROTOBUF_C_TYPE_STRING ||
+	    field->label == PROTOBUF_C_LABEL_REPEATED)
 		return NULL;
 	memcpy(&etag, (const char *)message + field->offset, sizeof(etag));
 	return etag && *etag ? etag : NULL;
@@ -305,25 +325,29 @@ static void take_headers(struct request *request)
 			response_header(&request->response, service_headers[i].header, value);
 	}
 	request->response.status = 200;
-	if (status && strlen(status) == 3 && strspn(status, "0123456789") == 3 && status[0] >= '2' && status[0] <= '5')
+	if (status && strlen(status) == 3 && strspn(status, "0123456789") == 3 &&
+	    status[0] >= '2' && status[0] <= '5')
 		request->response.status = atoi(status);
 }
 
-const char *transcode_print(const struct request *request, struct arena *arena, const ProtobufCMessage *message, size_t *length,
-                            struct rpc_json_error *error)
+const char *transcode_print(const struct request *request, struct arena *arena,
+			    const ProtobufCMessage *message, size_t *length,
+			    struct rpc_json_error *error)
 {
 	const struct rpc_json_options options = { .types = request->worker->gateway->types };
 	const char *name = request->match.route->response_body;
 
 	if (name)
-		return rpc_json_print_field(arena, &options, message, find_field(message->descriptor, name), length, error);
+		return rpc_json_print_field(arena, &options, message,
+					    find_field(message->descriptor, name), length, error);
 	return rpc_json_print(arena, &options, message, length, error);
 }
 
 int transcode_fail_print(struct request *request, const struct rpc_json_error *error)
 {
-	return rpc_fail_code(request->call, RPC_INTERNAL, "The answer cannot be written as JSON: %s: %s", error->field,
-	                     error->message);
+	return rpc_fail_code(request->call, RPC_INTERNAL,
+			     "The answer cannot be written as JSON: %s: %s", error->field,
+			     error->message);
 }
 
 int transcode_response(struct request *request, const ProtobufCMessage *message)
@@ -333,19 +357,23 @@ int transcode_response(struct request *request, const ProtobufCMessage *message)
 	struct rpc_json_error error = { 0 };
 
 	if (!is_http_body(message->descriptor)) {
-		response->body = transcode_print(request, rpc_arena(request->call), message, &response->length, &error);
+		response->body = transcode_print(request, rpc_arena(request->call), message,
+						 &response->length, &error);
 		if (!response->body)
 			return transcode_fail_print(request, &error);
 		response->content_type = "application/json";
 	} else {
 		if (!printable(body->content_type))
-			return rpc_fail_code(request->call, RPC_INTERNAL, "The answer's content type is not ASCII.");
+			return rpc_fail_code(request->call, RPC_INTERNAL,
+					     "The answer's content type is not ASCII.");
 		response->body = (const char *)body->data.data;
 		response->length = body->data.len;
-		response->content_type = *body->content_type ? body->content_type : "application/octet-stream";
+		response->content_type =
+			*body->content_type ? body->content_type : "application/octet-stream";
 	}
 	take_headers(request);
 	if (response->status == 200 && !strcmp(request->match.route->http_method, "GET"))
-		etag_apply(request, is_http_body(message->descriptor) ? NULL : transcode_etag(message));
+		etag_apply(request,
+			   is_http_body(message->descriptor) ? NULL : transcode_etag(message));
 	return 0;
 }

@@ -1,13 +1,13 @@
 /* The peers behind the routes. */
+#include "upstream.h"
+#include "gateway.h"
+#include "transcode.h"
+#include <crpc/client.h>
+#include <crpc/log.h>
 #include <ctype.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <crpc/client.h>
-#include <crpc/log.h>
-#include "gateway.h"
-#include "transcode.h"
-#include "upstream.h"
 
 struct peer {
 	struct peer *next;
@@ -26,7 +26,8 @@ struct upstreams {
 static void domain_of(const struct rpc_service *service, char *ret, size_t size)
 {
 	const char *end = strrchr(service->name, '.'), *start;
-	const char *version = end ? memrchr(service->name, '.', (size_t)(end - service->name)) : NULL;
+	const char *version =
+		end ? memrchr(service->name, '.', (size_t)(end - service->name)) : NULL;
 
 	if (version && version[1] == 'v' && isdigit((unsigned char)version[2]))
 		end = version;
@@ -48,7 +49,8 @@ static const char *address_of(const char *domain)
 	return getenv(name);
 }
 
-static struct peer *find_peer(struct upstreams *upstreams, const struct gateway *gateway, const char *domain, char **error)
+static struct peer *find_peer(struct upstreams *upstreams, const struct gateway *gateway,
+			      const char *domain, char **error)
 {
 	struct rpc_channel_options options = {
 		.target = address_of(domain),
@@ -74,7 +76,8 @@ static struct peer *find_peer(struct upstreams *upstreams, const struct gateway 
 		}
 		rpc_channel_ready(peer->channel, true);
 	} else {
-		log_warning(NULL, "a domain has no address: its routes will answer UNAVAILABLE", { "domain", domain });
+		log_warning(NULL, "a domain has no address: its routes will answer UNAVAILABLE",
+			    { "domain", domain });
 	}
 	peer->next = upstreams->peers;
 	upstreams->peers = peer;
@@ -168,17 +171,20 @@ static void call_done(void *data, struct rpc_call *call, int code, ProtobufCMess
 
 int upstream_missing(struct request *request)
 {
-	return rpc_fail_code(request->call, RPC_UNAVAILABLE, "The service behind this path is not installed here.");
+	return rpc_fail_code(request->call, RPC_UNAVAILABLE,
+			     "The service behind this path is not installed here.");
 }
 
 int upstream_start(struct request *request, const ProtobufCMessage *message)
 {
-	struct rpc_client *client = upstreams_client(request->worker->gateway->upstreams, request->match.route);
+	struct rpc_client *client =
+		upstreams_client(request->worker->gateway->upstreams, request->match.route);
 
 	if (!client)
 		return upstream_missing(request);
 	request->arrived = (struct task){ .run = answer_arrived };
-	return rpc_client_start(client, request->match.route->method, request->call, message, call_done, request);
+	return rpc_client_start(client, request->match.route->method, request->call, message,
+				call_done, request);
 }
 
 static int print_answer(void *data, struct rpc_call *call)

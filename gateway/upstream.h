@@ -4,13 +4,15 @@
 #include "request.h"
 
 /*
- * The peer of a route follows from its method's service: souk.cart.v1.CartService is the domain "cart", at SOUK_PEER_CART. A domain without an address
- * answers UNAVAILABLE. NULL with *error when an address is wrong.
+ * The peer of a route follows from its method's service: souk.cart.v1.CartService is the domain
+ * "cart", at SOUK_PEER_CART. A domain without an address answers UNAVAILABLE. NULL with *error when
+ * an address is wrong.
  */
 struct upstreams *upstreams_new(const struct gateway *gateway, char **error);
 struct upstreams *upstreams_free(struct upstreams *upstreams);
 
-/* Of the pages about health: the domain of number `i` and whether its connection is ready; NULL behind the last. */
+/* Of the pages about health: the domain of number `i` and whether its connection is ready; NULL
+ * behind the last. */
 const char *upstreams_domain(const struct upstreams *upstreams, size_t i, bool *ready);
 
 /* NULL: the domain has no address. */

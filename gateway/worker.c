@@ -1,22 +1,22 @@
 /* A worker. */
+#include "worker.h"
+#include "access_log.h"
+#include "connection.h"
+#include "encoding.h"
+#include "gateway.h"
+#include "listener.h"
+#include "rate_limits.h"
+#include "redis_async.h"
+#include "request.h"
+#include "sessions.h"
+#include "tls.h"
+#include <crpc/log.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
 #include <time.h>
-#include <crpc/log.h>
-#include "access_log.h"
-#include "connection.h"
-#include "encoding.h"
-#include "gateway.h"
-#include "rate_limits.h"
-#include "listener.h"
-#include "redis_async.h"
-#include "request.h"
-#include "sessions.h"
-#include "tls.h"
-#include "worker.h"
 
 enum { TLS_CHECK_MS = 30 * 1000 };
 
@@ -52,7 +52,8 @@ static void renew_tls(struct timer *timer)
 	char *error = NULL;
 
 	if (tls_reload(&worker->tls, worker->gateway->http_tls_dir, &error) < 0)
-		log_error(NULL, "the new certificate cannot be used; the old one stays", { "reason", error });
+		log_error(NULL, "the new certificate cannot be used; the old one stays",
+			  { "reason", error });
 	free(error);
 	loop_timer_set(&worker->loop, timer, TLS_CHECK_MS);
 }

@@ -1,11 +1,11 @@
 /* A worker: one thread with its loop, and what all its connections share. */
 #pragma once
 
-#include <stdbool.h>
-#include <stdint.h>
-#include <openssl/ssl.h>
 #include "buffer.h"
 #include "loop.h"
+#include <openssl/ssl.h>
+#include <stdbool.h>
+#include <stdint.h>
 
 struct connection;
 struct gateway;
@@ -56,5 +56,6 @@ uint64_t worker_random(struct worker *worker);
 const char *worker_date(struct worker *worker);
 /* There is room for one more. */
 void worker_connection_closed(struct worker *worker);
-/* Stops accepting, winds down what is open; the loop stops when all is closed or `timeout_ms` has passed. Any thread. */
+/* Stops accepting, winds down what is open; the loop stops when all is closed or `timeout_ms` has
+ * passed. Any thread. */
 void worker_drain(struct worker *worker, int64_t timeout_ms);

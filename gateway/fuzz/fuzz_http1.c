@@ -1,18 +1,18 @@
 /*
- * Any bytes from a client, HTTP/1.1 or HTTP/2, to a whole gateway without services: parsed, routed, transcoded, refused, answered. What comes back must
- * be an answer.
+ * Any bytes from a client, HTTP/1.1 or HTTP/2, to a whole gateway without services: parsed, routed,
+ * transcoded, refused, answered. What comes back must be an answer.
  */
-#include <fcntl.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/socket.h>
-#include <unistd.h>
-#include <crpc/log.h>
 #include "../connection.h"
 #include "../docs.h"
 #include "../gateway.h"
 #include "../router.h"
 #include "../upstream.h"
+#include <crpc/log.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 extern const struct route library_routes[];
 extern const size_t n_library_routes;
@@ -25,10 +25,24 @@ static struct worker *worker;
 static void set_up(void)
 {
 	static struct gateway gateway = {
-		.http_tls_dir = "", .tls_dir = "", .redis_url = "", .token_issuer = "", .token_audience = "",
-		.connections_max = 10, .requests_max = 10, .streams_max = 10, .connection_streams_max = 10, .message_max = 100000,
-		.header_timeout_ms = 10000, .body_timeout_ms = 10000, .idle_timeout_ms = 10000, .write_timeout_ms = 10000,
-		.linger_ms = 0, .heartbeat_ms = 10000, .limit_window_ms = 60000, .limit_requests = 1000000000,
+		.http_tls_dir = "",
+		.tls_dir = "",
+		.redis_url = "",
+		.token_issuer = "",
+		.token_audience = "",
+		.connections_max = 10,
+		.requests_max = 10,
+		.streams_max = 10,
+		.connection_streams_max = 10,
+		.message_max = 100000,
+		.header_timeout_ms = 10000,
+		.body_timeout_ms = 10000,
+		.idle_timeout_ms = 10000,
+		.write_timeout_ms = 10000,
+		.linger_ms = 0,
+		.heartbeat_ms = 10000,
+		.limit_window_ms = 60000,
+		.limit_requests = 1000000000,
 	};
 	char *error = NULL;
 

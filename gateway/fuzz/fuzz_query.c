@@ -1,7 +1,7 @@
 /* Any bytes as a query: pairs that are no longer than it, an end. */
+#include "../query.h"
 #include <stdlib.h>
 #include <string.h>
-#include "../query.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size);
 

@@ -1,7 +1,8 @@
 /* Any bytes as a path: matched or not, its variables taken out, within bounds. */
-#include <string.h>
 #include "../router.h"
 #include "../test_template.h"
+#include <stdlib.h>
+#include <string.h>
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size);
 
@@ -9,19 +10,26 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
 {
 	static struct route routes[8];
 	static struct router *router;
-	static struct arena *memory;
+	static struct arena *table, *memory;
 	struct router_match match;
 	const char *path = (const char *)bytes;
 
 	if (!router) {
 		static const char *const templates[] = {
-			"/v1/a",     "/v1/{name=a/*}",       "/v1/{name=a/*}:verb",     "/v1/*/b/{c=d/**}",
-			"/v1/a/{b}", "/v1/{x}/{y=b/*}/{z}", "/v1/{rest=**}:describe", "/{deep.field.path=a/b/*/c}/**",
+			"/v1/a",
+			"/v1/{name=a/*}",
+			"/v1/{name=a/*}:verb",
+			"/v1/*/b/{c=d/**}",
+			"/v1/a/{b}",
+			"/v1/{x}/{y=b/*}/{z}",
+			"/v1/{rest=**}:describe",
+			"/{deep.field.path=a/b/*/c}/**",
 		};
 
+		table = arena_new(1 << 24);
 		memory = arena_new(1 << 24);
 		for (int i = 0; i < 8; i++)
-			routes[i] = template_route(i == 4 ? "POST" : "GET", templates[i]);
+			routes[i] = template_route(table, i == 4 ? "POST" : "GET", templates[i]);
 		router = router_new(routes, 8, &(char *){ NULL });
 		if (!router)
 			abort();

@@ -1,5 +1,13 @@
 /* A gateway before a library. */
+#include "fixture.h"
+#include "../docs.h"
+#include "../listener.h"
+#include "../router.h"
+#include "../upstream.h"
+#include <empty.msg.h>
 #include <errno.h>
+#include <httpbody.msg.h>
+#include <library.rpc.h>
 #include <netinet/in.h>
 #include <poll.h>
 #include <pthread.h>
@@ -9,14 +17,6 @@
 #include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
-#include <empty.msg.h>
-#include <httpbody.msg.h>
-#include <library.rpc.h>
-#include "../docs.h"
-#include "../listener.h"
-#include "../router.h"
-#include "../upstream.h"
-#include "fixture.h"
 
 extern const struct route library_routes[];
 extern const size_t n_library_routes;
@@ -42,7 +42,8 @@ struct library_service {
 
 static const char *etag_of_book = "\"7\"";
 
-static int get_book(struct library_service *self, struct rpc_call *call, const GetBookRequest *req, Book **ret)
+static int get_book(struct library_service *self, struct rpc_call *call, const GetBookRequest *req,
+		    Book **ret)
 {
 	char *title = NULL;
 
@@ -58,47 +59,54 @@ static int get_book(struct library_service *self, struct rpc_call *call, const G
 		rpc_set_header(call, "http-set-cookie", "no");
 		rpc_set_header(call, "http-status", "201");
 	}
-	*ret = rpc_new(call, Book, .name = req->name, .title = title ? title : "A \"title\"", .pages = 12,
-	               .kind = BOOK_KIND_NOVEL, .etag = etag_of_book);
+	*ret = rpc_new(call, Book, .name = req->name, .title = title ? title : "A \"title\"",
+		       .pages = 12, .kind = BOOK_KIND_NOVEL, .etag = etag_of_book);
 	return 0;
 }
 
-static int list_books(struct library_service *self, struct rpc_call *call, const ListBooksRequest *req,
-                      ListBooksResponse **ret)
+static int list_books(struct library_service *self, struct rpc_call *call,
+		      const ListBooksRequest *req, ListBooksResponse **ret)
 {
 	*ret = rpc_new(call, ListBooksResponse, .asked = (ListBooksRequest *)req);
 	return 0;
 }
 
-static int create_book(struct library_service *self, struct rpc_call *call, const CreateBookRequest *req, Book **ret)
+static int create_book(struct library_service *self, struct rpc_call *call,
+		       const CreateBookRequest *req, Book **ret)
 {
 	Book *book = (Book *)req->book;
 
-	book->name = rpc_printf(call, "%s/books/%s", req->parent, *req->request_id ? req->request_id : "new");
+	book->name = rpc_printf(call, "%s/books/%s", req->parent,
+				*req->request_id ? req->request_id : "new");
 	*ret = book;
 	return 0;
 }
 
-static int update_book(struct library_service *self, struct rpc_call *call, const UpdateBookRequest *req, Book **ret)
+static int update_book(struct library_service *self, struct rpc_call *call,
+		       const UpdateBookRequest *req, Book **ret)
 {
 	*ret = (Book *)req->book;
 	return 0;
 }
 
-static int delete_book(struct library_service *self, struct rpc_call *call, const DeleteBookRequest *req, Empty **ret)
+static int delete_book(struct library_service *self, struct rpc_call *call,
+		       const DeleteBookRequest *req, Empty **ret)
 {
 	if (*req->etag)
 		return rpc_fail(call, ETAG_OLD, { "etag", req->etag });
 	return 0;
 }
 
-static int move_book(struct library_service *self, struct rpc_call *call, const MoveBookRequest *req, Book **ret)
+static int move_book(struct library_service *self, struct rpc_call *call,
+		     const MoveBookRequest *req, Book **ret)
 {
-	*ret = rpc_new(call, Book, .name = req->name, .title = rpc_printf(call, "%s %s", req->shelf, req->request_id));
+	*ret = rpc_new(call, Book, .name = req->name,
+		       .title = rpc_printf(call, "%s %s", req->shelf, req->request_id));
 	return 0;
 }
 
-static int read_page(struct library_service *self, struct rpc_call *call, const ReadPageRequest *req, HttpBody **ret)
+static int read_page(struct library_service *self, struct rpc_call *call,
+		     const ReadPageRequest *req, HttpBody **ret)
 {
 	static uint8_t page[] = { 'p', 'a', 0, 'g', 'e' };
 
@@ -106,18 +114,21 @@ static int read_page(struct library_service *self, struct rpc_call *call, const 
 	return 0;
 }
 
-static int add_scan(struct library_service *self, struct rpc_call *call, const AddScanRequest *req, Book **ret)
+static int add_scan(struct library_service *self, struct rpc_call *call, const AddScanRequest *req,
+		    Book **ret)
 {
 	const char *signature = rpc_header(call, "x-signature");
 
-	*ret = rpc_new(call, Book, .name = req->name, .pages = (int32_t)(req->scan ? req->scan->data.len : 0),
-	               .title = rpc_printf(call, "%s %s", req->scan ? req->scan->content_type : "none",
-	                                   signature ? signature : "unsigned"));
+	*ret = rpc_new(call, Book, .name = req->name,
+		       .pages = (int32_t)(req->scan ? req->scan->data.len : 0),
+		       .title = rpc_printf(call, "%s %s",
+					   req->scan ? req->scan->content_type : "none",
+					   signature ? signature : "unsigned"));
 	return 0;
 }
 
-static int watch_book(struct library_service *self, struct rpc_call *call, const WatchBookRequest *req,
-                      struct book_writer *out)
+static int watch_book(struct library_service *self, struct rpc_call *call,
+		      const WatchBookRequest *req, struct book_writer *out)
 {
 	const char *last = rpc_header(call, "last-event-id");
 	char *title = rpc_alloc(call, (size_t)req->size + 1);
@@ -132,7 +143,7 @@ static int watch_book(struct library_service *self, struct rpc_call *call, const
 	}
 	for (int i = 0; !r && (!req->times || i < req->times); i++) {
 		r = book_writer_send(out, MSG(Book, .name = req->name, .title = title, .pages = i,
-		                              .etag = rpc_printf(call, "\"v%d\"", i)));
+					      .etag = rpc_printf(call, "\"v%d\"", i)));
 		while (!req->times && !rpc_cancelled(call) && i >= 1)
 			usleep(1000);
 		if (rpc_cancelled(call))
@@ -146,9 +157,11 @@ static int watch_book(struct library_service *self, struct rpc_call *call, const
 	return r;
 }
 
-static int get_reader(struct library_service *self, struct rpc_call *call, const Empty *req, Book **ret)
+static int get_reader(struct library_service *self, struct rpc_call *call, const Empty *req,
+		      Book **ret)
 {
-	*ret = rpc_new(call, Book, .name = rpc_caller(call)->user, .title = rpc_caller(call)->session);
+	*ret = rpc_new(call, Book, .name = rpc_caller(call)->user,
+		       .title = rpc_caller(call)->session);
 	return 0;
 }
 
@@ -159,14 +172,16 @@ static int ring(struct library_service *self, struct rpc_call *call, const Empty
 
 const char *fixture_jwks = "{\"keys\":[]}";
 
-static int get_jwks(struct library_service *self, struct rpc_call *call, const Empty *req, HttpBody **ret)
+static int get_jwks(struct library_service *self, struct rpc_call *call, const Empty *req,
+		    HttpBody **ret)
 {
 	*ret = rpc_new(call, HttpBody, .content_type = "application/jwk-set+json",
-	               .data = { strlen(fixture_jwks), (uint8_t *)fixture_jwks });
+		       .data = { strlen(fixture_jwks), (uint8_t *)fixture_jwks });
 	return 0;
 }
 
-static int fail_as_asked(struct library_service *self, struct rpc_call *call, const FailRequest *req, Empty **ret)
+static int fail_as_asked(struct library_service *self, struct rpc_call *call,
+			 const FailRequest *req, Empty **ret)
 {
 	int r;
 
@@ -190,7 +205,8 @@ static int fail_as_asked(struct library_service *self, struct rpc_call *call, co
 	return req->code ? rpc_fail_code(call, (enum rpc_code)req->code, "it \"failed\"") : 0;
 }
 
-static int get_file(struct library_service *self, struct rpc_call *call, const GetFileRequest *req, Book **ret)
+static int get_file(struct library_service *self, struct rpc_call *call, const GetFileRequest *req,
+		    Book **ret)
 {
 	*ret = rpc_new(call, Book, .name = req->path);
 	return 0;
@@ -215,7 +231,8 @@ static const struct library_service_ops library = {
 };
 
 /* Believes what it is told: the gateway verifies. */
-static int authenticate(void *data, struct rpc_call *call, const char *token, struct rpc_caller *ret)
+static int authenticate(void *data, struct rpc_call *call, const char *token,
+			struct rpc_caller *ret)
 {
 	*ret = (struct rpc_caller){ "users/ann", "sessions/s1", "", "", "", false, INT64_MAX };
 	return 0;
@@ -267,9 +284,13 @@ static void *run(void *data)
 void fixture_start(void)
 {
 	static struct library_service self;
-	const struct rpc_server_options options = { .listen = "127.0.0.1:0", .threads = 4, .queue = 100, .streams = 20,
-		                                    .arena_cap = 8 * 1024 * 1024, .max_message_bytes = 8 * 1024 * 1024,
-		                                    .authenticator = &authenticator };
+	const struct rpc_server_options options = { .listen = "127.0.0.1:0",
+						    .threads = 4,
+						    .queue = 100,
+						    .streams = 20,
+						    .arena_cap = 8 * 1024 * 1024,
+						    .max_message_bytes = 8 * 1024 * 1024,
+						    .authenticator = &authenticator };
 	struct gateway *gateway = &fixture_gateway;
 	char *error = NULL, address[64];
 
@@ -286,13 +307,15 @@ void fixture_start(void)
 
 	gateway->router = router_new(gateway->routes, gateway->n_routes, &error);
 	ck_assert_msg(gateway->router, "%s", error);
-	gateway->docs = docs_new(library_openapi, n_library_openapi, docs_html_text, docs_html_length);
+	gateway->docs =
+		docs_new(library_openapi, n_library_openapi, docs_html_text, docs_html_length);
 	gateway->upstreams = upstreams_new(gateway, &error);
 	ck_assert_msg(gateway->upstreams, "%s", error);
 	fixture_worker = worker_new(gateway, &error);
 	ck_assert_msg(fixture_worker, "%s", error);
 	fixture_worker->listeners[0] = listener_new(fixture_worker, gateway->listen, false, &error);
-	fixture_worker->listeners[1] = listener_new(fixture_worker, gateway->admin_listen, true, &error);
+	fixture_worker->listeners[1] =
+		listener_new(fixture_worker, gateway->admin_listen, true, &error);
 	ck_assert_msg(fixture_worker->listeners[0] && fixture_worker->listeners[1], "%s", error);
 	fixture_port = listener_port(fixture_worker->listeners[0]);
 	fixture_admin_port = listener_port(fixture_worker->listeners[1]);
@@ -320,8 +343,9 @@ void fixture_stop(void)
 
 int fixture_connect(int port)
 {
-	struct sockaddr_in address = { .sin_family = AF_INET, .sin_port = htons((uint16_t)port),
-		                       .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	struct sockaddr_in address = { .sin_family = AF_INET,
+				       .sin_port = htons((uint16_t)port),
+				       .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
 	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
 
 	ck_assert_int_ge(fd, 0);
@@ -359,10 +383,11 @@ const char *answer_header(const struct answer *answer, const char *name)
 	static char value[4096];
 	size_t length = strlen(name);
 
-	for (const char *line = answer->head; (line = strchr(line, '\n')); ) {
+	for (const char *line = answer->head; (line = strchr(line, '\n'));) {
 		line++;
 		if (!strncasecmp(line, name, length) && line[length] == ':') {
-			snprintf(value, sizeof(value), "%.*s", (int)strcspn(line + length + 2, "\r\n"), line + length + 2);
+			snprintf(value, sizeof(value), "%.*s",
+				 (int)strcspn(line + length + 2, "\r\n"), line + length + 2);
 			return value;
 		}
 	}
@@ -425,7 +450,8 @@ struct answer fixture_read(int fd, bool head_only)
 	if (!strcmp(answer_header(&answer, "transfer-encoding"), "chunked"))
 		read_chunks(fd, &answer);
 	else
-		read_exactly(fd, &answer, strtoul(answer_header(&answer, "content-length"), NULL, 10));
+		read_exactly(fd, &answer,
+			     strtoul(answer_header(&answer, "content-length"), NULL, 10));
 	return answer;
 }
 
