@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <stores.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -54,6 +55,7 @@ static void setup(void)
 	fixture_reset();
 	fixture_gateway.redis_url = getenv("SOUK_TEST_REDIS_URL");
 	fixture_gateway.unknown_key_ms = 500;
+	fixture_gateway.heartbeat_ms = 200;
 	fixture_start();
 	publish(&(struct token_keys){ .keys = { key.public }, .n_keys = 1 });
 	open_session();
@@ -183,6 +185,28 @@ TEST(a_new_key_is_fetched_when_a_token_names_it)
 	usleep(600000); /* not more often than that */
 	ck_assert_int_eq(ask_as(sign(&other_key, "access", 60000)).status, 200);
 	ck_assert_int_eq(ask_as(sign(&key, "access", 60000)).status, 200);
+}
+
+TEST(a_stream_ends_when_its_session_does)
+{
+	char text[8192] = "";
+	size_t used = 0;
+	ssize_t n;
+	int fd;
+
+	ck_assert_int_eq(ask_as(sign(&key, "access", 60000)).status, 200); /* keys are there */
+	fd = fixture_connect(fixture_port);
+	fixture_send(fd, rpc_printf(test_call(),
+				    "GET /v1/shelves/a/books/b:watch HTTP/1.1\r\nHost: a\r\n"
+				    "Connection: close\r\nAuthorization: Bearer %s\r\n\r\n",
+				    sign(&key, "access", 60000)));
+	for (int i = 0; i < 1000 && !seen.running; i++)
+		usleep(10000);
+	end_session();
+	while ((n = recv(fd, text + used, sizeof(text) - used - 1, 0)) > 0)
+		used += (size_t)n;
+	ck_assert_ptr_nonnull(strstr(text, "event: error\ndata: {\"error\":{\"code\":401,"));
+	close(fd);
 }
 
 TEST_MAIN("sessions", setup, teardown)

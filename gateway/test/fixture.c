@@ -394,12 +394,25 @@ const char *answer_header(const struct answer *answer, const char *name)
 	return "";
 }
 
+static size_t capacity_of(size_t length)
+{
+	size_t capacity = 64;
+
+	while (capacity <= length)
+		capacity *= 2;
+	return capacity;
+}
+
 static void read_exactly(int fd, struct answer *answer, size_t length)
 {
-	char *body = arena_alloc(fixture_memory, answer->length + length + 1);
+	size_t capacity = capacity_of(answer->length + length);
 
-	memcpy(body, answer->body, answer->length);
-	answer->body = body;
+	if (!answer->length || capacity != capacity_of(answer->length)) {
+		char *body = arena_alloc(fixture_memory, capacity);
+
+		memcpy(body, answer->body, answer->length);
+		answer->body = body;
+	}
 	while (length) {
 		ssize_t n = receive(fd, answer->body + answer->length, length);
 
