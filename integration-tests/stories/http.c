@@ -98,7 +98,7 @@ static size_t collect(char *bytes, size_t one, size_t count, void *data)
 	return size;
 }
 
-struct response *http_send(struct app *app, const struct request *request)
+static struct response *send_once(struct app *app, const struct request *request)
 {
 	struct response *response = calloc(1, sizeof(*response));
 	char *url = text("%s%s", app->url, request->path);
@@ -154,6 +154,29 @@ struct response *http_send(struct app *app, const struct request *request)
 	response->body = body.bytes;
 	response->size = body.size;
 	response->headers = headers.bytes;
+	return response;
+}
+
+static bool may_repeat(const struct request *request)
+{
+	if (!strcmp(request->method, "GET") || !strcmp(request->method, "HEAD") ||
+	    !strncmp(request->path, "/v1/sessions", strlen("/v1/sessions")))
+		return true;
+	for (const char *const *header = request->headers; header && *header; header++)
+		if (!strncasecmp(*header, "Idempotency-Key:", strlen("Idempotency-Key:")))
+			return true;
+	return false;
+}
+
+/* What can be repeated is, for some seconds, when the answer asks for it: 503, as a service that was restarted gives for a moment. */
+struct response *http_send(struct app *app, const struct request *request)
+{
+	struct response *response = send_once(app, request);
+
+	for (int attempt = 0; attempt < 20 && response->status == 503 && may_repeat(request); attempt++) {
+		pause_ms(250);
+		response = send_once(app, request);
+	}
 	return response;
 }
 
