@@ -2,6 +2,7 @@
 #include "http.h"
 #include "platform.h"
 #include <check.h>
+#include <ctype.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -133,6 +134,23 @@ const char *error_reason(const struct response *response)
 	return reason ? reason : "";
 }
 
+/* Paths of fields are spelled as in the proto or as in JSON: "page_size", "pageSize". */
+static char *spelled(const char *name)
+{
+	char *plain = text("%s", name), *to = plain;
+
+	for (const char *at = plain; *at; at++)
+		if (*at != '_')
+			*to++ = tolower((unsigned char)*at);
+	*to = '\0';
+	return plain;
+}
+
+bool error_tells(const struct response *response, const char *field)
+{
+	return strstr(spelled(text_at(response, "error.message")), spelled(field));
+}
+
 bool error_names(const struct response *response, const char *field)
 {
 	json_t *violation;
@@ -143,7 +161,7 @@ bool error_names(const struct response *response, const char *field)
 	{
 		const char *named = json_string_value(json_object_get(violation, "field"));
 
-		if (named && !strcmp(named, field))
+		if (named && !strcmp(spelled(named), spelled(field)))
 			return true;
 	}
 	return false;

@@ -91,3 +91,4 @@ struct response *expect_reason(struct response *response, int status, const char
 /* ErrorInfo.reason and the fields that BadRequest names, "" when there is none. */
 const char *error_reason(const struct response *response);
 bool error_names(const struct response *response, const char *field);
+bool error_tells(const struct response *response, const char *field); /* the message speaks of it */

@@ -79,6 +79,7 @@ TEST(a_changed_password_ends_all_other_sessions)
 	       200);
 	expect(http_get(phone, "/v1/users/me"), 200);
 	expect_error(http_get(tablet, "/v1/users/me"), 401, NULL);
+	app_take_session(tablet, NULL);
 	expect_error(log_in(tablet, email, PASSWORD), 401, "CREDENTIALS_INVALID");
 	expect(log_in(tablet, email, new_password), 200);
 }
@@ -246,6 +247,7 @@ TEST(a_role_that_is_given_permits_and_one_that_is_taken_ends_the_sessions)
 			  "{'roles': ['roles/customer']}"),
 	       200);
 	expect_error(http_get(nadia, "/v1/stockItems"), 401, NULL);
+	app_take_session(nadia, NULL);
 	expect(log_in(nadia, email, PASSWORD), 200);
 	expect_error(http_get(nadia, "/v1/stockItems"), 403, NULL);
 }

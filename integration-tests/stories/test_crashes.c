@@ -238,8 +238,8 @@ TEST_EACH(a_crash_loses_neither_money_nor_stock, crashes)
 	struct journey done[JOURNEYS] = {};
 	const char *tea = product_new(1300, STOCK);
 
-	platform_do("restart %s SOUK_CRASH_AT=%s%s", platform_replicas(row->service), row->point,
-		    expires ? " SOUK_ORDER_TTL=3s" : "");
+	platform_restart(text("%s SOUK_CRASH_AT=%s%s", platform_replicas(row->service), row->point,
+			      expires ? " SOUK_ORDER_TTL=3s" : ""));
 	/* Until the point is reached, and one journey more, for the replica that has not been hit.
 	 */
 	while (n < n_go) {
@@ -261,7 +261,7 @@ TEST_EACH(a_crash_loses_neither_money_nor_stock, crashes)
 	for (int i = 0; i < n; i++)
 		app_free(done[i].app);
 	/* No point is left armed in the replica that was not hit. */
-	platform_do("restart %s", platform_replicas(row->service));
+	platform_restart(platform_replicas(row->service));
 }
 
 static const char *const killed[] = { "payments", "orders",   "inventory",
