@@ -39,11 +39,13 @@ static const ProtobufCMessageDescriptor *body_type(const struct route *route)
 		       : NULL;
 }
 
+/* What `curl --data` says of any text is taken at its content: without cookies no form of another site can act for anyone. */
 static bool is_json(const char *type)
 {
 	size_t length = strcspn(type, "; \t");
 
 	return (length == 16 && !strncasecmp(type, "application/json", length)) ||
+	       (length == 33 && !strncasecmp(type, "application/x-www-form-urlencoded", length)) ||
 	       (length > 17 && !strncasecmp(type, "application/", 12) &&
 		!strncasecmp(type + length - 5, "+json", 5));
 }
