@@ -51,7 +51,10 @@ service_offers() {
 		echo "SOUK_CARRIER_KEY=$(secret carrier-key)"
 		echo "SOUK_CARRIER_WEBHOOK_SECRET=$(secret carrier-webhook)"
 		;;
-	notification) echo "SOUK_SMTP_URL=smtp://127.0.0.1:$(port smtp)" ;;
+	notification)
+		echo "SOUK_SMTP_URL=smtp://127.0.0.1:$(port smtp)"
+		echo "SOUK_SHOP_URL=$gateway_url"
+		;;
 	esac
 	if instance_is_test; then
 		sed -n "s/^\($name\|\*\)[[:space:]]\+\(SOUK_[A-Z0-9_]*=.*\)/\2/p" integration-tests/dev/test-options.txt
