@@ -139,6 +139,22 @@ static void hurry(struct connection *connection, int64_t milliseconds)
 		connection_set_timer(connection, milliseconds);
 }
 
+/*
+ * The client may still be sending what we refused: closing now would reset the answer away. Once only: the kernel reports each
+ * shutdown as news of the socket, and the loop would do nothing else.
+ */
+static void linger(struct connection *connection)
+{
+	struct worker *worker = connection->worker;
+
+	connection->shut = true;
+	if (connection->tls)
+		tls_shutdown(connection->tls);
+	shutdown(connection->watch.fd, SHUT_WR);
+	connection->write_deadline = worker->loop.now_ms + worker->gateway->linger_ms;
+	hurry(connection, worker->gateway->linger_ms);
+}
+
 static void flush(struct connection *connection)
 {
 	struct worker *worker = connection->worker;
@@ -152,9 +168,9 @@ static void flush(struct connection *connection)
 		ssize_t written;
 
 		if (!piece.iov_len) {
-			connection->write_deadline = 0;
 			if (connection->closing)
 				break;
+			connection->write_deadline = 0;
 			buffer_clear(&connection->out, KEEP_BYTES);
 			if (connection->protocol)
 				connection->protocol->drained(connection);
@@ -177,18 +193,10 @@ static void flush(struct connection *connection)
 	if (connection->closed)
 		return;
 	if (connection->closing && !connection_backlog(connection)) {
-		/* The client may still be sending what we refused: closing now would reset the
-		 * answer away. */
-		if (connection->tls)
-			tls_shutdown(connection->tls);
-		shutdown(connection->watch.fd, SHUT_WR);
-		if (connection->ended) {
+		if (!connection->shut)
+			linger(connection);
+		if (connection->ended)
 			connection_close(connection);
-		} else if (!connection->write_deadline) {
-			connection->write_deadline =
-				worker->loop.now_ms + worker->gateway->linger_ms;
-			hurry(connection, worker->gateway->linger_ms);
-		}
 	} else if (connection_backlog(connection)) {
 		if (progress || !connection->write_deadline)
 			connection->write_deadline =

@@ -65,6 +65,7 @@ struct connection {
 	bool paused;  /* the protocol takes no input now */
 	bool ended;   /* the client sends no more */
 	bool closing; /* as soon as all output is written */
+	bool shut;    /* all output is written and its end said; the client's is awaited */
 	bool broken;  /* nothing can be written any more */
 	bool closed;
 	char address[46];
