@@ -173,7 +173,8 @@ struct response *http_send(struct app *app, const struct request *request)
 {
 	struct response *response = send_once(app, request);
 
-	for (int attempt = 0; attempt < 20 && response->status == 503 && may_repeat(request); attempt++) {
+	for (int attempt = 0; attempt < 20 && response->status == 503 && may_repeat(request);
+	     attempt++) {
 		pause_ms(250);
 		response = send_once(app, request);
 	}

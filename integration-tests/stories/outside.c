@@ -260,6 +260,6 @@ void outside_behave(void)
 {
 	payment_proxy("{'calls': 'ok', 'count': -1, 'method': '', 'match': '', 'webhooks': 'ok', "
 		      "'webhook_count': -1}");
-	carrier("{'create': 'ok', 'create_count': -1, 'webhooks': 'ok'}");
+	carrier("{'create': 'ok', 'create_count': -1, 'webhooks': 'ok', 'interval_ms': 1000}");
 	inbox("{}");
 }

@@ -99,12 +99,13 @@ TEST(staff_refunds_no_more_than_was_paid)
 static void begin(void)
 {
 	story_begin();
+	outside_behave();
 	carrier("{'interval_ms': 600000}");
 }
 
 static void end(void)
 {
-	carrier("{'interval_ms': 1000}");
+	outside_behave();
 	story_end();
 }
 

@@ -306,12 +306,13 @@ TEST_EACH(a_kill_in_the_middle_of_many_purchases_is_survived, killed)
 static void begin(void)
 {
 	story_begin();
+	outside_behave();
 	carrier("{'interval_ms': 20000}");
 }
 
 static void end(void)
 {
-	carrier("{'interval_ms': 1000}");
+	outside_behave();
 	story_end();
 }
 
