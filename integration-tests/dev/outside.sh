@@ -61,7 +61,7 @@ carrier_define() {
 	process_env=("CARRIER_KEY=$(secret carrier-key)" "CARRIER_WEBHOOK_SECRET=$(secret carrier-webhook)")
 	process_define outside carrier "$(port carrier)" "$carrier_url/_control" \
 		"$build/integration-tests/sandbox/carrier_sandbox" --port "$(port carrier)" \
-		--interval-ms "$(instance_is_test && echo 1000 || echo 15000)" \
+		--interval-ms "${SOUK_CARRIER_INTERVAL_MS:-$(instance_is_test && echo 1000 || echo 15000)}" \
 		--webhook "$gateway_url/v1/webhooks/carriers/sandbox"
 }
 
