@@ -13,8 +13,9 @@ struct mail {
 };
 
 /*
- * 0 when the server has taken it; or one of these with *why, what the server said, its addresses blotted out ("451 4.3.0 try again later"), or half a
- * sentence. MAIL_DOUBT: it may have been taken. A negative errno is a fault of ours.
+ * 0 when the server has taken it; or one of these with *why, what the server said, its addresses
+ * blotted out ("451 4.3.0 try again later"), or half a sentence. MAIL_DOUBT: it may have been
+ * taken. A negative errno is a fault of ours.
  */
 enum {
 	MAIL_REFUSED = 340, /* for good: no such mailbox */
@@ -42,5 +43,6 @@ extern const struct mail_ops smtp_mail_ops;
 
 /* The address in "Name <address>"; NULL when there is none. */
 const char *mail_address_of(struct rpc_call *call, const char *mailbox);
-/* A header's text: as it is, or in encoded words (RFC 2047) when it is not all ASCII. Line breaks and control characters become spaces. */
+/* A header's text: as it is, or in encoded words (RFC 2047) when it is not all ASCII. Line breaks
+ * and control characters become spaces. */
 const char *mail_header_text(struct rpc_call *call, const char *text);

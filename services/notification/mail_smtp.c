@@ -152,8 +152,8 @@ static int add_part(struct rpc_call *call, curl_mime *mime, const char *type, co
 /* --- sending --- */
 
 /*
- * A reply of 5xx to the recipient or the message is for good. To the greeting, STARTTLS or the password it tells of the server or of our options,
- * which may be put right.
+ * A reply of 5xx to the recipient or the message is for good. To the greeting, STARTTLS or the
+ * password it tells of the server or of our options, which may be put right.
  */
 static int judge(struct rpc_call *call, CURLcode code, const struct refusal *refusal,
 		 const char **why)

@@ -28,7 +28,8 @@ struct notification_service {
 	const char *shop, *shop_url;
 	const char *operators; /* the address that hears of low stock; "": nobody */
 	const char *domain;    /* of Message-IDs */
-	int64_t give_up_ms; /* a mail that could not be sent for so long has failed; an event that is older makes none */
+	/* A mail that could not be sent for so long has failed; older events make none. */
+	int64_t give_up_ms;
 	int64_t lease_ms;
 	struct service *service; /* whose senders are woken; NULL in tests */
 };
@@ -41,7 +42,8 @@ extern const struct payments_events_ops notification_payments;
 extern const struct users_events_ops notification_users;
 extern const struct inventory_events_ops notification_inventory;
 
-/* A delivery that begins; facts are {key, value} pairs ended by a NULL key. Its event once makes one. */
+/* A delivery that begins; facts are {key, value} pairs ended by a NULL key. Its event once makes
+ * one. */
 struct delivery_cause {
 	const struct rpc_event *event;
 	NotificationTemplateTopic topic;

@@ -201,7 +201,8 @@ static int stock_out(struct inventory_listener *self, struct rpc_call *call,
 	return tell_operators(self, call, meta, event->stock_item, event->sku, 0);
 }
 
-/* The wait ends when its delivery is stored. Stopped between the two, the same delivery is met again, and the wait ends then. */
+/* The wait ends when its delivery is stored. Stopped between the two, the same delivery is met
+ * again, and the wait ends then. */
 static int tell_who_waits(void *listener, struct rpc_call *call, const struct rpc_event *meta,
 			  const StockAlertRecord *alert)
 {

@@ -16,10 +16,12 @@ int delivery_page(struct rpc_call *call, const ListDeliveriesRequest *req, const
 		  ListDeliveriesResponse *response, DeliveryRecord ***ret, size_t *n_ret);
 /* Ids of those whose time to be tried has come, the longest due first. */
 int delivery_due(struct rpc_call *call, int64_t limit, DeliveryRecord ***ret, size_t *n_ret);
-/* Takes the delivery for one try and counts it: in the database and in the record. MONGO_NOT_MATCHED: another was faster. */
+/* Takes the delivery for one try and counts it: in the database and in the record.
+ * MONGO_NOT_MATCHED: another was faster. */
 int delivery_take(struct rpc_call *call, DeliveryRecord *record, const char *holder,
 		  int64_t until_ms);
-/* Writes how the try went; a next_try_time says when to try again. MONGO_NOT_MATCHED: the delivery is another's by now. */
+/* Writes how the try went; a next_try_time says when to try again. MONGO_NOT_MATCHED: the delivery
+ * is another's by now. */
 int delivery_note(struct rpc_call *call, const DeliveryRecord *record, struct rpc_event *event);
 int delivery_sweep_answers(struct rpc_call *call);
 

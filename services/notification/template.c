@@ -266,7 +266,8 @@ int template_render(struct rpc_call *call, const char *source, const struct temp
 			     .out = { .html = html } };
 	const char *at = source;
 
-	/* It was checked when it was stored; were it not as it should, what there is of it is better than nothing. */
+	/* It was checked when it was stored; were it not as it should, what there is of it is
+	 * better than nothing. */
 	walk_over(&walk, &at, NULL, true);
 	if (walk.out.full)
 		return TEMPLATE_TOO_LARGE;

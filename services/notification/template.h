@@ -1,12 +1,14 @@
-/* Templates: text with `{{variable}}`, parts that are repeated or left out, and values that cannot break out of it. */
+/* Templates: text with variables, and parts that are repeated or left out. */
 #pragma once
 
 #include <crpc/call.h>
 
 /*
- * `{{name}}` is the variable's value; `{{#name}}...{{/name}}` stands when it has one, `{{^name}}...{{/name}}` when it has none; `{{#lines}}...{{/lines}}`
- * stands once for each line, whose own variables hide others. A part's tag that is alone on its line takes the line with it. In HTML,
- * values are escaped so that they are text wherever they stand, quoted attributes included.
+ * `{{name}}` is the variable's value; `{{#name}}...{{/name}}` stands when it has one,
+ * `{{^name}}...{{/name}}` when it has none; `{{#lines}}...{{/lines}}` stands once for each line,
+ * whose own variables hide others. A part's tag that is alone on its line takes the line with it.
+ * In HTML, values are escaped so that they are text wherever they stand, quoted attributes
+ * included.
  */
 struct template_values {
 	struct rpc_meta *pairs;
@@ -21,7 +23,8 @@ struct template_data {
 	size_t n_lines;
 };
 
-/* Variables are lists of names, separated by spaces; `lines` among them has those of TEMPLATE_LINE. NULL, or what is wrong with the template. */
+/* Variables are lists of names, separated by spaces; `lines` among them has those of TEMPLATE_LINE.
+ * NULL, or what is wrong with the template. */
 #define TEMPLATE_LINE "quantity display_name total"
 const char *template_problem(struct rpc_call *call, const char *source, const char *variables);
 

@@ -1,5 +1,6 @@
 /*
- * The templates that a shop begins with, in English and German. Staff change them; what they changed is not touched again.
+ * The templates that a shop begins with, in English and German. Staff change them; what they
+ * changed is not touched again.
  *
  * The HTML is made of the text: paragraphs, lines, and a button for the line that is a link alone.
  */
@@ -43,7 +44,7 @@ static const struct seed {
 	  GREETING_EN
 	  "Thank you for your order. We have received your payment, and we are packing:\n\n" LINES
 		  SUMS_EN "We send it to: {{address}}\n{{#earliest_date}}\nIt should arrive "
-			  "between {{earliest_date}} and "
+	  "between {{earliest_date}} and "
 	  "{{latest_date}}.\n{{/earliest_date}}\n\n"
 	  "You will hear from us when it leaves. Until then you can still cancel "
 	  "it:\n\n{{order_link}}" END_EN,

@@ -1,4 +1,4 @@
-/* What tests of notification share: a shop that answers, a mail server that keeps or refuses, events that are heard. */
+/* What tests of notification share: a shop that answers, a mail server, events that are heard. */
 #pragma once
 
 #include "../common/mongo_private.h"
@@ -297,7 +297,8 @@ static __attribute__((unused)) Delivery *delivery_of(size_t i)
 				 client, call, MSG(ListDeliveriesRequest, .page_size = 100), &page),
 			 0);
 	ck_assert_uint_lt(i, page->n_deliveries);
-	/* Those of the same instant are sorted by their ids: by their topics then, which the tests know. */
+	/* Those of the same instant are sorted by their ids: by their topics then, which the tests
+	 * know. */
 	for (size_t j = 0; j < page->n_deliveries; j++)
 		for (size_t k = 0; k + 1 < page->n_deliveries; k++)
 			if (page->deliveries[k]->topic > page->deliveries[k + 1]->topic) {

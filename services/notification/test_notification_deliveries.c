@@ -1,4 +1,4 @@
-/* Deliveries against the real server: each event once, tried until it is sent, with nobody's address in any document. */
+/* Deliveries against the real server: each event once, and nobody's address in any document. */
 #include "letter.h"
 #include "test_notification.h"
 #include "topics.h"

@@ -1,4 +1,4 @@
-/* Mails as a mail server gets them: a server of the test's own that can refuse, stall and hang up. */
+/* Mails as a server gets them: one of the test's own, which can refuse and hang up. */
 #include "mail.h"
 #include <arpa/inet.h>
 #include <pthread.h>

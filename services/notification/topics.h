@@ -12,6 +12,7 @@ struct topic {
 /* Of a known topic. */
 const struct topic *topic_of(NotificationTemplateTopic topic);
 const char *topic_name(NotificationTemplateTopic topic); /* "ORDER_CONFIRMED" */
-/* The topic and the language of a template's id, "order-confirmed.de"; TOPIC_UNSPECIFIED when it is none. */
+/* The topic and the language of a template's id, "order-confirmed.de"; TOPIC_UNSPECIFIED when it is
+ * none. */
 NotificationTemplateTopic topic_of_template(struct rpc_call *call, const char *id,
 					    const char **language);
