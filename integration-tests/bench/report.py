@@ -87,7 +87,7 @@ def notes(figures):
         return ", ".join(f"{part} {100 * parts[part] / figures[what]['seconds']:.1f}" for part in PARTS if parts.get(part))
 
     return [f"Idle before, in hundredths of a core: {spent('idle')}.",
-            f"In the minute after the last purchase (parcels are tracked, mails sent), in hundredths of a core: {spent('minute_after')}."]
+            f"In the minute after the last purchase, in hundredths of a core: {spent('minute_after')}."]
 
 
 def where(figures):
