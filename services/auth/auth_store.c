@@ -150,17 +150,8 @@ int role_read(struct rpc_call *call, const char *id, RoleRecord **ret)
 int role_read_all(struct rpc_call *call, const char *const *names, size_t n_names,
 		  RoleRecord ***ret, size_t *n_ret)
 {
-	bson_t *in = bson_new(), array;
-	char key[24];
-
-	bson_append_array_begin(in, "$in", -1, &array);
-	for (size_t i = 0; i < n_names; i++) {
-		snprintf(key, sizeof(key), "%zu", i);
-		bson_append_utf8(&array, key, -1, name_id(names[i]), -1);
-	}
-	bson_append_array_end(in, &array);
 	return mongo_find(call, &roles, ret, n_ret,
-			  .filter = DOC(call, "_id", BCON_DOCUMENT(document_keep(call, in))));
+			  .filter = DOC(call, "_id", BCON_DOCUMENT(document_in_ids(call, names, n_names))));
 }
 
 int role_page(struct rpc_call *call, const ListRolesRequest *req, ListRolesResponse *response,

@@ -93,9 +93,8 @@ int cart_save(struct rpc_call *call, CartRecord *record, const struct stored_ans
 	record->version++;
 	if (!read)
 		return insert(call, record, answer);
-	set = bson_copy(document_of_fields(call, "cart.", record->cart, of_cart));
-	bson_concat(set, document_of_fields(call, "", record, of_record));
-	set = document_keep(call, set);
+	set = document_join(call, document_of_fields(call, "cart.", record->cart, of_cart),
+	                    document_of_fields(call, "", record, of_record));
 	r = mongo_update(call, &carts, .id = record->id,
 	                 .filter = DOC(call, "version", BCON_INT64(read), "merged_into", BCON_UTF8("")),
 	                 .update = DOC(call, "$set", BCON_DOCUMENT(set), "$unset", "{", "abandon_time", BCON_INT32(1), "}"),

@@ -46,14 +46,6 @@ MONGO_COLLECTION(waiting_stock, .name = "waiting_stock", .type = &WaitingStockRe
 
 MONGO_COLLECTION(images, .name = "images", .type = &ImageRecord_descriptor);
 
-static bson_t *both(struct rpc_call *call, const bson_t *a, const bson_t *b)
-{
-	bson_t *sum = bson_copy(a);
-
-	bson_concat(sum, b);
-	return document_keep(call, sum);
-}
-
 /* --- products --- */
 
 static void fill_money(souk_type_v1_EventMoney *to, const Money *from)
@@ -197,7 +189,7 @@ int product_save(struct rpc_call *call, ProductRecord *record, const struct stor
 	if (r)
 		return r;
 	record->version++;
-	set = both(call, document_of_fields(call, "product.", record->product, of_product),
+	set = document_join(call, document_of_fields(call, "product.", record->product, of_product),
 	           document_of_fields(call, "", record, of_record));
 	r = mongo_update(call, &products, .id = record->id,
 	                 .filter = DOC(call, "version", BCON_INT64(read), "deleted", BCON_BOOL(false)),
@@ -311,21 +303,6 @@ static int sweep_waiting_stock(struct rpc_call *call)
 	return r;
 }
 
-/* {"$in": ["a", "b"]} of the names' ids. */
-static bson_t *in_ids(struct rpc_call *call, const char *const *names, size_t n_names)
-{
-	bson_t *in = bson_new(), array;
-	char key[24];
-
-	bson_append_array_begin(in, "$in", -1, &array);
-	for (size_t i = 0; i < n_names; i++) {
-		snprintf(key, sizeof(key), "%zu", i);
-		bson_append_utf8(&array, key, -1, name_id(names[i]), -1);
-	}
-	bson_append_array_end(in, &array);
-	return document_keep(call, in);
-}
-
 int product_read_all(struct rpc_call *call, const char *const *names, size_t n_names, ProductRecord ***ret, size_t *n_ret)
 {
 	ProductRecord **records;
@@ -333,7 +310,7 @@ int product_read_all(struct rpc_call *call, const char *const *names, size_t n_n
 	int r;
 
 	r = mongo_find(call, &products, &records, &n_records, .limit = (int64_t)n_names,
-	               .filter = DOC(call, "_id", BCON_DOCUMENT(in_ids(call, names, n_names))));
+	               .filter = DOC(call, "_id", BCON_DOCUMENT(document_in_ids(call, names, n_names))));
 	if (r)
 		return r;
 	for (size_t i = 0; i < n_records; i++)
@@ -463,7 +440,7 @@ int category_read(struct rpc_call *call, const char *id, CategoryRecord **ret)
 int category_read_all(struct rpc_call *call, const char *const *names, size_t n_names, CategoryRecord ***ret, size_t *n_ret)
 {
 	return mongo_find(call, &categories, ret, n_ret, .limit = (int64_t)n_names,
-	                  .filter = DOC(call, "_id", BCON_DOCUMENT(in_ids(call, names, n_names))));
+	                  .filter = DOC(call, "_id", BCON_DOCUMENT(document_in_ids(call, names, n_names))));
 }
 
 int category_insert(struct rpc_call *call, CategoryRecord *record, const struct stored_answer *answer)
@@ -476,7 +453,7 @@ int category_save(struct rpc_call *call, CategoryRecord *record)
 	static const char *const of_category[] = { "display_name", "description", "parent", "ancestors",
 		                                   "position",     "update_time", NULL };
 	static const char *const of_record[] = { "tree_path", "moved", NULL };
-	const bson_t *set = both(call, document_of_fields(call, "category.", record->category, of_category),
+	const bson_t *set = document_join(call, document_of_fields(call, "category.", record->category, of_category),
 	                         document_of_fields(call, "", record, of_record));
 	int r;
 

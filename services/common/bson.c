@@ -1,5 +1,6 @@
 /* Documents: protobuf messages as BSON, driven by their descriptors. Reading is in bson_read.c. */
 #include <common/bson.h>
+#include <common/names.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -318,6 +319,30 @@ bson_t *document_of_fields_(struct rpc_call *call, const char *prefix,
 		append_named(document, key, message, *fields);
 	}
 	return document_keep(call, document);
+}
+
+bson_t *document_in(struct rpc_call *call, const char *const *texts, size_t n_texts)
+{
+	bson_t *in = bson_new(), array;
+	char buffer[16];
+	const char *index;
+
+	BSON_APPEND_ARRAY_BEGIN(in, "$in", &array);
+	for (size_t i = 0; i < n_texts; i++) {
+		bson_uint32_to_string((uint32_t)i, &index, buffer, sizeof(buffer));
+		BSON_APPEND_UTF8(&array, index, texts[i]);
+	}
+	bson_append_array_end(in, &array);
+	return document_keep(call, in);
+}
+
+bson_t *document_in_ids(struct rpc_call *call, const char *const *names, size_t n_names)
+{
+	const char **ids = rpc_alloc(call, n_names * sizeof(*ids) + 1);
+
+	for (size_t i = 0; i < n_names; i++)
+		ids[i] = name_id(names[i]);
+	return document_in(call, ids, n_names);
 }
 
 bson_t *document_join(struct rpc_call *call, const bson_t *a, const bson_t *b)

@@ -69,6 +69,11 @@ bson_t *document_of_fields_(struct rpc_call *call, const char *prefix,
 /* Both documents' fields in one, such as two parts of a `$set`. */
 bson_t *document_join(struct rpc_call *call, const bson_t *a, const bson_t *b);
 
+/* {"$in": ["a", "b"]}, to stand behind a path. */
+bson_t *document_in(struct rpc_call *call, const char *const *texts, size_t n_texts);
+/* The same of the ids of resource names: to stand behind `_id`. */
+bson_t *document_in_ids(struct rpc_call *call, const char *const *names, size_t n_names);
+
 /* Adds to a document that is being built with libbson. */
 void document_append(bson_t *into, const ProtobufCMessage *message);
 void document_append_message(bson_t *into, const char *key, const ProtobufCMessage *message);

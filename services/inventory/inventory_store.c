@@ -44,17 +44,8 @@ int stock_read(struct rpc_call *call, const char *sku, StockRecord **ret)
 
 int stock_read_all(struct rpc_call *call, const char *const *skus, size_t n_skus, StockRecord ***ret, size_t *n_ret)
 {
-	bson_t *in = bson_new(), array;
-	char key[24];
-
-	bson_append_array_begin(in, "$in", -1, &array);
-	for (size_t i = 0; i < n_skus; i++) {
-		snprintf(key, sizeof(key), "%zu", i);
-		bson_append_utf8(&array, key, -1, skus[i], -1);
-	}
-	bson_append_array_end(in, &array);
-	in = document_keep(call, in);
-	return mongo_find(call, &stock, ret, n_ret, .filter = DOC(call, "_id", BCON_DOCUMENT(in)), .limit = (int64_t)n_skus,
+	return mongo_find(call, &stock, ret, n_ret, .filter = DOC(call, "_id", BCON_DOCUMENT(document_in(call, skus, n_skus))),
+	                  .limit = (int64_t)n_skus,
 	                  .projection = DOC(call, "stock_item", BCON_INT32(1)));
 }
 
@@ -169,21 +160,13 @@ int stock_find_with_movements(struct rpc_call *call, StockRecord ***ret, size_t 
 
 int stock_pull_movements(struct rpc_call *call, const StockRecord *record)
 {
-	bson_t *pull = bson_new(), movements_, id, in;
-	char key[24];
+	const char **ids = rpc_alloc(call, record->n_movements * sizeof(*ids));
 
-	BSON_APPEND_DOCUMENT_BEGIN(pull, "movements", &movements_);
-	BSON_APPEND_DOCUMENT_BEGIN(&movements_, "id", &id);
-	BSON_APPEND_ARRAY_BEGIN(&id, "$in", &in);
-	for (size_t i = 0; i < record->n_movements; i++) {
-		snprintf(key, sizeof(key), "%zu", i);
-		BSON_APPEND_UTF8(&in, key, record->movements[i]->id);
-	}
-	bson_append_array_end(&id, &in);
-	bson_append_document_end(&movements_, &id);
-	bson_append_document_end(pull, &movements_);
+	for (size_t i = 0; i < record->n_movements; i++)
+		ids[i] = record->movements[i]->id;
 	return mongo_update(call, &stock, .id = record->id, .keep_version = true,
-	                    .update = DOC(call, "$pull", BCON_DOCUMENT(document_keep(call, pull))));
+	                    .update = DOC(call, "$pull", "{", "movements", "{", "id",
+	                                  BCON_DOCUMENT(document_in(call, ids, record->n_movements)), "}", "}"));
 }
 
 int movement_insert(struct rpc_call *call, const MovementRecord *record)
