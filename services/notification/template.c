@@ -67,7 +67,7 @@ static void put(struct walk *walk, const char *text, size_t length)
 
 	if (out->length + length > RENDERED_MAX)
 		out->full = true;
-	if (out->full || !walk->data)
+	if (out->full || !walk->data || !length)
 		return;
 	if (out->length + length > out->room) {
 		char *longer = rpc_alloc(walk->call, 2 * (out->length + length) + 1024);

@@ -9,6 +9,7 @@
 #include <common/mongo.h>
 #include <common/names.h>
 #include <pthread.h>
+#include <stdlib.h>
 #include <stores.h>
 #include <string.h>
 #include <test.h>
@@ -151,7 +152,7 @@ static pthread_mutex_t mail_lock = PTHREAD_MUTEX_INITIALIZER;
 
 static char *keep(const char *text)
 {
-	char *copy = strdup(text); /* the process ends with the test */
+	char *copy = strdup(text); /* longer than the sender's call */
 
 	ck_assert_ptr_nonnull(copy);
 	return copy;
@@ -213,8 +214,21 @@ static void setup(void)
 	ck_assert_int_eq(templates_seed(call), 0);
 }
 
+static void forget_mails(void)
+{
+	for (int i = 0; i < n_mails; i++) {
+		free((char *)mails[i].to);
+		free((char *)mails[i].subject);
+		free((char *)mails[i].text);
+		free((char *)mails[i].html);
+		free((char *)mails[i].message_id);
+	}
+	n_mails = 0;
+}
+
 static void teardown(void)
 {
+	forget_mails();
 	orders_client_free(service.orders);
 	users_client_free(service.users);
 	catalog_client_free(service.catalog);

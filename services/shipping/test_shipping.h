@@ -183,7 +183,7 @@ static struct shipping_service shipping = {
 };
 static struct shipping_client *client;
 static struct rpc_call *call;
-static int64_t now_ms = T0;
+static int64_t now_ms;
 
 static struct rpc_call *call_as(const char *user, const char *service, const char *scope)
 {
@@ -200,6 +200,7 @@ static struct rpc_call *call_as(const char *user, const char *service, const cha
 
 static void setup(void)
 {
+	now_ms = T0;
 	stores_mongo("shipping");
 	client = shipping_client_local(&shipping_service, &shipping);
 	call = call_as("users/staff", "orders", "shipping.manage shipping.read");
