@@ -1,10 +1,12 @@
 # ./dev test, check and bench.
 #
-# Meson's suites: `unit` needs nothing but the build, `store` needs the stores of the instance `test`, `stories` its whole platform. Tests
+# Meson's suites: `unit` needs nothing but the build, `store` needs the stores of the instance `test`, `stories` and `crashes` its whole platform. `crashes`
+# kills a process at each of its crash points, a quarter of an hour in all, and runs when it is named. Tests
 # of gen/runtime are in the suite `runtime` too, for the thread sanitizer. Programs named fuzz_* are libFuzzer harnesses.
 # shellcheck shell=bash disable=SC2034,SC2154
 
-suites_all=(unit store stories)
+suites_all=(unit store stories) # what runs when none is named
+suites_known=("${suites_all[@]}" crashes)
 
 # An option that only some builds of the tree have.
 meson_option() {
@@ -50,7 +52,7 @@ tests_run() {
 	local suite
 	suites=("${@:-${suites_all[@]}}")
 	for suite in "${suites[@]}"; do
-		[[ " ${suites_all[*]} " == *" $suite "* ]] || fail "There is no suite '$suite'. There are: ${suites_all[*]}"
+		[[ " ${suites_known[*]} " == *" $suite "* ]] || fail "There is no suite '$suite'. There are: ${suites_known[*]}"
 	done
 	export SOUK_INSTANCE=${SOUK_TEST_INSTANCE:-test}
 	instance=$SOUK_INSTANCE
@@ -67,7 +69,7 @@ tests_run() {
 	packages_need "${debian_packages[@]}"
 	# shellcheck disable=SC2046
 	build_need "$build" all --buildtype=debugoptimized $(meson_option crash_points=true)
-	if tests_wanted store || tests_wanted stories; then
+	if tests_wanted store || tests_wanted stories || tests_wanted crashes; then
 		certs_need
 		platform_define
 		stores_start
@@ -77,11 +79,15 @@ tests_run() {
 			tests_meson "souk-$suite" --suite "$suite"
 		fi
 	done
-	if tests_wanted stories; then
+	if tests_wanted stories || tests_wanted crashes; then
 		outside_start
 		services_start
-		tests_meson souk-stories --suite stories
 	fi
+	for suite in stories crashes; do
+		if tests_wanted "$suite"; then
+			tests_meson "souk-$suite" --suite "$suite"
+		fi
+	done
 	exit 0
 }
 

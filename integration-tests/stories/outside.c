@@ -238,6 +238,13 @@ void payment_proxy(const char *format, ...)
 	va_end(arguments);
 }
 
+int payment_proxy_faults(void)
+{
+	struct app *app = reach(&proxy_app, "SOUK_TEST_PAYMENT_PROXY_URL");
+
+	return number_at(expect(http_get(app, "/_control"), 200), "faults");
+}
+
 void carrier(const char *format, ...)
 {
 	va_list arguments;

@@ -26,6 +26,7 @@ int mails_in_all(void);
 /* Control messages, ' for ": payment_proxy("{'calls': 'lose_answer', 'count': 1}"). See
  * integration-tests/sandbox. */
 void payment_proxy(const char *control, ...) __attribute__((format(printf, 1, 2)));
+int payment_proxy_faults(void); /* calls that a fault has met since the last reset */
 void carrier(const char *control, ...) __attribute__((format(printf, 1, 2)));
 void inbox(const char *control, ...) __attribute__((format(printf, 1, 2)));
 /* Everything behaves again. */

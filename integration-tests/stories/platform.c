@@ -98,6 +98,12 @@ int platform_http_port(const char *service, int replica)
 	return platform_grpc_port(service, replica) + 100;
 }
 
+static int dev(const char *what)
+{
+	return WEXITSTATUS(system(text("SOUK_INSTANCE=%s %s %s >&2", platform_variable("SOUK_INSTANCE"),
+				       platform_variable("SOUK_TEST_DEV"), what)));
+}
+
 void platform_do(const char *command, ...)
 {
 	va_list arguments;
@@ -107,10 +113,18 @@ void platform_do(const char *command, ...)
 	va_start(arguments, command);
 	what = text_list(command, arguments);
 	va_end(arguments);
-	status = system(text("SOUK_INSTANCE=%s %s %s >&2", platform_variable("SOUK_INSTANCE"),
-			     platform_variable("SOUK_TEST_DEV"), what));
+	status = dev(what);
 	if (status)
-		ck_abort_msg("./dev %s failed (%d)", what, WEXITSTATUS(status));
+		ck_abort_msg("./dev %s failed (%d)", what, status);
+}
+
+void platform_try(const char *command, ...)
+{
+	va_list arguments;
+
+	va_start(arguments, command);
+	dev(text_list(command, arguments));
+	va_end(arguments);
 }
 
 const char *platform_replicas(const char *service)

@@ -92,7 +92,10 @@ void platform_restart(const char *processes)
 	};
 	cleanup(app_freep) struct app *anyone = app_new();
 
-	platform_do("restart %s", processes);
+	if (strstr(processes, "SOUK_CRASH_AT="))
+		platform_try("restart %s", processes);
+	else
+		platform_do("restart %s", processes);
 	for (size_t i = 0; i < sizeof(probes) / sizeof(*probes); i++)
 		eventually(60, http_get(anyone, "%s", probes[i])->status != 503);
 }

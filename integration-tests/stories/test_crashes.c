@@ -109,6 +109,7 @@ static void buy_as_a_customer(struct journey *journey)
 	order_cart(journey);
 	pay(journey, VISA);
 	INSIST(http_delete(journey->app, "/v1/sessions/current"));
+	app_take_session(journey->app, NULL);
 	expect(INSIST(log_in(journey->app, journey->email, PASSWORD)), 200);
 }
 
@@ -177,7 +178,8 @@ static void (*const journeys[])(struct journey *journey) = {
 	lose_the_stock,
 	buy,
 };
-static void (*const expiring[])(struct journey *journey) = { let_it_expire, let_it_expire };
+/* One: the process that comes back lets orders live as long as usual. */
+static void (*const expiring[])(struct journey *journey) = { let_it_expire };
 enum {
 	JOURNEYS = sizeof(journeys) / sizeof(*journeys),
 	EXPIRING = sizeof(expiring) / sizeof(*expiring),
