@@ -6,9 +6,24 @@
 
 static struct app *staff_app;
 
+/* A service that has just started may not be reached by the gateway yet. */
+static void await_reached(void)
+{
+	static const char *const probes[] = {
+		"/v1/products",     "/v1/users/me",       "/v1/cart",
+		"/v1/orders",       "/v1/payments/none",  "/v1/stockItems/X",
+		"/v1/deliveries/x", "/v1/shipments/none", "/.well-known/jwks.json"
+	};
+	cleanup(app_freep) struct app *anyone = app_new();
+
+	for (size_t i = 0; i < sizeof(probes) / sizeof(*probes); i++)
+		eventually(60, http_get(anyone, "%s", probes[i])->status != 503);
+}
+
 void story_begin(void)
 {
 	curl_global_init(CURL_GLOBAL_DEFAULT);
+	await_reached();
 }
 
 void story_end(void)
@@ -85,19 +100,11 @@ static struct response *get_patiently(struct app *app, const char *path)
 
 void platform_restart(const char *processes)
 {
-	static const char *const probes[] = {
-		"/v1/products",     "/v1/users/me",       "/v1/cart",
-		"/v1/orders",       "/v1/payments/none",  "/v1/stockItems/X",
-		"/v1/deliveries/x", "/v1/shipments/none", "/.well-known/jwks.json"
-	};
-	cleanup(app_freep) struct app *anyone = app_new();
-
 	if (strstr(processes, "SOUK_CRASH_AT="))
 		platform_try("restart %s", processes);
 	else
 		platform_do("restart %s", processes);
-	for (size_t i = 0; i < sizeof(probes) / sizeof(*probes); i++)
-		eventually(60, http_get(anyone, "%s", probes[i])->status != 503);
+	await_reached();
 }
 
 int64_t stock_of(const char *product, const char *field)
