@@ -155,12 +155,14 @@ static struct grpc_answer send_once(const struct grpc_call *call)
  */
 struct grpc_answer grpc_send(const struct grpc_call *call)
 {
-	struct grpc_answer answer;
-	int tries = 0;
+	struct grpc_answer answer = { 0 };
 
-	do
+	for (int tries = 0; tries < 200; tries++) {
 		answer = send_once(call);
-	while (answer.transport == CURLE_HTTP2_STREAM && answer.status == -1 && ++tries < 10);
+		if (answer.transport != CURLE_HTTP2_STREAM || answer.status != -1)
+			break;
+		pause_ms(20);
+	}
 	return answer;
 }
 
