@@ -1,6 +1,8 @@
 /* The bus: the connection to NATS, streams, publishing. */
 #include "errors.msg.h"
 #include "nats_private.h"
+#include <crpc/log.h>
+#include <crpc/metrics.h>
 #include <ctype.h>
 #include <errno.h>
 #include <pthread.h>
@@ -323,12 +325,34 @@ static natsStatus set_servers(natsOptions *settings, const char *url)
 	return status;
 }
 
-static void on_change(natsConnection *connection, void *closure)
+/*
+ * The bus has no say in readiness: a service without it sells as before, its events wait in the
+ * outbox, and a peer that heeds health would refuse the sale. It is the operator's to hear of.
+ */
+static void note_connected(bool connected)
+{
+	metric_set(metric_gauge("nats_connected", NULL,
+				"1 while the message bus answers; without it events wait."),
+		   connected);
+}
+
+static void on_connected(natsConnection *connection, void *closure)
 {
 	(void)connection;
 	(void)closure;
 	/* A server that comes back may have lost what was in memory only. */
 	nats_forget_streams();
+	note_connected(true);
+	log_info(NULL, "the message bus answers");
+}
+
+static void on_disconnected(natsConnection *connection, void *closure)
+{
+	(void)closure;
+	if (natsConnection_IsClosed(connection))
+		return; /* we stop */
+	note_connected(false);
+	log_warning(NULL, "the message bus is away; events wait until it is back");
 }
 
 static natsStatus connect_bus(const char *url)
@@ -348,14 +372,17 @@ static natsStatus connect_bus(const char *url)
 	if (status == NATS_OK)
 		status = natsOptions_SetReconnectWait(settings, RECONNECT_MS);
 	if (status == NATS_OK)
-		status = natsOptions_SetReconnectedCB(settings, on_change, NULL);
+		status = natsOptions_SetReconnectedCB(settings, on_connected, NULL);
+	if (status == NATS_OK)
+		status = natsOptions_SetDisconnectedCB(settings, on_disconnected, NULL);
 	if (status == NATS_OK)
 		status = natsOptions_SetFailRequestsOnDisconnect(settings, true);
 	/* Services start in any order: the first connection is retried like the later ones. */
 	if (status == NATS_OK)
-		status = natsOptions_SetRetryOnFailedConnect(settings, true, on_change, NULL);
+		status = natsOptions_SetRetryOnFailedConnect(settings, true, on_connected, NULL);
 	if (status == NATS_OK)
 		status = natsConnection_Connect(&nats.connection, settings);
+	note_connected(status == NATS_OK);
 	if (status == NATS_NOT_YET_CONNECTED)
 		status = NATS_OK;
 	natsOptions_Destroy(settings);
@@ -402,14 +429,6 @@ static int start(struct service *service, char **error)
 	return nats_open(options.url, service_name(service), options.prefix, error);
 }
 
-static bool ready(const char **why)
-{
-	if (nats_connected())
-		return true;
-	*why = "The message bus does not answer.";
-	return false;
-}
-
 static void stop(void)
 {
 	nats_close();
@@ -441,6 +460,5 @@ const struct service_module nats_module = {
 	.name = "nats",
 	.options = option_table,
 	.start = start,
-	.ready = ready,
 	.stop = stop,
 };

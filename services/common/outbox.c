@@ -174,7 +174,7 @@ int outbox_relay(void *data, struct rpc_call *call)
 	crash_point("outbox.relay.after_pull");
 	measure(call, turn, n_acked);
 	if (result)
-		return result > 0 ? 0 : result; /* the bus is away: ready() says so */
+		return result > 0 ? 0 : result; /* the bus is away: nats.c has said so */
 	return turn->more;
 }
 
