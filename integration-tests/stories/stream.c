@@ -8,6 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+enum { SHOWN_MAX = 4000 }; /* of what came, in a failure */
+
 struct stream {
 	pthread_t thread;
 	pthread_mutex_t lock; /* guards what follows */
@@ -167,22 +169,28 @@ static bool says(json_t *json, const char *path, const char *value)
 json_t *stream_await(struct stream *stream, const char *path, const char *value, int seconds)
 {
 	int64_t end = now_ms() + seconds * 1000LL;
+	size_t length;
 	char *all;
 
 	for (size_t seen = 0;;) {
+		/* Asked first: what came before the end is seen below. */
+		bool over = stream_ended(stream) || now_ms() > end;
+
 		for (json_t *event; (event = stream_event(stream, seen)); seen++)
 			if (says(event, path, value))
 				return event;
-		if (now_ms() > end || stream_ended(stream))
+		if (over)
 			break;
 		pause_ms(20);
 	}
 	pthread_mutex_lock(&stream->lock);
-	all = json_dumps(stream->events, JSON_INDENT(1));
+	all = json_dumps(stream->events, JSON_COMPACT);
 	pthread_mutex_unlock(&stream->lock);
+	length = strlen(all);
 	ck_abort_msg("no event says '%s' at '%s' within %d s (status %d%s): %s", value, path,
 		     seconds, stream_status(stream),
-		     stream_ended(stream) ? ", the stream has ended" : "", all);
+		     stream_ended(stream) ? ", the stream has ended" : "",
+		     all + (length > SHOWN_MAX ? length - SHOWN_MAX : 0));
 	return NULL;
 }
 
