@@ -51,6 +51,7 @@ struct client_operation {
 	grpc_slice details;
 	int64_t started_ns;
 	bool short_time; /* so little was left that a timeout says nothing about the peer */
+	bool heard;      /* a message came */
 
 	/* asynchronous */
 	rpc_done_function *done;

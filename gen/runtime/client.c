@@ -86,7 +86,7 @@ int operation_begin(struct client_operation *operation, struct client_batch *bat
 		int r = rpc_fail(call, &crpc_reasons[REASON_PEER_UNAVAILABLE],
 				 { "peer", channel->peer });
 
-		rpc_retry_after(call, BREAKER_REST_MS);
+		rpc_retry_after(call, BREAKER_REST_MAX_MS);
 		return r;
 	}
 	*operation = (struct client_operation){ .client = client, .method = method, .call = call };
@@ -167,9 +167,11 @@ static void count(struct client_operation *operation, int code)
 	metric_observe(metric, (double)(monotonic_ns() - operation->started_ns) / 1e9);
 }
 
-/* What a status says about the peer's health: a refusal for a reason is a sign of life. */
+/* What an end says about the peer. Metadata comes from nobody else, so an error with some is an answer. */
 static enum breaker_result judge(const struct client_operation *operation, int code)
 {
+	if (operation->heard || operation->initial.count || operation->trailing.count)
+		return BREAKER_SUCCESS;
 	switch (code) {
 	case RPC_UNAVAILABLE:
 		return BREAKER_FAILURE;

@@ -182,8 +182,11 @@ int rpc_stream_next(struct rpc_stream *stream, ProtobufCMessage **ret)
 	ops[n].op = GRPC_OP_RECV_MESSAGE;
 	ops[n++].data.recv_message.recv_message = &buffer;
 	ok = stream_batch(stream, ops, n, &stream->receiving);
-	if (buffer)
+	if (buffer) {
+		if (!stream->server)
+			stream->operation->heard = true;
 		return read_message(stream, buffer, ret);
+	}
 	if (!stream->server) {
 		r = client_stream_end(stream);
 		return r ? r : RPC_STREAM_END;

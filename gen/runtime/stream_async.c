@@ -93,6 +93,7 @@ static bool deliver(struct async_stream *stream)
 	struct rpc_call *call = operation->call;
 	int r;
 
+	operation->heard = true;
 	if (stream->arena)
 		arena_reset(stream->arena);
 	else

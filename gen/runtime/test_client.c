@@ -5,6 +5,7 @@
 #include "test.h"
 #include "test/probe.h"
 #include "trace.h"
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -49,29 +50,66 @@ TEST(a_method_with_side_effects_is_not_tried_again)
 	probe_stop(&probe);
 }
 
-TEST(a_peer_that_keeps_failing_is_left_alone_for_a_moment)
+static bool left_alone(struct rpc_call *call, int code)
 {
-	const ProbeRequest *request =
-		MSG(ProbeRequest, .action = PROBE_REQUEST_ACTION_UNAVAILABLE, .number = 1000);
+	return code == RPC_UNAVAILABLE && !strcmp(rpc_error_reason(call), "PEER_UNAVAILABLE");
+}
+
+TEST(a_peer_that_does_not_answer_is_left_alone_and_comes_back)
+{
 	struct rpc_call *call = rpc_call_new("test", 60000);
+	char listen[32];
+	struct rpc_channel *channel;
+	struct probe_client *client;
 	struct probe probe;
 	ProbeResponse *response;
 	int r;
 
 	probe_start(&probe, &(struct rpc_server_options){ 0 });
-	for (int i = 0; i < BREAKER_FAILURES; i++)
+	snprintf(listen, sizeof(listen), "127.0.0.1:%d", rpc_server_port(probe.server));
+	channel = probe_channel(&probe, NULL, NULL);
+	client = probe_client_new(channel);
+	probe_stop(&probe);
+	do {
+		r = probe_client_probe(client, call, MSG(ProbeRequest), &response);
+		ck_assert_int_eq(r, RPC_UNAVAILABLE);
+	} while (!left_alone(call, r));
+
+	probe_start(&probe, &(struct rpc_server_options){ .listen = listen });
+	do { /* until a probe succeeds */
+		nanosleep(&(struct timespec){ .tv_nsec = 20 * 1000000 }, NULL);
+		r = probe_client_probe(client, call, MSG(ProbeRequest), &response);
+	} while (r == RPC_UNAVAILABLE);
+	ck_assert_int_eq(r, 0);
+	ck_assert_int_eq(probe_client_probe(client, call, MSG(ProbeRequest), &response), 0);
+	probe_client_free(client);
+	rpc_channel_free(channel);
+	rpc_call_free(call);
+	probe_stop(&probe);
+}
+
+/* As a service does whose own peer is away. */
+TEST(unavailable_from_a_handler_is_an_answer_and_no_reason_to_leave_the_peer_alone)
+{
+	const ProbeRequest *request =
+		MSG(ProbeRequest, .action = PROBE_REQUEST_ACTION_UNAVAILABLE, .number = INT32_MAX);
+	struct rpc_call *call = rpc_call_new("test", 60000);
+	struct timespec begin, now;
+	struct probe probe;
+	ProbeResponse *response;
+
+	probe_start(&probe, &(struct rpc_server_options){ 0 });
+	clock_gettime(CLOCK_MONOTONIC, &begin);
+	for (int i = 0;; i++) {
 		ck_assert_int_eq(probe_client_probe(probe.client, call, request, &response),
 				 RPC_UNAVAILABLE);
-	ck_assert_int_eq(probe_client_probe(probe.client, call, request, &response),
-			 RPC_UNAVAILABLE);
-	ck_assert_str_eq(rpc_error_reason(call), "PEER_UNAVAILABLE");
-	ck_assert_int_eq(probe.service.calls, BREAKER_FAILURES);
-	do { /* until the one that is let through succeeds */
+		ck_assert(!left_alone(call, RPC_UNAVAILABLE));
+		clock_gettime(CLOCK_MONOTONIC, &now);
+		if (i > 2 * BREAKER_FAILURES &&
+		    now.tv_sec > begin.tv_sec + BREAKER_SILENCE_MS / 1000)
+			break;
 		nanosleep(&(struct timespec){ .tv_nsec = 20 * 1000000 }, NULL);
-		r = probe_client_probe(probe.client, call, MSG(ProbeRequest), &response);
-	} while (r == RPC_UNAVAILABLE && !strcmp(rpc_error_reason(call), "PEER_UNAVAILABLE"));
-	ck_assert_int_eq(r, 0);
-	ck_assert_int_eq(probe_client_probe(probe.client, call, MSG(ProbeRequest), &response), 0);
+	}
 	rpc_call_free(call);
 	probe_stop(&probe);
 }
@@ -123,41 +161,81 @@ TEST(a_channel_says_when_it_is_ready)
  * Breaker
  */
 
+static int64_t fail_until_open(struct breaker *breaker, int64_t now)
+{
+	for (int i = 0; i < BREAKER_FAILURES; i++) {
+		ck_assert(breaker_enter(breaker, now));
+		breaker_leave(breaker, now, BREAKER_FAILURE);
+		if (!i)
+			now += BREAKER_SILENCE_MS;
+	}
+	return now;
+}
+
 TEST(the_breaker_opens_after_failures_in_a_row_only)
 {
 	struct breaker breaker;
 
 	breaker_init(&breaker, "test");
 	for (int i = 0; i < 5 * BREAKER_FAILURES; i++) {
-		ck_assert(breaker_enter(&breaker, 1000));
-		breaker_leave(&breaker, 1000,
+		int64_t now = 1000 + i * BREAKER_SILENCE_MS;
+
+		ck_assert(breaker_enter(&breaker, now));
+		breaker_leave(&breaker, now,
 			      i % BREAKER_FAILURES == BREAKER_FAILURES - 1 ? BREAKER_SUCCESS
 									   : BREAKER_FAILURE);
 	}
-	ck_assert(breaker_enter(&breaker, 1000));
-	breaker_leave(&breaker, 1000, BREAKER_NEITHER);
 	breaker_deinit(&breaker);
 }
 
-TEST(the_breaker_lets_one_call_through_after_its_rest)
+TEST(the_breaker_does_not_open_for_what_one_broken_connection_took_with_it)
 {
 	struct breaker breaker;
-	int64_t later = 1000 + BREAKER_REST_MS;
 
 	breaker_init(&breaker, "test");
-	for (int i = 0; i < BREAKER_FAILURES; i++) {
+	for (int i = 0; i < 100 * BREAKER_FAILURES; i++) {
 		ck_assert(breaker_enter(&breaker, 1000));
-		breaker_leave(&breaker, 1000, BREAKER_FAILURE);
+		breaker_leave(&breaker, 1000 + BREAKER_SILENCE_MS - 1, BREAKER_FAILURE);
 	}
-	ck_assert(!breaker_enter(&breaker, later - 1));
-	ck_assert(breaker_enter(&breaker, later));
-	ck_assert(!breaker_enter(&breaker, later)); /* the first has not come back */
-	breaker_leave(&breaker, later, BREAKER_FAILURE);
-	ck_assert(!breaker_enter(&breaker, later + 1));
-	ck_assert(breaker_enter(&breaker, later + BREAKER_REST_MS));
-	breaker_leave(&breaker, later + BREAKER_REST_MS, BREAKER_SUCCESS);
-	ck_assert(breaker_enter(&breaker, later + BREAKER_REST_MS));
-	ck_assert(breaker_enter(&breaker, later + BREAKER_REST_MS));
+	ck_assert(breaker_enter(&breaker, 1000 + BREAKER_SILENCE_MS));
+	breaker_deinit(&breaker);
+}
+
+TEST(the_breaker_opens_for_silence_and_then_lets_one_call_through_after_each_rest)
+{
+	static const int64_t rests[] = { 100, 200, 400, 500, 500 };
+	struct breaker breaker;
+	int64_t now;
+
+	breaker_init(&breaker, "test");
+	now = fail_until_open(&breaker, 1000);
+	for (size_t i = 0; i < sizeof(rests) / sizeof(*rests); i++) {
+		ck_assert(!breaker_enter(&breaker, now + rests[i] - 1));
+		now += rests[i];
+		ck_assert(breaker_enter(&breaker, now));
+		ck_assert(!breaker_enter(&breaker, now));
+		if (i % 2) /* one that is still under way does not hold up the next */
+			breaker_leave(&breaker, now, BREAKER_FAILURE);
+	}
+	breaker_leave(&breaker, now, BREAKER_SUCCESS);
+	ck_assert(breaker_enter(&breaker, now));
+	ck_assert(breaker_enter(&breaker, now));
+	/* Closed is as new. */
+	now = fail_until_open(&breaker, now);
+	ck_assert(breaker_enter(&breaker, now + BREAKER_REST_MS));
+	breaker_deinit(&breaker);
+}
+
+TEST(a_call_that_was_given_up_says_nothing_about_the_peer)
+{
+	struct breaker breaker;
+	int64_t now;
+
+	breaker_init(&breaker, "test");
+	now = fail_until_open(&breaker, 1000);
+	ck_assert(breaker_enter(&breaker, now + BREAKER_REST_MS));
+	breaker_leave(&breaker, now + BREAKER_REST_MS, BREAKER_NEITHER);
+	ck_assert(!breaker_enter(&breaker, now + BREAKER_REST_MS));
 	breaker_deinit(&breaker);
 }
 
