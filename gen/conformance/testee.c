@@ -19,24 +19,12 @@
 enum { REQUEST_MAX = 64 << 20, ARENA_MAX = 256 << 20 };
 
 static const ProtobufCMessageDescriptor *const types[] = {
-	&Any_descriptor,
-	&BoolValue_descriptor,
-	&BytesValue_descriptor,
-	&DoubleValue_descriptor,
-	&Duration_descriptor,
-	&Empty_descriptor,
-	&FieldMask_descriptor,
-	&FloatValue_descriptor,
-	&Int32Value_descriptor,
-	&Int64Value_descriptor,
-	&ListValue_descriptor,
-	&StringValue_descriptor,
-	&Struct_descriptor,
-	&Timestamp_descriptor,
-	&UInt32Value_descriptor,
-	&UInt64Value_descriptor,
-	&Value_descriptor,
-	&TestAllTypesProto3_descriptor,
+	&Any_descriptor,         &BoolValue_descriptor,  &BytesValue_descriptor,
+	&DoubleValue_descriptor, &Duration_descriptor,   &Empty_descriptor,
+	&FieldMask_descriptor,   &FloatValue_descriptor, &Int32Value_descriptor,
+	&Int64Value_descriptor,  &ListValue_descriptor,  &StringValue_descriptor,
+	&Struct_descriptor,      &Timestamp_descriptor,  &UInt32Value_descriptor,
+	&UInt64Value_descriptor, &Value_descriptor,      &TestAllTypesProto3_descriptor,
 };
 static const struct rpc_type_registry registry = { types, sizeof(types) / sizeof(*types) };
 
@@ -59,8 +47,8 @@ static ProtobufCMessage *read_payload(struct arena *arena, const ConformanceRequ
 {
 	struct rpc_json_options options = {
 		.types = &registry,
-		.ignore_unknown_fields = request->test_category ==
-					 TEST_CATEGORY_JSON_IGNORE_UNKNOWN_PARSING_TEST,
+		.ignore_unknown_fields =
+			request->test_category == TEST_CATEGORY_JSON_IGNORE_UNKNOWN_PARSING_TEST,
 	};
 	struct rpc_json_error error;
 	ProtobufCMessage *message = NULL;
