@@ -7,19 +7,22 @@
 #include <string.h>
 
 /*
- * Two batches are under way: the next message, unless the reader pauses, and the status, always.
- * The call ends when the status has come and no message is on its way any more. All events run on
- * the completion thread; only rpc_stream_resume() and rpc_call_cancel() come from elsewhere, under
- * the call's lock.
+ * Up to three batches are under way: the next message, unless the reader pauses; the status, always;
+ * and what is being sent. The call ends when the status has come and no message is on its way any
+ * more. All events run on the completion thread; only rpc_stream_start_send(), rpc_stream_resume()
+ * and rpc_call_cancel() come from elsewhere, under the call's lock.
  */
 struct async_stream {
-	struct core_event received, finished;
+	struct core_event received, finished, sent;
 	struct client_operation *operation;
 	struct arena *arena; /* of the message that is being read */
 	grpc_byte_buffer *buffer;
 	ProtobufCMessage *message;
 	int problem; /* code of a message that could not be read */
-	bool receiving, has_status;
+	grpc_byte_buffer *outgoing;
+	rpc_sent_function *on_sent;
+	void *on_sent_data;
+	bool receiving, sending, has_status;
 	bool paused, resumed; /* resumed: before the reader had said that it pauses */
 };
 
@@ -56,7 +59,7 @@ static void end_if_over(struct async_stream *stream)
 	int code;
 
 	pthread_mutex_lock(&call->lock);
-	over = stream->has_status && !stream->receiving;
+	over = stream->has_status && !stream->receiving && !stream->sending;
 	if (over)
 		call->operation = NULL;
 	pthread_mutex_unlock(&call->lock);
@@ -139,7 +142,9 @@ static void status_received(struct core_event *event, bool ok)
 	struct async_stream *stream = stream_of(event, offsetof(struct async_stream, finished));
 
 	(void)ok;
+	pthread_mutex_lock(&stream->operation->call->lock);
 	stream->has_status = true;
+	pthread_mutex_unlock(&stream->operation->call->lock);
 	end_if_over(stream);
 }
 
@@ -158,6 +163,48 @@ void rpc_stream_resume(struct rpc_call *call)
 	pthread_mutex_unlock(&call->lock);
 }
 
+static void message_sent(struct core_event *event, bool ok)
+{
+	struct async_stream *stream = stream_of(event, offsetof(struct async_stream, sent));
+	struct rpc_call *call = stream->operation->call;
+	rpc_sent_function *on_sent = stream->on_sent;
+
+	if (stream->outgoing)
+		grpc_byte_buffer_destroy(stream->outgoing);
+	stream->outgoing = NULL;
+	pthread_mutex_lock(&call->lock);
+	stream->sending = false;
+	pthread_mutex_unlock(&call->lock);
+	on_sent(stream->on_sent_data, call, ok);
+	end_if_over(stream);
+}
+
+bool rpc_stream_start_send(struct rpc_call *call, const ProtobufCMessage *message,
+			   rpc_sent_function *sent, void *data)
+{
+	grpc_op op = { .op = message ? GRPC_OP_SEND_MESSAGE : GRPC_OP_SEND_CLOSE_FROM_CLIENT };
+	struct async_stream *stream;
+	bool started = false;
+
+	pthread_mutex_lock(&call->lock);
+	stream = call->operation ? call->operation->stream : NULL;
+	if (stream && !stream->sending && !stream->has_status) {
+		if (message)
+			stream->outgoing = core_pack(message);
+		op.data.send_message.send_message = stream->outgoing;
+		stream->on_sent = sent;
+		stream->on_sent_data = data;
+		started = stream->sending =
+			core_start(stream->operation->core, &op, 1, &stream->sent);
+		if (!started && stream->outgoing) {
+			grpc_byte_buffer_destroy(stream->outgoing);
+			stream->outgoing = NULL;
+		}
+	}
+	pthread_mutex_unlock(&call->lock);
+	return started;
+}
+
 /* In this process: all at once. */
 static int start_local(struct rpc_client *client, const struct rpc_method *method,
 		       struct rpc_call *call, const ProtobufCMessage *request,
@@ -165,8 +212,13 @@ static int start_local(struct rpc_client *client, const struct rpc_method *metho
 {
 	struct rpc_stream *stream;
 	ProtobufCMessage *next;
-	int r = local_stream_open(client, method, call, request, &stream);
+	int r;
 
+	if (!request)
+		return rpc_fail_code(
+			call, RPC_UNIMPLEMENTED,
+			"In one process a client streams with rpc_client_open() only.");
+	r = local_stream_open(client, method, call, request, &stream);
 	if (r)
 		return r;
 	while (!(r = rpc_stream_next(stream, &next)))
@@ -200,8 +252,10 @@ int rpc_client_start_stream(struct rpc_client *client, const struct rpc_method *
 	stream->operation = operation;
 	stream->received.run = message_received;
 	stream->finished.run = status_received;
+	stream->sent.run = message_sent;
 
-	operation_add_request(operation, &batch, request);
+	if (request)
+		operation_add_request(operation, &batch, request);
 	operation_add_headers(operation, &batch);
 	operation_add_message(&batch, &stream->buffer);
 	stream->receiving = true;

@@ -228,4 +228,97 @@ TEST(a_paused_stream_can_be_cancelled)
 	rpc_call_free(reading.call);
 }
 
+/*
+ * Both ways
+ */
+
+static struct waiter sent;
+
+static void message_sent(void *data, struct rpc_call *call, bool ok)
+{
+	waiter_add(&sent);
+}
+
+static void open_stream(struct reading *reading, const char *name)
+{
+	const struct rpc_service *service = &probe_service_descriptor;
+	const struct rpc_method *method = service->methods;
+
+	while (strcmp(method->name, name))
+		method++;
+	sent = (struct waiter)WAITER_INIT;
+	reading->call = rpc_call_new("test", 20000);
+	reading->code = -1;
+	ck_assert_int_eq(rpc_client_start_stream(
+				 (struct rpc_client *)probe.client, method, reading->call, NULL,
+				 (rpc_message_function *)message, stream_done, reading),
+			 0);
+}
+
+static bool send_number(struct reading *reading, int64_t value)
+{
+	return rpc_stream_start_send(reading->call, &MSG(Number, .value = value)->base,
+				     message_sent, reading);
+}
+
+TEST(an_asynchronous_stream_goes_both_ways)
+{
+	struct reading reading = { 0 };
+
+	open_stream(&reading, "Double");
+	for (int i = 1; i <= 100; i++) {
+		ck_assert(send_number(&reading, i));
+		waiter_await(&sent, i);
+		waiter_await(&messages, i);
+	}
+	ck_assert(rpc_stream_start_send(reading.call, NULL, message_sent, &reading));
+	waiter_await(&ended, 1);
+	ck_assert_int_eq(reading.code, 0);
+	ck_assert_int_eq(reading.sum, 100 * 101);
+	ck_assert(!send_number(&reading, 1));
+	rpc_call_free(reading.call);
+}
+
+TEST(a_client_that_streams_gets_one_answer)
+{
+	struct reading reading = { 0 };
+
+	open_stream(&reading, "Sum");
+	for (int i = 1; i <= 10; i++) {
+		ck_assert(send_number(&reading, i));
+		waiter_await(&sent, i);
+	}
+	ck_assert_int_eq(reading.seen, 0);
+	ck_assert(rpc_stream_start_send(reading.call, NULL, message_sent, &reading));
+	waiter_await(&ended, 1);
+	ck_assert_int_eq(reading.code, 0);
+	ck_assert_int_eq(reading.seen, 1);
+	ck_assert_int_eq(reading.sum, 55);
+	rpc_call_free(reading.call);
+}
+
+TEST(a_peer_that_takes_nothing_stops_the_writer)
+{
+	struct reading reading = { .pause_at = -1 };
+	uint8_t *padding = calloc(1, 1000);
+	const ProtobufCMessage *number =
+		&MSG(Number, .value = 1, .padding = { 1000, padding })->base;
+	int n = 0;
+
+	/* We take none of the answers, so that the handler stops, and then its flow control us. */
+	open_stream(&reading, "Double");
+	while (rpc_stream_start_send(reading.call, number, message_sent, &reading)) {
+		ck_assert_int_lt(n, 1000000);
+		if (!waiter_await_for(&sent, ++n, 500))
+			break;
+	}
+	ck_assert(!rpc_stream_start_send(reading.call, number, message_sent, &reading));
+	rpc_call_cancel(reading.call);
+	waiter_await(&ended, 1);
+	ck_assert_msg(reading.code == RPC_CANCELLED, "%s", rpc_error_message(reading.call));
+	ck_assert_int_eq(reading.seen, 1);
+	rpc_call_free(reading.call);
+	free(padding);
+}
+
 TEST_MAIN("async", setup, teardown)

@@ -66,6 +66,15 @@ int rpc_client_start_stream(struct rpc_client *client, const struct rpc_method *
 			    struct rpc_call *call, const ProtobufCMessage *request,
 			    rpc_message_function *message, rpc_done_function *done, void *data);
 void rpc_stream_resume(struct rpc_call *call);
+/*
+ * The next message of a client that streams, on a stream of rpc_client_start_stream(); NULL: there
+ * is no more. `sent` runs on the completion thread when the peer's flow control lets the next one
+ * follow (`ok`), or the stream is broken, which `done` will tell; until then none may be started.
+ * False: the stream has ended, and `sent` is not called. Any thread.
+ */
+typedef void rpc_sent_function(void *data, struct rpc_call *call, bool ok);
+bool rpc_stream_start_send(struct rpc_call *call, const ProtobufCMessage *message,
+			   rpc_sent_function *sent, void *data);
 
 /* Metadata for the next call made from `call`; the gateway hands on what it got. */
 void rpc_set_request_header(struct rpc_call *call, const char *name, const char *value);

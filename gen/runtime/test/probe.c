@@ -169,7 +169,8 @@ static int double_each(struct probe_service *self, struct rpc_call *call, struct
 	int r;
 
 	while (!(r = number_reader_next(in, &number))) {
-		r = number_writer_send(out, MSG(Number, .value = number->value * 2));
+		r = number_writer_send(
+			out, MSG(Number, .value = number->value * 2, .padding = number->padding));
 		if (r)
 			return r;
 	}

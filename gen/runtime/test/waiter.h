@@ -3,6 +3,7 @@
 
 #include <pthread.h>
 #include <stdbool.h>
+#include <time.h>
 
 struct waiter {
 	pthread_mutex_t lock;
@@ -28,4 +29,22 @@ static inline void waiter_await(struct waiter *waiter, int count)
 	while (waiter->count < count)
 		pthread_cond_wait(&waiter->changed, &waiter->lock);
 	pthread_mutex_unlock(&waiter->lock);
+}
+
+/* False: not in so many milliseconds. */
+static inline bool waiter_await_for(struct waiter *waiter, int count, int ms)
+{
+	struct timespec until;
+	bool there;
+
+	clock_gettime(CLOCK_REALTIME, &until);
+	until.tv_sec += (until.tv_nsec / 1000000 + ms) / 1000;
+	until.tv_nsec = (until.tv_nsec / 1000000 + ms) % 1000 * 1000000;
+	pthread_mutex_lock(&waiter->lock);
+	while (waiter->count < count &&
+	       !pthread_cond_timedwait(&waiter->changed, &waiter->lock, &until))
+		;
+	there = waiter->count >= count;
+	pthread_mutex_unlock(&waiter->lock);
+	return there;
 }
