@@ -14,6 +14,20 @@ instance_is_test() {
 	[[ $instance == test* ]]
 }
 
+# Above are the ports that Linux gives to outgoing connections: any of them may be taken at the moment of a restart.
+port_max=32767
+
+# ports_check: the gateway's and the highest of the others.
+ports_check() {
+	local name
+	[[ $port_offset =~ ^(0|[1-9][0-9]{0,4})$ ]] || fail "SOUK_PORT_OFFSET is '$port_offset'; it may be a number from 0 to 24687."
+	[[ ${SOUK_GATEWAY_PORT:-1} =~ ^[1-9][0-9]{0,4}$ ]] || fail "SOUK_GATEWAY_PORT is '$SOUK_GATEWAY_PORT'; it may be a number from 1 to $port_max."
+	for name in gateway inbox; do
+		(($(port $name) <= port_max)) || fail "The port of $name would be $(port $name). Ports above $port_max may be taken by any" \
+			"outgoing connection: choose a smaller SOUK_PORT_OFFSET (up to 24687) or SOUK_GATEWAY_PORT."
+	done
+}
+
 instance_choose() {
 	[[ $instance =~ ^[a-z0-9-]+$ ]] || fail "SOUK_INSTANCE is '$instance'; it may hold a-z, 0-9 and '-'."
 	if instance_is_test; then
@@ -24,6 +38,7 @@ instance_choose() {
 		build=${SOUK_BUILD:-build}
 	fi
 	[[ $build == /* ]] || build=$root/$build
+	ports_check
 	state=$root/.souk/$instance
 	gateway_url=http://127.0.0.1:$(port gateway)
 }

@@ -108,6 +108,10 @@ taken=$(not eval '(process_start second)' 2>&1)
 [[ $taken == *"Port $free_port, which second needs, is taken by"* ]]
 ok "a taken port is named, with who has it"
 
+refused=$(not eval "(port_offset=$port_max && ports_check)" 2>&1)
+[[ $refused == *"choose a smaller SOUK_PORT_OFFSET"* ]]
+ok "ports that outgoing connections may have are refused"
+
 defined=(web)
 process_end_undefined
 [[ $(process_names) == web ]]

@@ -1,12 +1,11 @@
 # ./dev test, check and bench.
 #
-# Meson's suites: `unit` needs nothing but the build, `store` needs the stores of the instance `test`, `stories` and `crashes` its whole platform. `crashes`
-# kills a process at each of its crash points, a quarter of an hour in all, and runs when it is named. Tests
-# of gen/runtime are in the suite `runtime` too, for the thread sanitizer. Programs named fuzz_* are libFuzzer harnesses.
+# Meson's suites: `unit` needs nothing but the build, `store` needs the stores of the instance `test`, `stories` and `crashes` its whole platform.
+# `crashes` kills a process at each of its crash points, a quarter of an hour in all. Tests of gen/runtime are in the suite `runtime` too,
+# for the thread sanitizer. Programs named fuzz_* are libFuzzer harnesses.
 # shellcheck shell=bash disable=SC2034,SC2154
 
-suites_all=(unit store stories) # what runs when none is named
-suites_known=("${suites_all[@]}" crashes)
+suites_all=(unit store stories crashes)
 
 # An option that only some builds of the tree have.
 meson_option() {
@@ -52,7 +51,7 @@ tests_run() {
 	local suite
 	suites=("${@:-${suites_all[@]}}")
 	for suite in "${suites[@]}"; do
-		[[ " ${suites_known[*]} " == *" $suite "* ]] || fail "There is no suite '$suite'. There are: ${suites_known[*]}"
+		[[ " ${suites_all[*]} " == *" $suite "* ]] || fail "There is no suite '$suite'. There are: ${suites_all[*]}"
 	done
 	export SOUK_INSTANCE=${SOUK_TEST_INSTANCE:-test}
 	instance=$SOUK_INSTANCE
