@@ -30,7 +30,10 @@ ports_check() {
 
 instance_choose() {
 	[[ $instance =~ ^[a-z0-9-]+$ ]] || fail "SOUK_INSTANCE is '$instance'; it may hold a-z, 0-9 and '-'."
-	if instance_is_test; then
+	if [[ -n ${SOUK_SANITIZE:-} ]]; then
+		port_offset=${SOUK_PORT_OFFSET:-12000}
+		build=${SOUK_BUILD:-build-${SOUK_SANITIZE//,/-}}
+	elif instance_is_test; then
 		port_offset=${SOUK_PORT_OFFSET:-10000}
 		build=${SOUK_BUILD:-build-test}
 	else

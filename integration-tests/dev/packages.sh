@@ -15,7 +15,7 @@ debian_packages=(
 	check curl jq openssl ca-certificates unzip python3-venv python3-pip
 	procps iproute2 util-linux runit
 )
-check_packages=(clang clang-format-15)
+check_packages=(clang libclang-rt-14-dev clang-format-15 shellcheck git)
 bench_packages=(wrk)
 
 # The Python that gets our venvs. Debian's own before one that a version manager put on the PATH, so that a venv outlives the latter.

@@ -15,6 +15,9 @@ defined=()
 process_env=()
 process_define() {
 	local kind=$1 name=$2 ports=$3 ready=$4 dir=$state/run/$2
+	local -a sanitize
+	mapfile -t sanitize < <(sanitize_process_env "$name")
+	process_env+=("${sanitize[@]}")
 	shift 4
 	(
 		umask 077
@@ -134,14 +137,17 @@ process_start() {
 	done
 }
 
-# process_stop NAME...: SIGTERM, and SIGKILL to what has not gone after 15 s. They stay down until they are started.
+# A sanitizer looks for leaks at the end.
+stop_seconds=$([[ -z ${SOUK_SANITIZE:-} ]] && echo 15 || echo 120)
+
+# process_stop NAME...: SIGTERM, and SIGKILL to what has not gone after stop_seconds. They stay down until they are started.
 process_stop() {
 	local name
 	local -a dirs=()
 	for name in "$@"; do
 		process_supervised "$name" && dirs+=("$state/run/$name")
 	done
-	((${#dirs[@]} == 0)) || sv -w 15 force-stop "${dirs[@]}" >/dev/null || true
+	((${#dirs[@]} == 0)) || sv -w "$stop_seconds" force-stop "${dirs[@]}" >/dev/null || true
 }
 
 # process_end NAME...: stops them and their supervisors.
@@ -151,7 +157,7 @@ process_end() {
 	for name in "$@"; do
 		process_supervised "$name" && dirs+=("$state/run/$name")
 	done
-	((${#dirs[@]} == 0)) || sv -w 15 force-shutdown "${dirs[@]}" >/dev/null || true
+	((${#dirs[@]} == 0)) || sv -w "$stop_seconds" force-shutdown "${dirs[@]}" >/dev/null || true
 }
 
 process_end_all() {

@@ -5,7 +5,7 @@ set -euo pipefail
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 cd "$root"
 export SOUK_INSTANCE=test-process-$$
-for part in say packages build instance process certs stores outside platform status; do
+for part in say packages build instance process certs stores outside platform status sanitize; do
 	# shellcheck disable=SC1090
 	source "integration-tests/dev/$part.sh"
 done
