@@ -23,9 +23,11 @@ python=/usr/bin/python3
 [[ -x $python ]] || python=python3
 
 packages_missing() {
-	local package
+	local package installed
+	# shellcheck disable=SC2016
+	installed=$(dpkg-query -W -f ' ${Package} ${db:Status-Status} ' "$@" 2>/dev/null || true)
 	for package in "$@"; do
-		[[ $(dpkg-query -W -f '${db:Status-Status}' "$package" 2>/dev/null) == installed ]] || echo "$package"
+		[[ $installed == *" $package installed "* ]] || echo "$package"
 	done
 }
 
