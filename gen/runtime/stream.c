@@ -191,8 +191,9 @@ int rpc_stream_next(struct rpc_stream *stream, ProtobufCMessage **ret)
 		r = client_stream_end(stream);
 		return r ? r : RPC_STREAM_END;
 	}
-	/* No message: the client has said all, or it has gone. */
-	if (!ok || stream_poll(stream->call))
+	/* No message: the client has said all, or it has gone, which the end of the call may tell a
+	 * moment later. */
+	if (!ok || grpc_call_failed_before_recv_message(stream->core) || stream_poll(stream->call))
 		return stream_broken(stream);
 	return RPC_STREAM_END;
 }

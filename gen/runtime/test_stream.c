@@ -210,4 +210,18 @@ TEST(a_message_that_is_no_message_is_refused)
 	rpc_client_free(client);
 }
 
+/* Else it would take half of what was said for all of it. */
+TEST(a_handler_tells_a_client_that_goes_from_one_that_has_said_all)
+{
+	for (int i = 1; i <= 50; i++) {
+		struct number_writer *writer;
+		struct number_reader *reader;
+
+		ck_assert_int_eq(probe_client_sum(probe.client, call, &writer, &reader), 0);
+		ck_assert_int_eq(number_writer_send(writer, MSG(Number, .value = i)), 0);
+		number_reader_free(reader);
+		probe_await_cancelled(&probe.service, i);
+	}
+}
+
 TEST_MAIN("stream", setup, teardown)

@@ -156,8 +156,13 @@ static int sum(struct probe_service *self, struct rpc_call *call, struct number_
 
 	while (!(r = number_reader_next(in, &number)))
 		total += number->value;
-	if (r != RPC_STREAM_END)
+	if (r != RPC_STREAM_END) {
+		pthread_mutex_lock(&self->lock);
+		self->cancelled += r == RPC_CANCELLED;
+		pthread_cond_broadcast(&self->changed);
+		pthread_mutex_unlock(&self->lock);
 		return r;
+	}
 	*ret = rpc_new(call, Number, .value = total);
 	return 0;
 }
