@@ -46,6 +46,10 @@ struct protocol {
 };
 extern const struct protocol http1_protocol, http2_protocol;
 
+/* HTTP/1.1's: the head in request->response leaves, and the rest is another protocol's. Not from
+ * within input(). */
+void http1_switch(struct request *request, const struct protocol *protocol, void *state);
+
 struct connection {
 	struct watch watch;
 	struct timer timer;

@@ -38,6 +38,11 @@ static const char *admitted(const struct request *request)
 	return NULL;
 }
 
+bool cors_admits(const struct request *request)
+{
+	return admitted(request) != NULL;
+}
+
 bool cors_is_preflight(const struct request *request)
 {
 	return !strcmp(request->method, "OPTIONS") && request->match.methods;

@@ -4,6 +4,8 @@
 
 #include "request.h"
 
+/* Whether the request comes from a page whose origin is in the list. */
+bool cors_admits(const struct request *request);
 /* OPTIONS, with or without CORS: the path says what it takes. */
 bool cors_is_preflight(const struct request *request);
 void cors_answer_preflight(struct request *request);

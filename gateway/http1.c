@@ -337,6 +337,21 @@ static void respond(struct request *request)
 	finish(of(connection));
 }
 
+void http1_switch(struct request *request, const struct protocol *protocol, void *state)
+{
+	struct connection *connection = request->connection;
+	struct http1 *http1 = of(connection);
+	struct iovec head;
+
+	http1->keep_alive = true;
+	head = print_head(http1, "", 0);
+	connection_write(connection, &head, 1);
+	free(http1);
+	connection->protocol = protocol;
+	connection->state = state;
+	connection_resume(connection);
+}
+
 static void stream_start(struct request *request)
 {
 	struct http1 *http1 = of(request->connection);

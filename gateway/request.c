@@ -4,6 +4,7 @@
 #include "errors.h"
 #include "response.h"
 #include "sse.h"
+#include "websocket.h"
 #include <crpc/client.h>
 #include <inttypes.h>
 #include <stdlib.h>
@@ -66,6 +67,7 @@ void request_free(struct request *request)
 	struct worker *worker = request->worker;
 
 	sse_free(request);
+	websocket_free(request);
 	buffer_deinit(&request->outgoing.pending);
 	request->call = rpc_call_free(request->call);
 	worker->n_requests--;
@@ -214,6 +216,8 @@ void request_done(struct request *request)
 	request->connection = NULL;
 	if (request->waits & WAIT_CALL && request->sse)
 		sse_cancel(request);
+	else if (request->waits & WAIT_CALL && request->websocket)
+		websocket_cancel(request);
 	else if (request->waits & WAIT_CALL)
 		rpc_call_cancel(request->call);
 	if (!request->waits)

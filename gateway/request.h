@@ -75,7 +75,8 @@ struct request {
 	struct redis_wait session_wait, limit_wait;
 	struct request *next_for_keys;
 	const char *session; /* id of the session whose token it brought; or NULL */
-	const char *token;   /* verified; or NULL */
+	const char *offered_token; /* among the subprotocols of a WebSocket; or NULL */
+	const char *token;         /* verified; or NULL */
 	int64_t token_expires_ms;
 	unsigned waits;     /* WAIT_... */
 	bool refused;       /* the error stands in `call`; answered when the body is here */
@@ -92,6 +93,7 @@ struct request {
 	ProtobufCMessage *message;
 	struct response response;
 	struct sse *sse; /* a stream of events */
+	struct websocket *websocket;
 	struct {
 		size_t sent;           /* of response.body */
 		struct buffer pending; /* of a stream */

@@ -298,8 +298,13 @@ static void wait_for_keys(struct sessions *sessions, struct request *request)
 	sessions->waiting = request;
 }
 
-static const char *bearer(const char *authorization)
+/* Its token, NULL if it brought something else. */
+static const char *bearer(const struct request *request)
 {
+	const char *authorization = request_header(request, "authorization");
+
+	if (!authorization)
+		return request->offered_token;
 	if (strncasecmp(authorization, "Bearer ", 7))
 		return NULL;
 	authorization += 7;
@@ -309,14 +314,13 @@ static const char *bearer(const char *authorization)
 int sessions_check(struct request *request)
 {
 	struct sessions *sessions = request->worker->sessions;
-	const char *authorization = request_header(request, "authorization"), *token;
+	const char *token = bearer(request);
 	struct cached verified;
 	size_t length;
 	int r;
 
-	if (!authorization)
+	if (!token && !request_header(request, "authorization"))
 		return 0;
-	token = bearer(authorization);
 	if (!token)
 		return unauthenticated(request, "Authorization takes a Bearer token.");
 	length = strlen(token);
@@ -350,7 +354,7 @@ static void verify_waiting(struct sessions *sessions)
 
 	sessions->waiting = NULL;
 	while ((request = next)) {
-		const char *token = bearer(request_header(request, "authorization"));
+		const char *token = bearer(request);
 		struct cached verified;
 		int r;
 

@@ -244,24 +244,11 @@ static void beat(struct timer *timer)
 		sse_waited(request, WAIT_SESSION);
 }
 
-static struct rpc_call *peer_call(struct request *request)
-{
-	const struct rpc_method *method = request->match.route->method;
-	const char *last = request_header(request, "last-event-id");
-	struct rpc_call *call = rpc_call_new(request->match.route->template, method->timeout_ms);
-
-	rpc_call_set_traceparent(call, rpc_traceparent(request->call));
-	rpc_call_set_request_id(call, rpc_request_id(request->call));
-	rpc_call_set_token(call, request->token);
-	if (last && strlen(last) <= EVENT_ID_MAX)
-		rpc_set_request_header(call, "last-event-id", last);
-	return call;
-}
-
 int sse_start(struct request *request, const ProtobufCMessage *message)
 {
 	struct rpc_client *client =
 		upstreams_client(request->worker->gateway->upstreams, request->match.route);
+	const char *last = request_header(request, "last-event-id");
 	struct worker *worker = request->worker;
 	struct sse *sse;
 	int r;
@@ -283,10 +270,11 @@ int sse_start(struct request *request, const ProtobufCMessage *message)
 	sse->arrived.run = message_arrived;
 	sse->ended.run = stream_ended;
 	sse->arena = arena_new(EVENT_ARENA_MAX);
-	sse->call = peer_call(request);
+	sse->call = upstream_stream_call(request);
+	if (last && strlen(last) <= EVENT_ID_MAX)
+		rpc_set_request_header(sse->call, "last-event-id", last);
 	request->sse = sse;
 	worker->n_streams++;
-	transcode_pass_headers(request, sse->call);
 	loop_timer_set(&worker->loop, &sse->timer, HEAD_AFTER_MS);
 	r = rpc_client_start_stream(client, request->match.route->method, sse->call, message,
 				    stream_message, stream_done, sse);

@@ -2,6 +2,7 @@
 #include "builtin.h"
 #include "cors.h"
 #include "gateway.h"
+#include "handshake.h"
 #include "rate_limits.h"
 #include "request.h"
 #include "response.h"
@@ -9,6 +10,7 @@
 #include "sse.h"
 #include "transcode.h"
 #include "upstream.h"
+#include "websocket.h"
 #include <crpc/client.h>
 #include <string.h>
 #include <strings.h>
@@ -99,10 +101,7 @@ static void match_route(struct request *request)
 		rpc_fail_code(request->call, RPC_UNIMPLEMENTED, "A stream has no HEAD.");
 		refuse(request, 405);
 	} else if (route && route->method->client_streaming) {
-		rpc_fail_code(request->call, RPC_UNIMPLEMENTED,
-			      "%s streams from the client: it is reached by gRPC only.",
-			      route->method->name);
-		refuse(request, 0);
+		handshake_check(request);
 	}
 }
 
@@ -189,14 +188,15 @@ static int prepare(void *data, struct rpc_call *call)
 
 static void begin_call(struct request *request)
 {
+	const struct rpc_method *method = request->match.route->method;
 	struct preparation preparation = { .request = request };
-	int r = rpc_call_run(request->call, prepare, &preparation);
+	int r = method->client_streaming ? 0 : rpc_call_run(request->call, prepare, &preparation);
 
 	if (!r) {
 		request->waits |= WAIT_CALL;
-		r = request->match.route->method->server_streaming
-			    ? sse_start(request, preparation.message)
-			    : upstream_start(request, preparation.message);
+		r = method->client_streaming   ? websocket_start(request)
+		    : method->server_streaming ? sse_start(request, preparation.message)
+					       : upstream_start(request, preparation.message);
 		if (!r)
 			return;
 		request->waits &= ~WAIT_CALL;
@@ -242,6 +242,10 @@ void request_waited(struct request *request, unsigned what)
 	}
 	if (request->sse) {
 		sse_waited(request, what);
+		return;
+	}
+	if (request->websocket) {
+		websocket_waited(request, what);
 		return;
 	}
 	if (request->answered || request->waits)

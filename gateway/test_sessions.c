@@ -1,6 +1,7 @@
 /* Tokens and sessions at the gateway, with a real Redis; keys come from the platform's own JWKS
  * route. */
 #include "test/fixture.h"
+#include "test/frames.h"
 #include <common/redis.h>
 #include <common/token.h>
 #include <sodium.h>
@@ -206,6 +207,40 @@ TEST(a_stream_ends_when_its_session_does)
 	while ((n = recv(fd, text + used, sizeof(text) - used - 1, 0)) > 0)
 		used += (size_t)n;
 	ck_assert_ptr_nonnull(strstr(text, "event: error\ndata: {\"error\":{\"code\":401,"));
+	close(fd);
+}
+
+/* A browser can send no Authorization with a WebSocket. */
+TEST(a_websocket_brings_its_token_as_a_subprotocol_and_ends_with_the_session)
+{
+	const char *token = sign(&key, "access", 60000);
+	struct answer answer;
+	int fd = fixture_connect(fixture_port);
+
+	ck_assert_int_eq(ask_as(token).status, 200); /* keys are there */
+	answer = frames_shake_hands(
+		fd, "/v1/reader:introduce",
+		rpc_printf(test_call(), "Sec-WebSocket-Protocol: crpc.json, bearer.%s\r\n", token));
+	ck_assert_int_eq(answer.status, 101);
+	ck_assert_str_eq(answer_header(&answer, "sec-websocket-protocol"), "crpc.json");
+	frames_say(fd, "{}");
+	ck_assert_str_eq(frames_hear(fd), "{\"text\":\"users/ann\"}");
+	end_session();
+	frames_hear_end(fd, 4016);
+}
+
+TEST(a_websocket_with_a_bad_token_is_refused)
+{
+	int fd = fixture_connect(fixture_port);
+
+	ck_assert_int_eq(ask_as(sign(&key, "access", 60000)).status, 200);
+	ck_assert_int_eq(
+		frames_shake_hands(fd, "/v1/reader:introduce",
+				   rpc_printf(test_call(),
+					      "Sec-WebSocket-Protocol: crpc.json, bearer.%s\r\n",
+					      sign(&other_key, "access", 60000)))
+			.status,
+		401);
 	close(fd);
 }
 

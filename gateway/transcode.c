@@ -204,7 +204,7 @@ static int read_query(struct request *request, ProtobufCMessage *message)
 	return 0;
 }
 
-static int read_path(struct request *request, ProtobufCMessage *message)
+static int read_path(struct request *request, struct arena *arena, ProtobufCMessage *message)
 {
 	const struct route *route = request->match.route;
 
@@ -212,11 +212,10 @@ static int read_path(struct request *request, ProtobufCMessage *message)
 		const struct route_variable *variable = &route->variables[i];
 		struct rpc_json_error error = { 0 };
 		size_t length;
-		char *text = router_variable(&request->match, variable, rpc_arena(request->call),
-					     &length);
+		char *text = router_variable(&request->match, variable, arena, &length);
 
-		if (rpc_json_set(rpc_arena(request->call), message, variable->field,
-				 strlen(variable->field), text, length, &error))
+		if (rpc_json_set(arena, message, variable->field, strlen(variable->field), text,
+				 length, &error))
 			return fail(request->call, "The path cannot be used", &error);
 	}
 	return 0;
@@ -272,7 +271,7 @@ int transcode_request(struct request *request, ProtobufCMessage **ret)
 	if (!r)
 		r = read_query(request, message);
 	if (!r)
-		r = read_path(request, message);
+		r = read_path(request, rpc_arena(request->call), message);
 	if (!r)
 		r = idempotency_apply(request, message);
 	if (!r)
@@ -283,6 +282,23 @@ int transcode_request(struct request *request, ProtobufCMessage **ret)
 		return r;
 	*ret = message;
 	return 0;
+}
+
+int transcode_message(struct request *request, struct arena *arena, const char *json, size_t length,
+		      ProtobufCMessage **ret)
+{
+	const struct rpc_json_options options = { .types = request->worker->gateway->types };
+	ProtobufCMessage *message = NULL;
+	struct rpc_json_error error;
+	int r;
+
+	if (rpc_json_parse(arena, &options, request->match.route->method->request, json, length,
+			   &message, &error))
+		return fail(request->call, "The message is not valid JSON", &error);
+	r = read_path(request, arena, message);
+	if (!r)
+		*ret = message;
+	return r;
 }
 
 /*

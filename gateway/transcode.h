@@ -13,6 +13,9 @@ void transcode_check_type(struct request *request);
  * *ret is of the call's arena.
  */
 int transcode_request(struct request *request, ProtobufCMessage **ret);
+/* One message of a stream from the client, in `arena`: its JSON, and what the path names. */
+int transcode_message(struct request *request, struct arena *arena, const char *json, size_t length,
+		      ProtobufCMessage **ret);
 /* The HTTP headers that the method wants, as metadata of `call`. */
 int transcode_pass_headers(const struct request *request, struct rpc_call *call);
 /* Fills request->response. */

@@ -175,6 +175,18 @@ int upstream_missing(struct request *request)
 			     "The service behind this path is not installed here.");
 }
 
+struct rpc_call *upstream_stream_call(struct request *request)
+{
+	const struct route *route = request->match.route;
+	struct rpc_call *call = rpc_call_new(route->template, route->method->timeout_ms);
+
+	rpc_call_set_traceparent(call, rpc_traceparent(request->call));
+	rpc_call_set_request_id(call, rpc_request_id(request->call));
+	rpc_call_set_token(call, request->token);
+	transcode_pass_headers(request, call);
+	return call;
+}
+
 int upstream_start(struct request *request, const ProtobufCMessage *message)
 {
 	struct rpc_client *client =

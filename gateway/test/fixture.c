@@ -157,6 +157,61 @@ static int watch_book(struct library_service *self, struct rpc_call *call,
 	return r;
 }
 
+static int discuss(struct library_service *self, struct rpc_call *call, struct note_reader *in,
+		   struct note_writer *out)
+{
+	Note *note;
+	int r;
+
+	seen.running++;
+	while (!(r = note_reader_next(in, &note))) {
+		seen.notes++;
+		if (!strcmp(note->text, "fail"))
+			r = rpc_fail(call, BOOK_NOT_FOUND, { "book", note->book });
+		if (r || !strcmp(note->text, "end"))
+			break;
+		for (int i = 0; !r && i < (note->times ? note->times : 1); i++) {
+			note->number = seen.notes;
+			r = note_writer_send(out, note);
+			seen.answers += !r;
+		}
+		if (r)
+			break;
+	}
+	if (r == RPC_CANCELLED || rpc_cancelled(call))
+		seen.cancelled++;
+	seen.running--;
+	return r == RPC_STREAM_END ? 0 : r;
+}
+
+static int count_notes(struct library_service *self, struct rpc_call *call, struct note_reader *in,
+		       Note **ret)
+{
+	Note *note, *sum = rpc_new(call, Note);
+	int r;
+
+	while (!(r = note_reader_next(in, &note))) {
+		sum->number++;
+		sum->times += (int32_t)strlen(note->text);
+	}
+	*ret = sum;
+	return r == RPC_STREAM_END ? 0 : r;
+}
+
+static int introduce(struct library_service *self, struct rpc_call *call, struct note_reader *in,
+		     struct note_writer *out)
+{
+	Note *note;
+	int r;
+
+	while (!(r = note_reader_next(in, &note))) {
+		r = note_writer_send(out, MSG(Note, .text = rpc_caller(call)->user));
+		if (r)
+			return r;
+	}
+	return r == RPC_STREAM_END ? 0 : r;
+}
+
 static int get_reader(struct library_service *self, struct rpc_call *call, const Empty *req,
 		      Book **ret)
 {
@@ -223,6 +278,9 @@ static const struct library_service_ops library = {
 	.read_page = read_page,
 	.add_scan = add_scan,
 	.watch_book = watch_book,
+	.discuss = discuss,
+	.count_notes = count_notes,
+	.introduce = introduce,
 	.get_reader = get_reader,
 	.ring = ring,
 	.get_jwks = get_jwks,

@@ -47,5 +47,5 @@ extern const char *fixture_jwks;
 /* What the library saw of the last call. */
 extern struct seen {
 	char signature[64], authorization[64], last_event_id[64];
-	_Atomic int cancelled, running;
+	_Atomic int cancelled, running, notes, answers;
 } seen;

@@ -29,6 +29,22 @@ static void check_variable(struct schema *schema, const struct method *method,
 			       variable->field, rule->template);
 }
 
+/* A stream of the client's needs a WebSocket, and that begins with GET. */
+static void check_stream(struct schema *schema, const struct method *method,
+			 const struct http_rule *rule)
+{
+	if (method->client_streaming && strcmp(rule->http_method, "GET"))
+		refuse(schema, method->place,
+		       "'%s' streams from the client, so it is reached by a WebSocket, which "
+		       "begins with GET; write get",
+		       method->name);
+	if (method->client_streaming && rule->response_body)
+		refuse(schema, method->place,
+		       "'%s' streams from the client, so each answer is a message; leave "
+		       "response_body out",
+		       method->name);
+}
+
 static void check_body(struct schema *schema, const struct method *method,
 		       const struct http_rule *rule)
 {
@@ -80,6 +96,7 @@ void check_routes(struct schema *schema, const struct method *method)
 		for (size_t j = 0; j < template.n_variables; j++)
 			check_variable(schema, method, rule, &template, &template.variables[j]);
 		check_body(schema, method, rule);
+		check_stream(schema, method, rule);
 	}
 }
 
