@@ -28,7 +28,7 @@ static void missing(const struct response *response, const char *what, const cha
 	__attribute__((noreturn));
 static void missing(const struct response *response, const char *what, const char *path)
 {
-	ck_abort_msg("%s: there is no %s at '%s' in: %d %.4000s", response->request, what, path,
+	ck_abort_msg("%s: there is no %s at '%s' in: %d %.2000s", response->request, what, path,
 		     response->status, response->body);
 	abort();
 }
@@ -107,7 +107,7 @@ json_t *find_at(const struct response *response, const char *path, const char *k
 struct response *expect_status(struct response *response, int status, const char *file, int line)
 {
 	if (response->status != status)
-		_ck_assert_failed(file, line, "", "%s: %d was expected, and it answered %d %.4000s",
+		_ck_assert_failed(file, line, "", "%s: %d was expected, and it answered %d %.2000s",
 				  response->request, status, response->status, response->body);
 	return response;
 }
@@ -179,7 +179,7 @@ struct response *expect_reason(struct response *response, int status, const char
 		_ck_assert_failed(file, line, "", "%s: this is no error by AIP-193: %s",
 				  response->request, response->body);
 	if (reason && strcmp(error_reason(response), reason))
-		_ck_assert_failed(file, line, "", "%s: the reason %s was expected, and it is: %.4000s",
+		_ck_assert_failed(file, line, "", "%s: the reason %s was expected, and it is: %.2000s",
 				  response->request, reason, response->body);
 	return response;
 }

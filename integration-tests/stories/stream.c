@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { SHOWN_MAX = 4000 }; /* of what came, in a failure */
+enum { SHOWN_MAX = 2000 }; /* of what came, in a failure */
 
 struct stream {
 	pthread_t thread;

@@ -3,6 +3,19 @@
 #include "shop.h"
 #include <string.h>
 
+static void was_scanned(const struct response *shipment, const char *state)
+{
+	json_t *event;
+	size_t i;
+
+	json_array_foreach(json_at(shipment, "trackingEvents"), i, event)
+	{
+		if (!strcmp(json_string_value(json_object_get(event, "state")), state))
+			return;
+	}
+	ck_abort_msg("no scan of %s in: %.2000s", state, shipment->body);
+}
+
 TEST(a_customer_buys_something_and_gets_it)
 {
 	const char *shelf = category_new(), *tea = product_new_in(shelf, 1250, 20), *email, *order,
@@ -83,15 +96,18 @@ TEST(a_customer_buys_something_and_gets_it)
 	mail = mail_await(email, text_at(placed, "number"), 30);
 	ck_assert_ptr_nonnull(strstr(json_string_value(json_object_get(mail, "text")), "Amina"));
 
-	/* The parcel's way comes over the stream, up to the door. */
+	/* The parcel's way comes over the stream, up to the door. A stream tells how things are, so
+	 * on a slow machine two scans may come as one; the parcel itself forgets none. */
 	stream_await(updates, "paymentState", "PAID", 10);
-	stream_await(updates, "shipments.*.state", "IN_TRANSIT", 60);
-	stream_await(updates, "shipments.*.state", "OUT_FOR_DELIVERY", 60);
 	stream_await(updates, "shipments.*.state", "DELIVERED", 60);
 	stream_await(updates, "state", "COMPLETED", 30);
 	answer = expect(http_get(amina, "/v1/orders/%s", order), 200);
 	ck_assert_str_eq(text_at(answer, "fulfilmentState"), "DELIVERED");
-	expect(http_get(amina, "/v1/%s", text_at(answer, "shipments.0.name")), 200);
+	ck_assert_uint_ge(stream_count(updates), 4);
+	answer = expect(http_get(amina, "/v1/%s", text_at(answer, "shipments.0.name")), 200);
+	was_scanned(answer, "IN_TRANSIT");
+	was_scanned(answer, "OUT_FOR_DELIVERY");
+	was_scanned(answer, "DELIVERED");
 
 	/* And it stands in the history. */
 	answer = expect(http_get(amina, "/v1/orders"), 200);
