@@ -17,6 +17,7 @@ debian_packages=(
 )
 check_packages=(clang libclang-rt-14-dev clang-format-15 shellcheck git)
 bench_packages=(wrk)
+peers_packages=(libgrpc++-dev protobuf-compiler-grpc nghttp2-client)
 
 # The Python that gets our venvs. Debian's own before one that a version manager put on the PATH, so that a venv outlives the latter.
 python=/usr/bin/python3

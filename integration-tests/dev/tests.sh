@@ -91,7 +91,9 @@ tests_run() {
 }
 
 bench_run() {
-	local run=integration-tests/bench/run
-	[[ -x $run ]] || fail "There is no bench yet ($run)."
-	exec "$run" "$@"
+	if [[ ${1:-} == peers ]]; then
+		shift
+		exec integration-tests/bench/peers/run "$@"
+	fi
+	exec integration-tests/bench/run "$@"
 }
