@@ -131,7 +131,7 @@ static size_t resolve_messages(struct schema *schema, const struct types *types,
 
 static struct field *find_request_id(const struct message *request)
 {
-	struct field *field = schema_find_field(request, "request_id");
+	struct field *field = request ? schema_find_field(request, "request_id") : NULL;
 
 	return field && field->type == PROTOBUF_C_TYPE_STRING && !field->repeated ? field : NULL;
 }
@@ -143,16 +143,18 @@ static void resolve_file(struct schema *schema, const struct types *types, struc
 	file->dependencies =
 		arena_alloc(schema->arena, proto->n_dependency * sizeof(*file->dependencies));
 	for (size_t i = 0; i < proto->n_dependency; i++) {
-		for (struct file *other = schema->files; other < file; other++)
-			if (!strcmp(other->name, proto->dependency[i]))
-				file->dependencies[file->n_dependencies++] = other;
-		if (file->n_dependencies != i + 1) {
+		struct file *other = schema->files;
+
+		while (other < file && strcmp(other->name, proto->dependency[i]) != 0)
+			other++;
+		if (other == file) {
 			refuse(schema, (struct place){ file, 1 },
 			       "the import '%s' does not come before; this is not what protoc "
 			       "sends, run the plugin from protoc",
 			       proto->dependency[i]);
 			return;
 		}
+		file->dependencies[file->n_dependencies++] = other;
 	}
 	resolve_messages(schema, types, file, proto->message_type, proto->n_message_type, 0);
 	for (size_t i = 0; i < file->n_services; i++) {
