@@ -36,7 +36,6 @@ struct sse {
 	const ProtobufCMessage *message;
 	struct rpc_json_error error;
 	int problem; /* why there is no event */
-	uint64_t sequence;
 	bool head_sent, blocked, pending;
 };
 
@@ -71,22 +70,18 @@ static void send_comment(struct request *request)
 	request->connection->protocol->stream_send(request, ":\n\n", 3);
 }
 
-/* An etag is quoted; an id is not. What could break the line is not sent. */
-static void add_id(struct text *text, struct sse *sse, const ProtobufCMessage *message)
+/* What could break the line is not sent. */
+static void add_id(struct text *text, struct sse *sse)
 {
-	const char *etag = transcode_etag(message);
-	size_t length = etag ? strlen(etag) : 0;
+	const char *id = transcode_event_id(sse->request, sse->message);
+	size_t length = id ? strlen(id) : 0;
 
-	if (length >= 2 && etag[0] == '"' && etag[length - 1] == '"') {
-		etag++;
-		length -= 2;
-	}
+	if (!length || length > EVENT_ID_MAX || memchr(id, '\n', length) ||
+	    memchr(id, '\r', length))
+		return;
 	text_add_literal(text, "id: ");
-	if (length && length <= EVENT_ID_MAX && !memchr(etag, '\n', length) &&
-	    !memchr(etag, '\r', length))
-		text_add(text, etag, length);
-	else
-		text_add_unsigned(text, sse->sequence);
+	text_add(text, id, length);
+	text_add_literal(text, "\n");
 }
 
 static int print_event(void *data)
@@ -99,8 +94,8 @@ static int print_event(void *data)
 	if (!json)
 		return RPC_INTERNAL;
 	sse->event = (struct text){ .arena = sse->arena };
-	add_id(&sse->event, sse, sse->message);
-	text_add_literal(&sse->event, "\ndata: ");
+	add_id(&sse->event, sse);
+	text_add_literal(&sse->event, "data: ");
 	text_add(&sse->event, json, length);
 	text_add_literal(&sse->event, "\n\n");
 	return 0;
@@ -183,7 +178,6 @@ static bool stream_message(void *data, struct rpc_call *call, ProtobufCMessage *
 {
 	struct sse *sse = data;
 
-	sse->sequence++;
 	sse->message = message; /* gone when the stream ends, which may be as soon as we return */
 	sse->problem = arena_run(sse->arena, print_event, sse);
 	loop_post(&sse->request->worker->loop, &sse->arrived);
@@ -248,7 +242,6 @@ int sse_start(struct request *request, const ProtobufCMessage *message)
 {
 	struct rpc_client *client =
 		upstreams_client(request->worker->gateway->upstreams, request->match.route);
-	const char *last = request_header(request, "last-event-id");
 	struct worker *worker = request->worker;
 	struct sse *sse;
 	int r;
@@ -271,8 +264,6 @@ int sse_start(struct request *request, const ProtobufCMessage *message)
 	sse->ended.run = stream_ended;
 	sse->arena = arena_new(EVENT_ARENA_MAX);
 	sse->call = upstream_stream_call(request);
-	if (last && strlen(last) <= EVENT_ID_MAX)
-		rpc_set_request_header(sse->call, "last-event-id", last);
 	request->sse = sse;
 	worker->n_streams++;
 	loop_timer_set(&worker->loop, &sse->timer, HEAD_AFTER_MS);

@@ -4,8 +4,8 @@
 #include "request.h"
 
 /*
- * Each message is an event with an id: the message's etag if it has one, so that Last-Event-ID
- * tells the method where to go on (metadata "last-event-id"), else its number. The stream ends with
+ * Each message is an event. Where the method can go on (crpc.v1.resume), it has an id, and
+ * Last-Event-ID becomes a field of the request. The stream ends with
  * an event `end`, or `error` with the error as data. Comments keep it alive; with each of them the
  * session is looked at again. A client that reads slowly stops the peer: one message is under way
  * at a time.

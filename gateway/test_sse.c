@@ -28,9 +28,9 @@ TEST(messages_are_events_and_the_end_is_one)
 	ck_assert_str_eq(answer_header(&answer, "cache-control"), "no-store");
 	ck_assert_str_eq(
 		answer.body,
-		"id: v0\ndata: "
+		"id: \"v0\"\ndata: "
 		"{\"name\":\"shelves/a/books/b\",\"title\":\"yyy\",\"etag\":\"\\\"v0\\\"\"}\n\n"
-		"id: v1\ndata: "
+		"id: \"v1\"\ndata: "
 		"{\"name\":\"shelves/a/books/"
 		"b\",\"title\":\"yyy\",\"pages\":1,\"etag\":\"\\\"v1\\\"\"}\n\n"
 		"event: end\ndata: {}\n\n");
@@ -57,14 +57,33 @@ TEST(an_error_after_it_is_the_last_event)
 		strstr(answer.body, "\n\nevent: error\ndata: {\"error\":{\"code\":404,"));
 }
 
-TEST(the_last_id_reaches_the_method)
+TEST(a_stream_goes_on_behind_the_last_event_that_the_client_has)
 {
+	struct answer answer;
+
 	fixture_start();
-	ck_assert_int_eq(
-		ask("GET /v1/shelves/a/books/b:watch?times=1 HTTP/1.1\nLast-Event-ID: v41", NULL)
-			.status,
-		200);
-	ck_assert_str_eq(seen.last_event_id, "v41");
+	answer = ask("GET /v1/shelves/a/books/b:watch?times=4 HTTP/1.1\n"
+		     "Last-Event-ID: \"v2\"",
+		     NULL);
+	ck_assert_int_eq(answer.status, 200);
+	ck_assert_int_eq(strncmp(answer.body, "id: \"v3\"\n", 9), 0);
+	/* A page that reconnects asks for the same URL as at first. */
+	answer = ask("GET /v1/shelves/a/books/b:watch?times=4&lastEtag=%22v0%22 HTTP/1.1\n"
+		     "Last-Event-ID: \"v2\"",
+		     NULL);
+	ck_assert_int_eq(strncmp(answer.body, "id: \"v3\"\n", 9), 0);
+	answer = ask("GET /v1/shelves/a/books/b:watch?times=4&lastEtag=%22v2%22 HTTP/1.1", NULL);
+	ck_assert_int_eq(strncmp(answer.body, "id: \"v3\"\n", 9), 0);
+}
+
+TEST(events_have_no_id_where_the_method_cannot_go_on)
+{
+	struct answer answer;
+
+	fixture_start();
+	answer = ask("GET /v1/shelves/a:watch?times=2 HTTP/1.1\nLast-Event-ID: x", NULL);
+	ck_assert_int_eq(answer.status, 200);
+	ck_assert_ptr_null(strstr(answer.body, "id: "));
 }
 
 TEST(the_connection_goes_on_after_a_stream)
@@ -93,7 +112,7 @@ TEST(http_1_0_gets_a_stream_that_ends_with_the_connection)
 	while ((n = recv(fd, text + used, sizeof(text) - used - 1, 0)) > 0)
 		used += (size_t)n;
 	ck_assert_ptr_null(strstr(text, "chunked"));
-	ck_assert_ptr_nonnull(strstr(text, "\r\n\r\nid: v0\ndata: {"));
+	ck_assert_ptr_nonnull(strstr(text, "\r\n\r\nid: \"v0\"\ndata: {"));
 	ck_assert_str_eq(text + used - 21, "event: end\ndata: {}\n\n");
 }
 

@@ -221,6 +221,21 @@ static int read_path(struct request *request, struct arena *arena, ProtobufCMess
 	return 0;
 }
 
+/* Where a client was cut off: what it asked for then may stand in the query, too, and is older. */
+static int read_last_event(struct request *request, ProtobufCMessage *message)
+{
+	const char *name = request->match.route->method->resume_request,
+		   *last = request_header(request, "last-event-id");
+	struct rpc_json_error error = { 0 };
+
+	if (!name || !last)
+		return 0;
+	return rpc_json_set(rpc_arena(request->call), message, name, strlen(name), last,
+			    strlen(last), &error)
+		       ? fail(request->call, "Last-Event-ID cannot be used", &error)
+		       : 0;
+}
+
 static bool printable(const char *text)
 {
 	for (; *text; text++)
@@ -273,6 +288,8 @@ int transcode_request(struct request *request, ProtobufCMessage **ret)
 	if (!r)
 		r = read_path(request, rpc_arena(request->call), message);
 	if (!r)
+		r = read_last_event(request, message);
+	if (!r)
 		r = idempotency_apply(request, message);
 	if (!r)
 		r = etag_apply_if_match(request, message);
@@ -305,16 +322,28 @@ int transcode_message(struct request *request, struct arena *arena, const char *
  * Answers
  */
 
-const char *transcode_etag(const ProtobufCMessage *message)
+static const char *text_of(const ProtobufCMessage *message, const char *name)
 {
-	const ProtobufCFieldDescriptor *field = find_field(message->descriptor, "etag");
-	const char *etag;
+	const ProtobufCFieldDescriptor *field = find_field(message->descriptor, name);
+	const char *text;
 
 	if (!field || field->type != PROTOBUF_C_TYPE_STRING ||
 	    field->label == PROTOBUF_C_LABEL_REPEATED)
 		return NULL;
-	memcpy(&etag, (const char *)message + field->offset, sizeof(etag));
-	return etag && *etag ? etag : NULL;
+	memcpy(&text, (const char *)message + field->offset, sizeof(text));
+	return text && *text ? text : NULL;
+}
+
+const char *transcode_etag(const ProtobufCMessage *message)
+{
+	return text_of(message, "etag");
+}
+
+const char *transcode_event_id(const struct request *request, const ProtobufCMessage *message)
+{
+	const char *name = request->match.route->method->resume_response;
+
+	return name ? text_of(message, name) : NULL;
 }
 
 /* The response headers that a service may set, by the metadata that sets them. */

@@ -28,3 +28,5 @@ const char *transcode_print(const struct request *request, struct arena *arena,
 int transcode_fail_print(struct request *request, const struct rpc_json_error *error);
 /* The string field `etag` of a message, NULL when it has none or it is empty. */
 const char *transcode_etag(const ProtobufCMessage *message);
+/* The id of an event of a method that can go on, else NULL. Changes nothing either. */
+const char *transcode_event_id(const struct request *request, const ProtobufCMessage *message);

@@ -130,18 +130,18 @@ static int add_scan(struct library_service *self, struct rpc_call *call, const A
 static int watch_book(struct library_service *self, struct rpc_call *call,
 		      const WatchBookRequest *req, struct book_writer *out)
 {
-	const char *last = rpc_header(call, "last-event-id");
 	char *title = rpc_alloc(call, (size_t)req->size + 1);
-	int r = 0;
+	int r = 0, first = 0;
 
 	seen.running++;
-	snprintf(seen.last_event_id, sizeof(seen.last_event_id), "%s", last ? last : "");
+	if (*req->last_etag)
+		first = atoi(req->last_etag + 2) + 1;
 	memset(title, 'y', (size_t)req->size);
 	if (strstr(req->name, "missing")) {
 		seen.running--;
 		return rpc_fail(call, BOOK_NOT_FOUND, { "book", req->name });
 	}
-	for (int i = 0; !r && (!req->times || i < req->times); i++) {
+	for (int i = first; !r && (!req->times || i < req->times); i++) {
 		r = book_writer_send(out, MSG(Book, .name = req->name, .title = title, .pages = i,
 					      .etag = rpc_printf(call, "\"v%d\"", i)));
 		while (!req->times && !rpc_cancelled(call) && i >= 1)
@@ -278,6 +278,7 @@ static const struct library_service_ops library = {
 	.read_page = read_page,
 	.add_scan = add_scan,
 	.watch_book = watch_book,
+	.watch_shelf = watch_book,
 	.discuss = discuss,
 	.count_notes = count_notes,
 	.introduce = introduce,

@@ -46,6 +46,6 @@ extern const char *fixture_jwks;
 
 /* What the library saw of the last call. */
 extern struct seen {
-	char signature[64], authorization[64], last_event_id[64];
+	char signature[64], authorization[64];
 	_Atomic int cancelled, running, notes, answers;
 } seen;

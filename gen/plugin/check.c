@@ -301,6 +301,30 @@ static void check_limits(struct schema *schema, const struct method *method)
 	}
 }
 
+static void check_resume_field(struct schema *schema, const struct method *method,
+			       const struct message *message, const char *name)
+{
+	const struct field *field =
+		!name || strchr(name, '.') ? NULL : schema_find_field(message, name);
+
+	if (!field || field->repeated || field->type != PROTOBUF_C_TYPE_STRING)
+		refuse(schema, method->place, "'%s' of resume is no string field of %s; name one",
+		       name ? name : "", message->name);
+}
+
+static void check_resume(struct schema *schema, const struct method *method)
+{
+	if (!method->resumes)
+		return;
+	if (!method->server_streaming || method->client_streaming)
+		refuse(schema, method->place,
+		       "'%s' is no stream from the server alone, so it has nowhere to go on; take "
+		       "resume away",
+		       method->name);
+	check_resume_field(schema, method, method->request, method->resume_request);
+	check_resume_field(schema, method, method->response, method->resume_response);
+}
+
 static void check_service(struct schema *schema, const struct service *service)
 {
 	for (size_t i = 0; i < service->n_methods; i++) {
@@ -308,6 +332,7 @@ static void check_service(struct schema *schema, const struct service *service)
 
 		check_access(schema, method);
 		check_limits(schema, method);
+		check_resume(schema, method);
 		check_routes(schema, method);
 		if (method->request->file->has_events || method->response->file->has_events)
 			refuse(schema, method->place,

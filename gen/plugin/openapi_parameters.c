@@ -138,6 +138,14 @@ static void add_headers(struct openapi *openapi, json_t *parameters, const struc
 		json_array_append_new(parameters,
 				      parameter("header", "Idempotency-Key", required, schema));
 	}
+	if (method->resumes) {
+		schema = openapi_object("type", openapi_text("string"));
+		openapi_set(schema, "description",
+			    openapi_text("The id of the last event that the client has; the stream "
+					 "goes on behind it."));
+		json_array_append_new(parameters,
+				      parameter("header", "Last-Event-ID", false, schema));
+	}
 	for (size_t i = 0; i < method->n_http_headers; i++) {
 		const char *name = method->http_headers[i];
 

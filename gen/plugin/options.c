@@ -12,6 +12,7 @@ enum {
 	OPTION_RATE_LIMIT = 51402,
 	OPTION_HTTP_HEADERS = 51403,
 	OPTION_MAX_REQUEST_BYTES = 51404,
+	OPTION_RESUME = 51405,
 	OPTION_RULES = 51410,
 	OPTION_REASON = 51420,
 	OPTION_EVENT = 51430,
@@ -339,6 +340,13 @@ void options_read_method(struct schema *schema, struct method *method,
 	}
 	if (find_number(options, OPTION_MAX_REQUEST_BYTES, &number))
 		method->max_request_bytes = (int32_t)number;
+	method->resumes = find_message(schema, options, OPTION_RESUME, &wire);
+	while (method->resumes && wire_next(&wire, &part)) {
+		if (part.number == 1)
+			method->resume_request = text_of(schema, &part);
+		else if (part.number == 2)
+			method->resume_response = text_of(schema, &part);
+	}
 	if (find_message(schema, options, OPTION_HTTP, &wire))
 		read_http(schema, wire, method, false);
 }

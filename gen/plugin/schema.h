@@ -107,6 +107,8 @@ struct method {
 	const char **http_headers;
 	size_t n_http_headers;
 	int64_t max_request_bytes;
+	bool resumes;
+	const char *resume_request, *resume_response;
 	struct http_rule *rules;
 	size_t n_rules;
 	struct field *request_id; /* the request's, or NULL */

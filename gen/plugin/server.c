@@ -218,6 +218,9 @@ static void print_method(struct output *out, const struct method *method)
 		      "\t\t.rate_limit_requests = %" PRId64 ",\n\t\t.rate_limit_seconds = %" PRId64
 		      ",\n",
 		      method->rate_requests, method->rate_seconds);
+	if (method->resumes)
+		print(out, "\t\t.resume_request = \"%s\",\n\t\t.resume_response = \"%s\",\n",
+		      method->resume_request, method->resume_response);
 	print(out, "\t\t.invoke = %s_%s_invoke,\n\t},\n", method->service->c_name, method->c_name);
 }
 

@@ -9,19 +9,21 @@ const char *etag_of(struct rpc_call *call, int64_t version)
 	return rpc_printf(call, "\"%" PRId64 "\"", version);
 }
 
-int etag_check(struct rpc_call *call, const char *name, const char *etag, int64_t version)
+bool etag_is(struct rpc_call *call, const char *etag, int64_t version)
 {
 	const char *expected = etag_of(call, version);
-	size_t length;
+	/* Without its quotes, which clients lose easily. */
+	size_t length = strlen(expected) - 2;
 
-	if (!*etag || !strcmp(etag, "*"))
-		return 0;
 	if (!strncmp(etag, "W/", 2))
 		etag += 2;
-	/* Without its quotes, which clients lose easily. */
-	length = strlen(expected) - 2;
-	if (!strcmp(etag, expected) ||
-	    (strlen(etag) == length && !memcmp(etag, expected + 1, length)))
+	return !strcmp(etag, expected) ||
+	       (strlen(etag) == length && !memcmp(etag, expected + 1, length));
+}
+
+int etag_check(struct rpc_call *call, const char *name, const char *etag, int64_t version)
+{
+	if (!*etag || !strcmp(etag, "*") || etag_is(call, etag, version))
 		return 0;
-	return rpc_fail(call, ETAG_MISMATCH, { "name", name }, { "etag", expected });
+	return rpc_fail(call, ETAG_MISMATCH, { "name", name }, { "etag", etag_of(call, version) });
 }

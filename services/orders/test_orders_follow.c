@@ -199,7 +199,7 @@ TEST(only_staff_list_the_orders_of_others)
 /* --- watching --- */
 
 struct watch {
-	char name[64];
+	char name[64], etag[32]; /* what the client has */
 	OrderState states[32];
 	size_t n;
 	int code;
@@ -213,7 +213,8 @@ static void *watch_in_thread(void *data)
 	Order *order;
 
 	watch->code = orders_client_watch_order(
-		client, own, MSG(WatchOrderRequest, .name = watch->name), &reader);
+		client, own, MSG(WatchOrderRequest, .name = watch->name, .last_etag = watch->etag),
+		&reader);
 	while (!watch->code && watch->n < 32) {
 		watch->code = order_reader_next(reader, &order);
 		if (!watch->code)
@@ -240,6 +241,34 @@ TEST(a_watcher_sees_the_order_at_once_and_until_its_end)
 	ck_assert_int_eq(watch.code, RPC_STREAM_END);
 	ck_assert_uint_ge(watch.n, 1);
 	ck_assert_int_eq(watch.states[watch.n - 1], ORDER_STATE_CANCELLED);
+}
+
+TEST(a_watcher_who_comes_back_gets_only_what_is_new)
+{
+	struct watch watch = { 0 };
+	pthread_t thread;
+	Order *order;
+
+	order = create("r1");
+	snprintf(watch.name, sizeof(watch.name), "%s", order->name);
+	snprintf(watch.etag, sizeof(watch.etag), "%s", order->etag);
+	pthread_create(&thread, NULL, watch_in_thread, &watch);
+	usleep(100000);
+	orders_client_cancel_order(client, call, MSG(CancelOrderRequest, .name = watch.name),
+				   &order);
+	pthread_join(thread, NULL);
+	ck_assert_int_eq(watch.code, RPC_STREAM_END);
+	for (size_t i = 0; i < watch.n; i++)
+		ck_assert_int_ne(watch.states[i], ORDER_STATE_AWAITING_PAYMENT);
+	ck_assert_int_eq(watch.states[watch.n - 1], ORDER_STATE_CANCELLED);
+
+	/* It has seen the end: the stream ends at once, with nothing. */
+	watch.n = 0;
+	orders_client_get_order(client, call, MSG(GetOrderRequest, .name = watch.name), &order);
+	snprintf(watch.etag, sizeof(watch.etag), "%s", order->etag);
+	watch_in_thread(&watch);
+	ck_assert_int_eq(watch.code, RPC_STREAM_END);
+	ck_assert_uint_eq(watch.n, 0);
 }
 
 TEST(a_watcher_sees_what_another_replica_changed)

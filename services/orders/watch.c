@@ -7,6 +7,7 @@
  * that is lost costs that time and no change.
  */
 #include "orders_store.h"
+#include <common/etag.h>
 #include <common/names.h>
 #include <common/nats.h>
 #include <pthread.h>
@@ -172,9 +173,13 @@ int orders_watch_order(struct orders_service *self, struct rpc_call *call,
 	if (r)
 		return r;
 	at = (struct look){ .id = record->id, .out = out };
+	if (*req->last_etag && etag_is(call, req->last_etag, record->version)) {
+		at.version = record->version;
+		at.final = is_final(record);
+	}
 	/* Listening begins before the first look, so that nothing falls between. */
 	watcher_begin(&watcher, record->id);
-	r = look_once(&at);
+	r = at.version ? 0 : look_once(&at);
 	while (!r && !at.final && !has_ended(call)) {
 		bool woken = false;
 

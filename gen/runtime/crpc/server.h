@@ -36,6 +36,7 @@ struct rpc_method {
 	const char *request_id;          /* the field that carries the idempotency key, or NULL */
 	bool request_id_required;
 	int32_t rate_limit_requests, rate_limit_seconds; /* 0: none */
+	const char *resume_request, *resume_response;    /* fields, or NULL: a stream begins anew */
 	int (*invoke)(const void *ops, void *self, struct rpc_call *call, const void *in,
 		      void *out);
 };

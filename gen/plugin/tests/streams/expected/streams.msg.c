@@ -55,6 +55,116 @@ const ProtobufCMessageDescriptor Point_descriptor = {
 	.reserved1 = (void *)&Point_info,
 };
 
+static const ProtobufCFieldDescriptor FollowRequest_fields[] = {
+	{
+		.name = "last_id",
+		.id = 1,
+		.label = PROTOBUF_C_LABEL_NONE,
+		.type = PROTOBUF_C_TYPE_STRING,
+		.offset = offsetof(FollowRequest, last_id),
+		.default_value = protobuf_c_empty_string,
+	},
+};
+
+static const unsigned FollowRequest_by_name[] = {
+	0, /* last_id */
+};
+
+static const ProtobufCIntRange FollowRequest_ranges[] = {
+	{ 1, 0 },
+	{ 0, 1 },
+};
+
+static const struct rpc_field_info FollowRequest_field_info[] = {
+	{ "lastId", 0, NULL },
+};
+
+static const uint16_t FollowRequest_by_json_name[] = {
+	0, /* last_id */
+};
+
+static const struct rpc_message_info FollowRequest_info = {
+	.kind = RPC_KIND_MESSAGE,
+	.fields = FollowRequest_field_info,
+	.fields_sorted_by_json_name = FollowRequest_by_json_name,
+};
+
+static void FollowRequest_init(ProtobufCMessage *message)
+{
+	*(FollowRequest *)message = (FollowRequest){ FollowRequest_BASE };
+}
+
+const ProtobufCMessageDescriptor FollowRequest_descriptor = {
+	.magic = PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+	.name = "test.streams.v1.FollowRequest",
+	.short_name = "FollowRequest",
+	.c_name = "FollowRequest",
+	.package_name = "test.streams.v1",
+	.sizeof_message = sizeof(FollowRequest),
+	.n_fields = 1,
+	.fields = FollowRequest_fields,
+	.fields_sorted_by_name = FollowRequest_by_name,
+	.n_field_ranges = 1,
+	.field_ranges = FollowRequest_ranges,
+	.message_init = FollowRequest_init,
+	.reserved1 = (void *)&FollowRequest_info,
+};
+
+static const ProtobufCFieldDescriptor Place_fields[] = {
+	{
+		.name = "id",
+		.id = 1,
+		.label = PROTOBUF_C_LABEL_NONE,
+		.type = PROTOBUF_C_TYPE_STRING,
+		.offset = offsetof(Place, id),
+		.default_value = protobuf_c_empty_string,
+	},
+};
+
+static const unsigned Place_by_name[] = {
+	0, /* id */
+};
+
+static const ProtobufCIntRange Place_ranges[] = {
+	{ 1, 0 },
+	{ 0, 1 },
+};
+
+static const struct rpc_field_info Place_field_info[] = {
+	{ "id", 0, NULL },
+};
+
+static const uint16_t Place_by_json_name[] = {
+	0, /* id */
+};
+
+static const struct rpc_message_info Place_info = {
+	.kind = RPC_KIND_MESSAGE,
+	.fields = Place_field_info,
+	.fields_sorted_by_json_name = Place_by_json_name,
+};
+
+static void Place_init(ProtobufCMessage *message)
+{
+	*(Place *)message = (Place){ Place_BASE };
+}
+
+const ProtobufCMessageDescriptor Place_descriptor = {
+	.magic = PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
+	.name = "test.streams.v1.Place",
+	.short_name = "Place",
+	.c_name = "Place",
+	.package_name = "test.streams.v1",
+	.sizeof_message = sizeof(Place),
+	.n_fields = 1,
+	.fields = Place_fields,
+	.fields_sorted_by_name = Place_by_name,
+	.n_field_ranges = 1,
+	.field_ranges = Place_ranges,
+	.message_init = Place_init,
+	.reserved1 = (void *)&Place_info,
+};
+
 static const ProtobufCFieldDescriptor Summary_fields[] = {
 	{
 		.name = "n",

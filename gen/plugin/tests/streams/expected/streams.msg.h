@@ -4,6 +4,8 @@
 #include <crpc/call.h>
 
 typedef struct Point Point;
+typedef struct FollowRequest FollowRequest;
+typedef struct Place Place;
 typedef struct Summary Summary;
 
 struct Point {
@@ -12,6 +14,22 @@ struct Point {
 };
 extern const ProtobufCMessageDescriptor Point_descriptor;
 #define Point_BASE .base = PROTOBUF_C_MESSAGE_INIT(&Point_descriptor)
+
+struct FollowRequest {
+	ProtobufCMessage base;
+	const char *last_id;
+};
+extern const ProtobufCMessageDescriptor FollowRequest_descriptor;
+#define FollowRequest_BASE .base = PROTOBUF_C_MESSAGE_INIT(&FollowRequest_descriptor), \
+	.last_id = protobuf_c_empty_string
+
+struct Place {
+	ProtobufCMessage base;
+	const char *id;
+};
+extern const ProtobufCMessageDescriptor Place_descriptor;
+#define Place_BASE .base = PROTOBUF_C_MESSAGE_INIT(&Place_descriptor), \
+	.id = protobuf_c_empty_string
 
 struct Summary {
 	ProtobufCMessage base;

@@ -35,12 +35,17 @@ static const struct rpc_file file_2 = {
 static const uint8_t file_3_descriptor[] =
 	"\012\015streams.proto\022\017test.streams.v1"
 	"\032\025crpc/v1/options.proto\"\025\012\005Point"
-	"\022\014\012\001x\030\001 \001(\005R\001x\"\027\012\007Summary\022\014\012\001n\030\001"
-	" \001(\005R\001n2\250\002\012\016StreamsService\022A\012\005Un"
-	"ary\022\026.test.streams.v1.Point\032\030.te"
-	"st.streams.v1.Summary\"\006\302\214\031\002\010\001\022A\012"
-	"\005Watch\022\026.test.streams.v1.Point\032\026"
-	".test.streams.v1.Point\"\006\302\214\031\002\010\0010\001"
+	"\022\014\012\001x\030\001 \001(\005R\001x\"(\012\015FollowRequest\022"
+	"\027\012\007last_id\030\001 \001(\011R\006lastId\"\027\012\005Plac"
+	"e\022\016\012\002id\030\001 \001(\011R\002id\"\027\012\007Summary\022\014\012\001"
+	"n\030\001 \001(\005R\001n2\205\003\012\016StreamsService\022A\012"
+	"\005Unary\022\026.test.streams.v1.Point\032\030"
+	".test.streams.v1.Summary\"\006\302\214\031\002\010\001"
+	"\022A\012\005Watch\022\026.test.streams.v1.Poin"
+	"t\032\026.test.streams.v1.Point\"\006\302\214\031\002\010"
+	"\0010\001\022[\012\006Follow\022\036.test.streams.v1."
+	"FollowRequest\032\026.test.streams.v1."
+	"Place\"\027\302\214\031\002\010\001\352\214\031\015\012\007last_id\022\002id0\001"
 	"\022J\012\006Record\022\026.test.streams.v1.Poi"
 	"nt\032\030.test.streams.v1.Summary\"\014\302\214"
 	"\031\002\010\001\312\214\031\002\010<(\001\022D\012\004Talk\022\026.test.stre"
@@ -74,6 +79,15 @@ static int streams_watch_invoke(const void *table, void *self, struct rpc_call *
 	if (!ops->watch)
 		return rpc_fail_code(call, RPC_UNIMPLEMENTED, "%s is not implemented.", "test.streams.v1.StreamsService.Watch");
 	return ops->watch(self, call, in, out);
+}
+
+static int streams_follow_invoke(const void *table, void *self, struct rpc_call *call, const void *in, void *out)
+{
+	const struct streams_service_ops *ops = table;
+
+	if (!ops->follow)
+		return rpc_fail_code(call, RPC_UNIMPLEMENTED, "%s is not implemented.", "test.streams.v1.StreamsService.Follow");
+	return ops->follow(self, call, in, out);
 }
 
 static int streams_record_invoke(const void *table, void *self, struct rpc_call *call, const void *in, void *out)
@@ -125,6 +139,20 @@ const struct rpc_method streams_service_methods[] = {
 		.invoke = streams_watch_invoke,
 	},
 	{
+		.name = "Follow",
+		.path = "/test.streams.v1.StreamsService/Follow",
+		.request = &FollowRequest_descriptor,
+		.response = &Place_descriptor,
+		.server_streaming = true,
+		.access = {
+			.level = RPC_LEVEL_PUBLIC,
+		},
+		.max_request_bytes = 1048576,
+		.resume_request = "last_id",
+		.resume_response = "id",
+		.invoke = streams_follow_invoke,
+	},
+	{
 		.name = "Record",
 		.path = "/test.streams.v1.StreamsService/Record",
 		.request = &Point_descriptor,
@@ -155,7 +183,7 @@ const struct rpc_method streams_service_methods[] = {
 const struct rpc_service streams_service_descriptor = {
 	.name = "test.streams.v1.StreamsService",
 	.methods = streams_service_methods,
-	.n_methods = 4,
+	.n_methods = 5,
 	.file = &file_3,
 };
 
@@ -197,12 +225,32 @@ int streams_client_watch_async(struct streams_client *client, struct rpc_call *c
 		(rpc_message_function *)message, done, data);
 }
 
+int streams_client_follow(struct streams_client *client, struct rpc_call *call, const FollowRequest *req, struct place_reader **ret)
+{
+	struct rpc_stream *stream;
+	int r;
+
+	r = rpc_client_open((struct rpc_client *)client, &streams_service_methods[2], call, &req->base, &stream);
+	if (r)
+		return r;
+	*ret = (struct place_reader *)stream;
+	return 0;
+}
+
+int streams_client_follow_async(struct streams_client *client, struct rpc_call *call, const FollowRequest *req,
+		bool (*message)(void *data, struct rpc_call *call, Place *message),
+		rpc_done_function *done, void *data)
+{
+	return rpc_client_start_stream((struct rpc_client *)client, &streams_service_methods[2], call, &req->base,
+		(rpc_message_function *)message, done, data);
+}
+
 int streams_client_record(struct streams_client *client, struct rpc_call *call, struct point_writer **out, struct summary_reader **in)
 {
 	struct rpc_stream *stream;
 	int r;
 
-	r = rpc_client_open((struct rpc_client *)client, &streams_service_methods[2], call, NULL, &stream);
+	r = rpc_client_open((struct rpc_client *)client, &streams_service_methods[3], call, NULL, &stream);
 	if (r)
 		return r;
 	*out = (struct point_writer *)stream;
@@ -215,7 +263,7 @@ int streams_client_talk(struct streams_client *client, struct rpc_call *call, st
 	struct rpc_stream *stream;
 	int r;
 
-	r = rpc_client_open((struct rpc_client *)client, &streams_service_methods[3], call, NULL, &stream);
+	r = rpc_client_open((struct rpc_client *)client, &streams_service_methods[4], call, NULL, &stream);
 	if (r)
 		return r;
 	*out = (struct point_writer *)stream;

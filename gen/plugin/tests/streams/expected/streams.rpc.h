@@ -33,6 +33,35 @@ static inline struct point_reader *point_reader_free(struct point_reader *in)
 DEFINE_CLEANUP(struct point_reader *, point_reader_free)
 #endif
 
+#ifndef CRPC_PLACE_STREAM
+#define CRPC_PLACE_STREAM
+/* A stream of Place messages: under another name a struct rpc_stream. */
+struct place_writer;
+struct place_reader;
+static inline int place_writer_send(struct place_writer *out, const Place *message)
+{
+	return rpc_stream_send((struct rpc_stream *)out, &message->base);
+}
+static inline int place_writer_close(struct place_writer *out)
+{
+	return rpc_stream_close_send((struct rpc_stream *)out);
+}
+static inline int place_reader_next(struct place_reader *in, Place **ret)
+{
+	ProtobufCMessage *message;
+	int r = rpc_stream_next((struct rpc_stream *)in, &message);
+
+	if (!r)
+		*ret = (Place *)message;
+	return r;
+}
+static inline struct place_reader *place_reader_free(struct place_reader *in)
+{
+	return (struct place_reader *)rpc_stream_free((struct rpc_stream *)in);
+}
+DEFINE_CLEANUP(struct place_reader *, place_reader_free)
+#endif
+
 #ifndef CRPC_SUMMARY_STREAM
 #define CRPC_SUMMARY_STREAM
 /* A stream of Summary messages: under another name a struct rpc_stream. */
@@ -70,6 +99,7 @@ struct streams_service; /* yours to define */
 struct streams_service_ops {
 	int (*unary)(struct streams_service *self, struct rpc_call *call, const Point *req, Summary **ret);
 	int (*watch)(struct streams_service *self, struct rpc_call *call, const Point *req, struct point_writer *out);
+	int (*follow)(struct streams_service *self, struct rpc_call *call, const FollowRequest *req, struct place_writer *out);
 	int (*record)(struct streams_service *self, struct rpc_call *call, struct point_reader *in, Summary **ret);
 	int (*talk)(struct streams_service *self, struct rpc_call *call, struct point_reader *in, struct summary_writer *out);
 };
@@ -105,6 +135,10 @@ int streams_client_unary_async(struct streams_client *client, struct rpc_call *c
 int streams_client_watch(struct streams_client *client, struct rpc_call *call, const Point *req, struct point_reader **ret);
 int streams_client_watch_async(struct streams_client *client, struct rpc_call *call, const Point *req,
 		bool (*message)(void *data, struct rpc_call *call, Point *message),
+		rpc_done_function *done, void *data);
+int streams_client_follow(struct streams_client *client, struct rpc_call *call, const FollowRequest *req, struct place_reader **ret);
+int streams_client_follow_async(struct streams_client *client, struct rpc_call *call, const FollowRequest *req,
+		bool (*message)(void *data, struct rpc_call *call, Place *message),
 		rpc_done_function *done, void *data);
 int streams_client_record(struct streams_client *client, struct rpc_call *call, struct point_writer **out, struct summary_reader **in);
 int streams_client_talk(struct streams_client *client, struct rpc_call *call, struct point_writer **out, struct summary_reader **in);
