@@ -1,7 +1,7 @@
 /* Clients: a call to a peer from within a call, waiting for the answer. */
-#include <crpc/log.h>
 #include "channel_private.h"
 #include "local.h"
+#include <crpc/log.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

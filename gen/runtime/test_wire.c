@@ -355,7 +355,8 @@ TEST(fields_are_found_by_both_spellings)
 	ck_assert_ptr_null(rpc_field_by_json_name(&Shapes_descriptor, "wrapped", 7));
 	ck_assert_ptr_null(rpc_field_by_json_name(&Shapes_descriptor, "wrappedNumberX", 14));
 	ck_assert_ptr_null(rpc_field_by_json_name(&Shapes_descriptor, "", 0));
-	ck_assert_ptr_null(rpc_field_by_json_name(&Shapes_descriptor, "wrappedNumber\0not ours", 22));
+	ck_assert_ptr_null(
+		rpc_field_by_json_name(&Shapes_descriptor, "wrappedNumber\0not ours", 22));
 }
 
 TEST(maps_are_equal_in_any_order)
