@@ -100,8 +100,9 @@ int platform_http_port(const char *service, int replica)
 
 static int dev(const char *what)
 {
-	return WEXITSTATUS(system(text("SOUK_INSTANCE=%s %s %s >&2", platform_variable("SOUK_INSTANCE"),
-				       platform_variable("SOUK_TEST_DEV"), what)));
+	return WEXITSTATUS(
+		system(text("SOUK_INSTANCE=%s %s %s >&2", platform_variable("SOUK_INSTANCE"),
+			    platform_variable("SOUK_TEST_DEV"), what)));
 }
 
 void platform_do(const char *command, ...)
