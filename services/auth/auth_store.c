@@ -150,8 +150,9 @@ int role_read(struct rpc_call *call, const char *id, RoleRecord **ret)
 int role_read_all(struct rpc_call *call, const char *const *names, size_t n_names,
 		  RoleRecord ***ret, size_t *n_ret)
 {
-	return mongo_find(call, &roles, ret, n_ret,
-			  .filter = DOC(call, "_id", BCON_DOCUMENT(document_in_ids(call, names, n_names))));
+	return mongo_find(
+		call, &roles, ret, n_ret,
+		.filter = DOC(call, "_id", BCON_DOCUMENT(document_in_ids(call, names, n_names))));
 }
 
 int role_page(struct rpc_call *call, const ListRolesRequest *req, ListRolesResponse *response,
