@@ -1,13 +1,13 @@
 /* Changing the cart. What it shows is in cart_view.c, a guest's cart is folded in by cart_merge.c. */
 #include "cart.h"
+#include "cart_store.h"
+#include "errors.msg.h"
 #include <common/clock.h>
 #include <common/etag.h>
 #include <common/money.h>
 #include <common/names.h>
 #include <crpc/id.h>
 #include <string.h>
-#include "cart_store.h"
-#include "errors.msg.h"
 
 const char *cart_item_id(struct rpc_call *call, const char *variant)
 {
@@ -29,17 +29,19 @@ static int check_currency(struct cart_service *self, struct rpc_call *call, cons
 		if (!strncmp(at, currency, 3))
 			return 0;
 	}
-	return rpc_fail(call, CURRENCY_UNSUPPORTED, { "currencyCode", currency }, { "allowed", self->currencies });
+	return rpc_fail(call, CURRENCY_UNSUPPORTED, { "currencyCode", currency },
+			{ "allowed", self->currencies });
 }
 
 /* What is in the cart decides its currency; an empty one takes what is asked for. */
-static int choose_currency(struct cart_service *self, struct rpc_call *call, Cart *cart, const char *asked)
+static int choose_currency(struct cart_service *self, struct rpc_call *call, Cart *cart,
+			   const char *asked)
 {
 	if (!*asked || !strcmp(asked, cart->currency_code))
 		return 0;
 	if (cart->n_items)
-		return rpc_fail(call, CART_CURRENCY_MISMATCH, { "currencyCode", cart->currency_code },
-		                { "requested", asked });
+		return rpc_fail(call, CART_CURRENCY_MISMATCH,
+				{ "currencyCode", cart->currency_code }, { "requested", asked });
 	cart->currency_code = asked;
 	return check_currency(self, call, asked);
 }
@@ -56,7 +58,8 @@ static int show(struct cart_service *self, struct rpc_call *call, CartRecord *re
 	return cart_view(self, call, record, &lookup, ret);
 }
 
-static int get_cart(struct cart_service *self, struct rpc_call *call, const GetCartRequest *req, Cart **ret)
+static int get_cart(struct cart_service *self, struct rpc_call *call, const GetCartRequest *req,
+		    Cart **ret)
 {
 	CartRecord *record;
 	int r;
@@ -90,7 +93,7 @@ static int wanted_name(struct rpc_call *call, const AddCartItemRequest *req, con
 }
 
 static int find_details(struct rpc_call *call, const struct cart_lookup *lookup, const char *wanted,
-                        const VariantDetails **ret)
+			const VariantDetails **ret)
 {
 	const BatchGetVariantsResponse *variants = lookup->variants;
 
@@ -107,22 +110,24 @@ static int find_details(struct rpc_call *call, const struct cart_lookup *lookup,
 	return 0;
 }
 
-static int check_quantity(struct rpc_call *call, const struct cart_lookup *lookup, const char *sku, int32_t quantity)
+static int check_quantity(struct rpc_call *call, const struct cart_lookup *lookup, const char *sku,
+			  int32_t quantity)
 {
 	int32_t available = cart_available(lookup, sku);
 
 	if (quantity > CART_QUANTITY_MAX)
-		return rpc_fail(call, CART_QUANTITY_TOO_LARGE, { "quantity", rpc_printf(call, "%d", quantity) },
-		                { "max", rpc_printf(call, "%d", CART_QUANTITY_MAX) });
+		return rpc_fail(call, CART_QUANTITY_TOO_LARGE,
+				{ "quantity", rpc_printf(call, "%d", quantity) },
+				{ "max", rpc_printf(call, "%d", CART_QUANTITY_MAX) });
 	if (quantity > available)
 		return rpc_fail(call, CART_STOCK_INSUFFICIENT, { "sku", sku },
-		                { "available", rpc_printf(call, "%d", available) },
-		                { "requested", rpc_printf(call, "%d", quantity) });
+				{ "available", rpc_printf(call, "%d", available) },
+				{ "requested", rpc_printf(call, "%d", quantity) });
 	return 0;
 }
 
 static int put_in(struct rpc_call *call, CartRecord *record, const struct cart_lookup *lookup,
-                  const VariantDetails *details, int32_t quantity)
+		  const VariantDetails *details, int32_t quantity)
 {
 	const Variant *variant = details->variant;
 	const char *id = cart_item_id(call, variant->name);
@@ -132,15 +137,16 @@ static int put_in(struct rpc_call *call, CartRecord *record, const struct cart_l
 
 	if (!details->sellable || !variant->price)
 		return rpc_fail(call, CART_PRODUCT_UNAVAILABLE, { "product", details->product },
-		                { "currencyCode", cart->currency_code });
+				{ "currencyCode", cart->currency_code });
 	if (!item && cart->n_items >= CART_ITEMS_MAX)
 		return rpc_fail(call, CART_FULL, { "max", rpc_printf(call, "%d", CART_ITEMS_MAX) });
 	r = check_quantity(call, lookup, variant->sku, quantity + (item ? item->quantity : 0));
 	if (r)
 		return r;
 	if (!item) {
-		item = rpc_new(call, CartItem, .name = name_join(call, cart->name, "items", id), .product = details->product,
-		               .variant = variant->name, .sku = variant->sku, .create_time = clock_now(call));
+		item = rpc_new(call, CartItem, .name = name_join(call, cart->name, "items", id),
+			       .product = details->product, .variant = variant->name,
+			       .sku = variant->sku, .create_time = clock_now(call));
 		cart_add_items(call, cart, item);
 	}
 	item->quantity += quantity;
@@ -148,7 +154,8 @@ static int put_in(struct rpc_call *call, CartRecord *record, const struct cart_l
 	return 0;
 }
 
-static int add_cart_item(struct cart_service *self, struct rpc_call *call, const AddCartItemRequest *req, Cart **ret)
+static int add_cart_item(struct cart_service *self, struct rpc_call *call,
+			 const AddCartItemRequest *req, Cart **ret)
 {
 	const VariantDetails *details;
 	struct cart_lookup lookup;
@@ -172,7 +179,8 @@ static int add_cart_item(struct cart_service *self, struct rpc_call *call, const
 			return r ? r : show(self, call, record, ret);
 		r = choose_currency(self, call, record->cart, req->currency_code);
 		if (!r)
-			r = cart_look_up(self, call, record, wanted, record->cart->currency_code, &lookup);
+			r = cart_look_up(self, call, record, wanted, record->cart->currency_code,
+					 &lookup);
 		if (!r)
 			r = find_details(call, &lookup, wanted, &details);
 		if (!r)
@@ -192,10 +200,11 @@ static int add_cart_item(struct cart_service *self, struct rpc_call *call, const
 /* --- changing --- */
 
 /* Changes the contents of the record; runs again when someone came between. */
-typedef int cart_change(struct rpc_call *call, CartRecord *record, const struct cart_lookup *lookup, const void *req);
+typedef int cart_change(struct rpc_call *call, CartRecord *record, const struct cart_lookup *lookup,
+			const void *req);
 
-static int change_cart(struct cart_service *self, struct rpc_call *call, const char *etag, cart_change *change,
-                       const void *req, Cart **ret)
+static int change_cart(struct cart_service *self, struct rpc_call *call, const char *etag,
+		       cart_change *change, const void *req, Cart **ret)
 {
 	struct cart_lookup lookup;
 	CartRecord *record;
@@ -206,7 +215,8 @@ static int change_cart(struct cart_service *self, struct rpc_call *call, const c
 		if (!r)
 			r = etag_check(call, record->cart->name, etag, record->version);
 		if (!r)
-			r = cart_look_up(self, call, record, NULL, record->cart->currency_code, &lookup);
+			r = cart_look_up(self, call, record, NULL, record->cart->currency_code,
+					 &lookup);
 		if (r)
 			return r;
 		cart_refresh(record, &lookup);
@@ -221,7 +231,8 @@ static int change_cart(struct cart_service *self, struct rpc_call *call, const c
 	return r;
 }
 
-static int set_quantity(struct rpc_call *call, CartRecord *record, const struct cart_lookup *lookup, const void *data)
+static int set_quantity(struct rpc_call *call, CartRecord *record, const struct cart_lookup *lookup,
+			const void *data)
 {
 	const UpdateCartItemRequest *req = data;
 	CartItem *item = cart_find_item(record, name_id(req->item));
@@ -237,7 +248,8 @@ static int set_quantity(struct rpc_call *call, CartRecord *record, const struct 
 	return 0;
 }
 
-static int update_cart_item(struct cart_service *self, struct rpc_call *call, const UpdateCartItemRequest *req, Cart **ret)
+static int update_cart_item(struct cart_service *self, struct rpc_call *call,
+			    const UpdateCartItemRequest *req, Cart **ret)
 {
 	return change_cart(self, call, req->etag, set_quantity, req, ret);
 }
@@ -252,7 +264,8 @@ static void take_out(Cart *cart, const CartItem *item)
 	cart->n_items = kept;
 }
 
-static int remove_item(struct rpc_call *call, CartRecord *record, const struct cart_lookup *lookup, const void *data)
+static int remove_item(struct rpc_call *call, CartRecord *record, const struct cart_lookup *lookup,
+		       const void *data)
 {
 	const RemoveCartItemRequest *req = data;
 	const CartItem *item = cart_find_item(record, name_id(req->item));
@@ -263,26 +276,29 @@ static int remove_item(struct rpc_call *call, CartRecord *record, const struct c
 	return 0;
 }
 
-static int remove_cart_item(struct cart_service *self, struct rpc_call *call, const RemoveCartItemRequest *req, Cart **ret)
+static int remove_cart_item(struct cart_service *self, struct rpc_call *call,
+			    const RemoveCartItemRequest *req, Cart **ret)
 {
 	return change_cart(self, call, req->etag, remove_item, req, ret);
 }
 
-static int clear(struct rpc_call *call, CartRecord *record, const struct cart_lookup *lookup, const void *data)
+static int clear(struct rpc_call *call, CartRecord *record, const struct cart_lookup *lookup,
+		 const void *data)
 {
 	record->cart->n_items = 0;
 	return 0;
 }
 
-static int clear_cart(struct cart_service *self, struct rpc_call *call, const ClearCartRequest *req, Cart **ret)
+static int clear_cart(struct cart_service *self, struct rpc_call *call, const ClearCartRequest *req,
+		      Cart **ret)
 {
 	return change_cart(self, call, req->etag, clear, req, ret);
 }
 
 /* --- shipping --- */
 
-static int quote_shipping(struct cart_service *self, struct rpc_call *call, const QuoteShippingRequest *req,
-                          ShippingQuote **ret)
+static int quote_shipping(struct cart_service *self, struct rpc_call *call,
+			  const QuoteShippingRequest *req, ShippingQuote **ret)
 {
 	QuoteRatesRequest *rates = rpc_new(call, QuoteRatesRequest, .address = req->address);
 	ShippingQuote *quote;
@@ -307,9 +323,12 @@ static int quote_shipping(struct cart_service *self, struct rpc_call *call, cons
 		return r;
 	if (quote->n_methods) {
 		r = cart_note_destination(call, record,
-		                          rpc_new(call, CartRecordDestination, .country_code = req->address->country_code,
-		                                  .region = req->address->region, .postal_code = req->address->postal_code,
-		                                  .price = quote->methods[0]->price, .cart_version = record->version));
+					  rpc_new(call, CartRecordDestination,
+						  .country_code = req->address->country_code,
+						  .region = req->address->region,
+						  .postal_code = req->address->postal_code,
+						  .price = quote->methods[0]->price,
+						  .cart_version = record->version));
 		if (r && r != MONGO_NOT_MATCHED)
 			return r;
 	}
@@ -334,8 +353,8 @@ static void subtract(CartRecord *record, const souk_orders_v1_OrderEventLine *li
 }
 
 /* What was ordered is taken out, once an order; what was added meanwhile stays. */
-static int order_paid(struct orders_listener *self, struct rpc_call *call, const souk_orders_v1_OrderPaid *event,
-                      const struct rpc_event *meta)
+static int order_paid(struct orders_listener *self, struct rpc_call *call,
+		      const souk_orders_v1_OrderPaid *event, const struct rpc_event *meta)
 {
 	CartRecord *record;
 	int r;
@@ -353,8 +372,10 @@ static int order_paid(struct orders_listener *self, struct rpc_call *call, const
 				return 0;
 		for (pb_size_t i = 0; i < event->lines_count; i++)
 			subtract(record, &event->lines[i]);
-		cart_record_add_cleared(call, record, rpc_new(call, SeenEvent, .id = rpc_strdup(call, event->order),
-		                                              .time = clock_now(call)));
+		cart_record_add_cleared(call, record,
+					rpc_new(call, SeenEvent,
+						.id = rpc_strdup(call, event->order),
+						.time = clock_now(call)));
 		r = cart_save(call, record, NULL);
 		if (r != MONGO_NOT_MATCHED)
 			return r;

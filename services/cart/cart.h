@@ -1,13 +1,13 @@
 /* The shopping cart: what somebody means to buy, what it would cost, and what stands in the way. */
 #pragma once
 
-#include <crpc/service.h>
 #include "cart.rpc.h"
 #include "cart_store.msg.h"
 #include "catalog.rpc.h"
 #include "inventory.rpc.h"
 #include "orders_events.ev.h"
 #include "shipping.rpc.h"
+#include <crpc/service.h>
 
 enum {
 	CART_ITEMS_MAX = 100,
@@ -30,7 +30,7 @@ extern const struct orders_events_ops cart_orders;
 
 /* What the catalogue and inventory say now of what is in a cart. */
 struct cart_lookup {
-	const BatchGetVariantsResponse *variants;           /* NULL: the catalogue does not answer */
+	const BatchGetVariantsResponse *variants; /* NULL: the catalogue does not answer */
 	const BatchGetAvailabilityResponse *availabilities; /* NULL: inventory does not answer */
 };
 
@@ -38,8 +38,8 @@ struct cart_lookup {
  * Asks both of the items' variants, and of `more` (a variant or product name, or NULL). A service that does not answer leaves its part NULL; another
  * error is returned.
  */
-int cart_look_up(struct cart_service *self, struct rpc_call *call, const CartRecord *record, const char *more,
-                 const char *currency, struct cart_lookup *ret);
+int cart_look_up(struct cart_service *self, struct rpc_call *call, const CartRecord *record,
+		 const char *more, const char *currency, struct cart_lookup *ret);
 const VariantDetails *cart_details_of(const struct cart_lookup *lookup, const char *variant);
 /* Units that can be sold; CART_QUANTITY_MAX when inventory does not answer: an order asks again. */
 int32_t cart_available(const struct cart_lookup *lookup, const char *sku);
@@ -48,8 +48,8 @@ int32_t cart_available(const struct cart_lookup *lookup, const char *sku);
 void cart_refresh(CartRecord *record, const struct cart_lookup *lookup);
 
 /* The cart as its owner sees it: prices, totals and warnings of now. */
-int cart_view(struct cart_service *self, struct rpc_call *call, const CartRecord *record, const struct cart_lookup *lookup,
-              Cart **ret);
+int cart_view(struct cart_service *self, struct rpc_call *call, const CartRecord *record,
+	      const struct cart_lookup *lookup, Cart **ret);
 
 /* The caller's cart, a guest's folded in where the login says so. One that was never used is empty, of version 0, and not stored. */
 int cart_load(struct cart_service *self, struct rpc_call *call, CartRecord **ret);

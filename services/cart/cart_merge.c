@@ -8,10 +8,10 @@
  * Stopped after 1, the next use goes on with 2, for the cart is frozen for this user. Stopped after 2, `merged` says that it is done, and
  * 3 is repeated. A cart frozen for another user gives nothing.
  */
+#include "cart_store.h"
 #include <common/clock.h>
 #include <common/names.h>
 #include <string.h>
-#include "cart_store.h"
 
 static bool is_noted(SeenEvent *const *events, size_t n, const char *id)
 {
@@ -48,13 +48,16 @@ static void fold(struct rpc_call *call, CartRecord *record, const CartRecord *gu
 
 static CartRecord *empty_cart(struct cart_service *self, struct rpc_call *call, const char *user)
 {
-	Cart *cart = rpc_new(call, Cart, .name = name_of(call, "carts", name_id(user)), .user = user,
-	                     .currency_code = rpc_printf(call, "%.3s", self->currencies), .create_time = clock_now(call));
+	Cart *cart =
+		rpc_new(call, Cart, .name = name_of(call, "carts", name_id(user)), .user = user,
+			.currency_code = rpc_printf(call, "%.3s", self->currencies),
+			.create_time = clock_now(call));
 
 	return rpc_new(call, CartRecord, .id = name_id(user), .cart = cart, .schema_version = 1);
 }
 
-static int read_or_empty(struct cart_service *self, struct rpc_call *call, const char *user, CartRecord **ret)
+static int read_or_empty(struct cart_service *self, struct rpc_call *call, const char *user,
+			 CartRecord **ret)
 {
 	int r = cart_read(call, name_id(user), ret);
 
@@ -64,7 +67,8 @@ static int read_or_empty(struct cart_service *self, struct rpc_call *call, const
 	return 0;
 }
 
-static int merge(struct cart_service *self, struct rpc_call *call, const char *guest_user, CartRecord **ret)
+static int merge(struct cart_service *self, struct rpc_call *call, const char *guest_user,
+		 CartRecord **ret)
 {
 	const char *user = rpc_caller(call)->user, *guest_id = name_id(guest_user);
 	CartRecord *record = *ret, *guest;
@@ -79,7 +83,9 @@ static int merge(struct cart_service *self, struct rpc_call *call, const char *g
 		if (r)
 			return r;
 		fold(call, record, guest);
-		cart_record_add_merged(call, record, rpc_new(call, SeenEvent, .id = guest_id, .time = clock_now(call)));
+		cart_record_add_merged(
+			call, record,
+			rpc_new(call, SeenEvent, .id = guest_id, .time = clock_now(call)));
 		r = cart_save(call, record, NULL);
 		if (r != MONGO_NOT_MATCHED)
 			break;

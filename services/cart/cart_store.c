@@ -4,19 +4,22 @@
  * carts  sharded by _id, the owner's id. Contents change under `version`; where a parcel would go is noted beside them without one.
  */
 #include "cart_store.h"
-#include <common/clock.h>
 #include "cart_events.ev.h"
+#include <common/clock.h>
 
 enum { SEEN_MERGED = 20, SEEN_ORDERS = 50 };
 
 static const struct mongo_index cart_indexes[] = {
-	{ "cart.update_time _id", .partial = MONGO_JSON({ "cart.items.name": { "$gt": "" } }), .name = "filled" },
+	{ "cart.update_time _id", .partial = MONGO_JSON({ "cart.items.name" : { "$gt" : "" } }),
+	  .name = "filled" },
 	{ "answers.time", .partial = ANSWERS_PARTIAL },
 	{},
 };
-MONGO_COLLECTION(carts, .name = "carts", .type = &CartRecord_descriptor, .indexes = cart_indexes, .outbox = true);
+MONGO_COLLECTION(carts, .name = "carts", .type = &CartRecord_descriptor, .indexes = cart_indexes,
+		 .outbox = true);
 
-static void fill_items(souk_cart_v1_CartEventItem *to, pb_size_t *count, size_t room, const Cart *cart)
+static void fill_items(souk_cart_v1_CartEventItem *to, pb_size_t *count, size_t room,
+		       const Cart *cart)
 {
 	for (size_t i = 0; i < cart->n_items && i < room; i++) {
 		souk_cart_v1_CartEventItem *item = &to[(*count)++];
@@ -34,7 +37,8 @@ static struct rpc_event *updated_event(struct rpc_call *call, const CartRecord *
 	event_text(event->cart, record->cart->name);
 	event_text(event->user, record->cart->user);
 	event->version = record->version;
-	fill_items(event->items, &event->items_count, sizeof(event->items) / sizeof(*event->items), record->cart);
+	fill_items(event->items, &event->items_count, sizeof(event->items) / sizeof(*event->items),
+		   record->cart);
 	return cart_event_cart_updated(call, event);
 }
 
@@ -47,7 +51,8 @@ static struct rpc_event *abandoned_event(struct rpc_call *call, const CartRecord
 	event_text(event->user, cart->user);
 	event->version = record->version;
 	event->update_time_ms = clock_ms(cart->update_time);
-	fill_items(event->items, &event->items_count, sizeof(event->items) / sizeof(*event->items), cart);
+	fill_items(event->items, &event->items_count, sizeof(event->items) / sizeof(*event->items),
+		   cart);
 	if (cart->subtotal) {
 		event->has_subtotal = true;
 		event_text(event->subtotal.currency_code, cart->subtotal->currency_code);
@@ -64,7 +69,8 @@ int cart_read(struct rpc_call *call, const char *id, CartRecord **ret)
 
 static int insert(struct rpc_call *call, CartRecord *record, const struct stored_answer *answer)
 {
-	int r = mongo_insert(call, &carts, record, .events = EVENTS(updated_event(call, record)), .answer = answer);
+	int r = mongo_insert(call, &carts, record, .events = EVENTS(updated_event(call, record)),
+			     .answer = answer);
 
 	/* Someone was first: as if the version had moved. */
 	return r == MONGO_DUPLICATE ? MONGO_NOT_MATCHED : r;
@@ -81,7 +87,8 @@ static void keep_last(SeenEvent **events, size_t *n, size_t most)
 
 int cart_save(struct rpc_call *call, CartRecord *record, const struct stored_answer *answer)
 {
-	static const char *const of_cart[] = { "items", "currency_code", "subtotal", "update_time", NULL };
+	static const char *const of_cart[] = { "items", "currency_code", "subtotal", "update_time",
+					       NULL };
 	static const char *const of_record[] = { "merged", "cleared", NULL };
 	int64_t read = record->version;
 	bson_t *set;
@@ -94,11 +101,13 @@ int cart_save(struct rpc_call *call, CartRecord *record, const struct stored_ans
 	if (!read)
 		return insert(call, record, answer);
 	set = document_join(call, document_of_fields(call, "cart.", record->cart, of_cart),
-	                    document_of_fields(call, "", record, of_record));
-	r = mongo_update(call, &carts, .id = record->id,
-	                 .filter = DOC(call, "version", BCON_INT64(read), "merged_into", BCON_UTF8("")),
-	                 .update = DOC(call, "$set", BCON_DOCUMENT(set), "$unset", "{", "abandon_time", BCON_INT32(1), "}"),
-	                 .events = EVENTS(updated_event(call, record)), .answer = answer);
+			    document_of_fields(call, "", record, of_record));
+	r = mongo_update(
+		call, &carts, .id = record->id,
+		.filter = DOC(call, "version", BCON_INT64(read), "merged_into", BCON_UTF8("")),
+		.update = DOC(call, "$set", BCON_DOCUMENT(set), "$unset", "{", "abandon_time",
+			      BCON_INT32(1), "}"),
+		.events = EVENTS(updated_event(call, record)), .answer = answer);
 	if (r)
 		record->version = read;
 	return r;
@@ -107,38 +116,43 @@ int cart_save(struct rpc_call *call, CartRecord *record, const struct stored_ans
 int cart_freeze(struct rpc_call *call, const char *id, const char *into)
 {
 	return mongo_update(call, &carts, .id = id,
-	                    .filter = DOC(call, "merged_into", "{", "$in", "[", BCON_UTF8(""), BCON_UTF8(into), "]", "}"),
-	                    .update = DOC(call, "$set", "{", "merged_into", BCON_UTF8(into), "}"));
+			    .filter = DOC(call, "merged_into", "{", "$in", "[", BCON_UTF8(""),
+					  BCON_UTF8(into), "]", "}"),
+			    .update = DOC(call, "$set", "{", "merged_into", BCON_UTF8(into), "}"));
 }
 
 int cart_empty_frozen(struct rpc_call *call, const char *id)
 {
 	return mongo_update(call, &carts, .id = id,
-	                    .filter = DOC(call, "merged_into", "{", "$gt", BCON_UTF8(""), "}"),
-	                    .update = DOC(call, "$set", "{", "cart.items", "[", "]", "}"));
+			    .filter = DOC(call, "merged_into", "{", "$gt", BCON_UTF8(""), "}"),
+			    .update = DOC(call, "$set", "{", "cart.items", "[", "]", "}"));
 }
 
-int cart_note_destination(struct rpc_call *call, const CartRecord *record, const CartRecordDestination *destination)
+int cart_note_destination(struct rpc_call *call, const CartRecord *record,
+			  const CartRecordDestination *destination)
 {
 	return mongo_update(call, &carts, .id = record->id, .keep_version = true,
-	                    .update = DOC(call, "$set", "{", "destination", BCON_DOCUMENT(document_of(call, destination)), "}"));
+			    .update = DOC(call, "$set", "{", "destination",
+					  BCON_DOCUMENT(document_of(call, destination)), "}"));
 }
 
 int cart_find_idle(struct rpc_call *call, int64_t before_ms, CartRecord ***ret, size_t *n_ret)
 {
 	return mongo_find(call, &carts, ret, n_ret, .limit = 100,
-	                  .filter = DOC(call, "cart.update_time", "{", "$lt", BCON_DATE_TIME(before_ms), "}",
-	                                "cart.items.name", "{", "$gt", BCON_UTF8(""), "}", "abandon_time", "{", "$exists",
-	                                BCON_BOOL(false), "}"));
+			  .filter = DOC(call, "cart.update_time", "{", "$lt",
+					BCON_DATE_TIME(before_ms), "}", "cart.items.name", "{",
+					"$gt", BCON_UTF8(""), "}", "abandon_time", "{", "$exists",
+					BCON_BOOL(false), "}"));
 }
 
 int cart_tell_abandoned(struct rpc_call *call, const CartRecord *record)
 {
 	return mongo_update(call, &carts, .id = record->id, .keep_version = true,
-	                    .filter = DOC(call, "version", BCON_INT64(record->version), "abandon_time", "{", "$exists",
-	                                  BCON_BOOL(false), "}"),
-	                    .update = DOC(call, "$set", "{", "abandon_time", BCON_DATE_TIME(rpc_now_ms(call)), "}"),
-	                    .events = EVENTS(abandoned_event(call, record)));
+			    .filter = DOC(call, "version", BCON_INT64(record->version),
+					  "abandon_time", "{", "$exists", BCON_BOOL(false), "}"),
+			    .update = DOC(call, "$set", "{", "abandon_time",
+					  BCON_DATE_TIME(rpc_now_ms(call)), "}"),
+			    .events = EVENTS(abandoned_event(call, record)));
 }
 
 int cart_trim(struct rpc_call *call)

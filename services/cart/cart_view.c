@@ -1,16 +1,17 @@
 /* What a cart shows: prices, totals and warnings of this moment. */
+#include "cart.h"
 #include <common/etag.h>
 #include <common/money.h>
 #include <common/names.h>
 #include <common/tax.h>
 #include <errno.h>
 #include <string.h>
-#include "cart.h"
 
 /* Goes on without a peer that does not answer. */
 static int unless_away(struct rpc_call *call, int code)
 {
-	if (code != RPC_UNAVAILABLE && code != RPC_DEADLINE_EXCEEDED && code != RPC_RESOURCE_EXHAUSTED)
+	if (code != RPC_UNAVAILABLE && code != RPC_DEADLINE_EXCEEDED &&
+	    code != RPC_RESOURCE_EXHAUSTED)
 		return code;
 	rpc_error_clear(call);
 	return 0;
@@ -25,7 +26,7 @@ static void add_sku(struct rpc_call *call, BatchGetAvailabilityRequest *request,
 }
 
 static int ask_inventory(struct cart_service *self, struct rpc_call *call, const CartRecord *record,
-                         struct cart_lookup *lookup)
+			 struct cart_lookup *lookup)
 {
 	BatchGetAvailabilityRequest *request = rpc_new(call, BatchGetAvailabilityRequest);
 	BatchGetAvailabilityResponse *response;
@@ -45,17 +46,19 @@ static int ask_inventory(struct cart_service *self, struct rpc_call *call, const
 	return r;
 }
 
-static int ask_catalog(struct cart_service *self, struct rpc_call *call, const CartRecord *record, const char *more,
-                       const char *currency, struct cart_lookup *lookup)
+static int ask_catalog(struct cart_service *self, struct rpc_call *call, const CartRecord *record,
+		       const char *more, const char *currency, struct cart_lookup *lookup)
 {
-	BatchGetVariantsRequest *request = rpc_new(call, BatchGetVariantsRequest, .currency_code = currency);
+	BatchGetVariantsRequest *request =
+		rpc_new(call, BatchGetVariantsRequest, .currency_code = currency);
 	BatchGetVariantsResponse *response;
 	int r;
 
 	if (more)
 		batch_get_variants_request_add_names(call, request, more);
 	for (size_t i = 0; i < record->cart->n_items && request->n_names < CART_ITEMS_MAX; i++)
-		batch_get_variants_request_add_names(call, request, record->cart->items[i]->variant);
+		batch_get_variants_request_add_names(call, request,
+						     record->cart->items[i]->variant);
 	if (!request->n_names)
 		return 0;
 	r = catalog_client_batch_get_variants(self->catalog, call, request, &response);
@@ -64,8 +67,8 @@ static int ask_catalog(struct cart_service *self, struct rpc_call *call, const C
 	return r;
 }
 
-int cart_look_up(struct cart_service *self, struct rpc_call *call, const CartRecord *record, const char *more,
-                 const char *currency, struct cart_lookup *ret)
+int cart_look_up(struct cart_service *self, struct rpc_call *call, const CartRecord *record,
+		 const char *more, const char *currency, struct cart_lookup *ret)
 {
 	struct cart_lookup lookup = { 0 };
 	int r;
@@ -91,7 +94,8 @@ const VariantDetails *cart_details_of(const struct cart_lookup *lookup, const ch
 
 int32_t cart_available(const struct cart_lookup *lookup, const char *sku)
 {
-	for (size_t i = 0; lookup->availabilities && i < lookup->availabilities->n_availabilities; i++)
+	for (size_t i = 0; lookup->availabilities && i < lookup->availabilities->n_availabilities;
+	     i++)
 		if (!strcmp(lookup->availabilities->availabilities[i]->sku, sku))
 			return lookup->availabilities->availabilities[i]->available;
 	return CART_QUANTITY_MAX;
@@ -113,15 +117,17 @@ void cart_refresh(CartRecord *record, const struct cart_lookup *lookup)
 	}
 }
 
-static void warn(struct rpc_call *call, Cart *cart, CartWarningCode code, const CartItem *item, bool blocking,
-                 const char *message, const struct rpc_meta *metadata)
+static void warn(struct rpc_call *call, Cart *cart, CartWarningCode code, const CartItem *item,
+		 bool blocking, const char *message, const struct rpc_meta *metadata)
 {
-	CartWarning *warning = rpc_new(call, CartWarning, .code = code, .item = item ? item->name : "", .message = message,
-	                               .blocking = blocking);
+	CartWarning *warning =
+		rpc_new(call, CartWarning, .code = code, .item = item ? item->name : "",
+			.message = message, .blocking = blocking);
 
 	for (; metadata && metadata->key; metadata++)
-		cart_warning_add_metadata(call, warning, rpc_new(call, CartWarningMetadataEntry, .key = metadata->key,
-		                                                 .value = metadata->value));
+		cart_warning_add_metadata(call, warning,
+					  rpc_new(call, CartWarningMetadataEntry,
+						  .key = metadata->key, .value = metadata->value));
 	cart_add_warnings(call, cart, warning);
 }
 
@@ -130,12 +136,14 @@ static void warn_of_price(struct rpc_call *call, Cart *cart, const CartItem *ite
 	const char *before, *now;
 	int order;
 
-	if (!item->seen_price || !item->unit_price || money_compare(item->unit_price, item->seen_price, &order) || !order)
+	if (!item->seen_price || !item->unit_price ||
+	    money_compare(item->unit_price, item->seen_price, &order) || !order)
 		return;
 	before = money_print(call, item->seen_price);
 	now = money_print(call, item->unit_price);
 	warn(call, cart, CART_WARNING_CODE_PRICE_CHANGED, item, order > 0,
-	     rpc_printf(call, "The price of '%s' is %s now, not %s.", item->display_name, now, before),
+	     rpc_printf(call, "The price of '%s' is %s now, not %s.", item->display_name, now,
+			before),
 	     (const struct rpc_meta[]){ { "old", before }, { "new", now }, { NULL, NULL } });
 }
 
@@ -161,8 +169,8 @@ struct totals {
 	int64_t subtotal, tax;
 };
 
-static int add_item(struct rpc_call *call, Cart *cart, CartItem *item, const struct cart_lookup *lookup,
-                    struct totals *totals)
+static int add_item(struct rpc_call *call, Cart *cart, CartItem *item,
+		    const struct cart_lookup *lookup, struct totals *totals)
 {
 	const VariantDetails *details = cart_details_of(lookup, item->variant);
 	ProductTaxClass tax_class = details ? details->tax_class : PRODUCT_TAX_CLASS_STANDARD;
@@ -194,12 +202,13 @@ static int add_item(struct rpc_call *call, Cart *cart, CartItem *item, const str
 }
 
 static int add_shipping(struct rpc_call *call, Cart *cart, const CartRecordDestination *destination,
-                        struct totals *totals, int64_t *total)
+			struct totals *totals, int64_t *total)
 {
 	int64_t shipping, tax;
 	int r;
 
-	if (money_minor(destination->price, &shipping) || strcmp(destination->price->currency_code, totals->currency))
+	if (money_minor(destination->price, &shipping) ||
+	    strcmp(destination->price->currency_code, totals->currency))
 		return 0;
 	r = tax_of(shipping, tax_rate_of_shipping(totals->country), &tax);
 	if (!r)
@@ -215,8 +224,8 @@ static int add_shipping(struct rpc_call *call, Cart *cart, const CartRecordDesti
 	return 0;
 }
 
-int cart_view(struct cart_service *self, struct rpc_call *call, const CartRecord *record, const struct cart_lookup *lookup,
-              Cart **ret)
+int cart_view(struct cart_service *self, struct rpc_call *call, const CartRecord *record,
+	      const struct cart_lookup *lookup, Cart **ret)
 {
 	const CartRecordDestination *destination = record->destination;
 	Cart *cart = rpc_memdup(call, record->cart, sizeof(*record->cart));
@@ -232,7 +241,8 @@ int cart_view(struct cart_service *self, struct rpc_call *call, const CartRecord
 		warn(call, cart, CART_WARNING_CODE_STALE, NULL, false,
 		     "Prices could not be looked up; those shown are the last known.", NULL);
 	else if (!lookup->availabilities && cart->n_items)
-		warn(call, cart, CART_WARNING_CODE_STALE, NULL, false, "Stock could not be looked up.", NULL);
+		warn(call, cart, CART_WARNING_CODE_STALE, NULL, false,
+		     "Stock could not be looked up.", NULL);
 	cart->unit_count = 0;
 	for (size_t i = 0; !r && i < cart->n_items; i++) {
 		r = add_item(call, cart, cart->items[i], lookup, &totals);

@@ -1,15 +1,17 @@
+#include "cart.h"
 #include <common/events.h>
 #include <common/nats.h>
 #include <common/outbox.h>
 #include <common/token.h>
-#include "cart.h"
 
 static struct cart_service cart;
 static struct orders_listener orders;
 
 static const struct option options[] = {
-	{ "CURRENCIES", OPTION_STRING, &cart.currencies, "EUR,USD", "what has prices, the default first (ISO 4217)" },
-	{ "CART_IDLE", OPTION_DURATION, &cart.idle_ms, "1d", "how long until an untouched cart is called abandoned" },
+	{ "CURRENCIES", OPTION_STRING, &cart.currencies, "EUR,USD",
+	  "what has prices, the default first (ISO 4217)" },
+	{ "CART_IDLE", OPTION_DURATION, &cart.idle_ms, "1d",
+	  "how long until an untouched cart is called abandoned" },
 	{},
 };
 
@@ -25,4 +27,5 @@ static int start(struct service *service, char **error)
 }
 
 SERVICE_MAIN(.name = "cart", .summary = "Keeps the shopping carts.", .options = options,
-             .modules = MODULES(&mongo_module, &nats_module, &outbox_module, &token_module), .start = start)
+	     .modules = MODULES(&mongo_module, &nats_module, &outbox_module, &token_module),
+	     .start = start)

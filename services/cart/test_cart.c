@@ -1,12 +1,12 @@
 /* The cart against the real server, with a catalogue, an inventory and a shipping of the test. */
+#include "cart_store.h"
+#include "errors.msg.h"
 #include <common/clock.h>
 #include <common/names.h>
 #include <pthread.h>
 #include <stores.h>
 #include <string.h>
 #include <test.h>
-#include "cart_store.h"
-#include "errors.msg.h"
 
 /* --- the peers --- */
 
@@ -26,16 +26,19 @@ static struct catalog_service catalog;
 static struct inventory_service inventory;
 static struct shipping_service shipping;
 
-static int batch_get_variants(struct catalog_service *self, struct rpc_call *call, const BatchGetVariantsRequest *req,
-                              BatchGetVariantsResponse **ret)
+static int batch_get_variants(struct catalog_service *self, struct rpc_call *call,
+			      const BatchGetVariantsRequest *req, BatchGetVariantsResponse **ret)
 {
 	BatchGetVariantsResponse *response = rpc_new(call, BatchGetVariantsResponse);
 
 	if (self->away)
 		return rpc_fail_code(call, RPC_UNAVAILABLE, "away");
 	for (size_t i = 0; i < req->n_names; i++) {
-		const char *product = name_of(call, "products", name_parent_id(call, req->names[i]));
-		const char *id = strchr(req->names[i], '/') != strrchr(req->names[i], '/') ? name_id(req->names[i]) : "std";
+		const char *product =
+			name_of(call, "products", name_parent_id(call, req->names[i]));
+		const char *id = strchr(req->names[i], '/') != strrchr(req->names[i], '/')
+					 ? name_id(req->names[i])
+					 : "std";
 		const char *currency = *req->currency_code ? req->currency_code : "EUR";
 		Variant *variant;
 
@@ -48,12 +51,14 @@ static int batch_get_variants(struct catalog_service *self, struct rpc_call *cal
 			continue;
 		}
 		variant = rpc_new(call, Variant, .name = name_join(call, product, "variants", id),
-		                  .sku = rpc_printf(call, "%s-%s", name_id(product), id), .weight_grams = 100,
-		                  .price = rpc_new(call, Money, .currency_code = currency, .units = self->price));
-		batch_get_variants_response_add_variants(call, response,
-		                                         rpc_new(call, VariantDetails, .variant = variant, .product = product,
-		                                                 .display_name = name_id(product),
-		                                                 .sellable = !self->off_sale));
+				  .sku = rpc_printf(call, "%s-%s", name_id(product), id),
+				  .weight_grams = 100,
+				  .price = rpc_new(call, Money, .currency_code = currency,
+						   .units = self->price));
+		batch_get_variants_response_add_variants(
+			call, response,
+			rpc_new(call, VariantDetails, .variant = variant, .product = product,
+				.display_name = name_id(product), .sellable = !self->off_sale));
 	}
 	*ret = response;
 	return 0;
@@ -61,7 +66,8 @@ static int batch_get_variants(struct catalog_service *self, struct rpc_call *cal
 static const struct catalog_service_ops catalog_ops = { .batch_get_variants = batch_get_variants };
 
 static int batch_get_availability(struct inventory_service *self, struct rpc_call *call,
-                                  const BatchGetAvailabilityRequest *req, BatchGetAvailabilityResponse **ret)
+				  const BatchGetAvailabilityRequest *req,
+				  BatchGetAvailabilityResponse **ret)
 {
 	BatchGetAvailabilityResponse *response = rpc_new(call, BatchGetAvailabilityResponse);
 
@@ -69,21 +75,25 @@ static int batch_get_availability(struct inventory_service *self, struct rpc_cal
 		return rpc_fail_code(call, RPC_UNAVAILABLE, "away");
 	for (size_t i = 0; i < req->n_skus; i++)
 		batch_get_availability_response_add_availabilities(
-			call, response, rpc_new(call, StockAvailability, .sku = req->skus[i], .available = self->available));
+			call, response,
+			rpc_new(call, StockAvailability, .sku = req->skus[i],
+				.available = self->available));
 	*ret = response;
 	return 0;
 }
-static const struct inventory_service_ops inventory_ops = { .batch_get_availability = batch_get_availability };
+static const struct inventory_service_ops inventory_ops = { .batch_get_availability =
+								    batch_get_availability };
 
-static int quote_rates(struct shipping_service *self, struct rpc_call *call, const QuoteRatesRequest *req,
-                       ShippingQuote **ret)
+static int quote_rates(struct shipping_service *self, struct rpc_call *call,
+		       const QuoteRatesRequest *req, ShippingQuote **ret)
 {
 	ShippingQuote *quote = rpc_new(call, ShippingQuote);
 
 	ck_assert_int_eq(req->weight_grams, 200);
-	shipping_quote_add_methods(call, quote,
-	                           rpc_new(call, ShippingOption, .name = "shippingMethods/standard",
-	                                   .price = rpc_new(call, Money, .currency_code = "EUR", .units = 5)));
+	shipping_quote_add_methods(
+		call, quote,
+		rpc_new(call, ShippingOption, .name = "shippingMethods/standard",
+			.price = rpc_new(call, Money, .currency_code = "EUR", .units = 5)));
 	*ret = quote;
 	return 0;
 }
@@ -99,8 +109,11 @@ static struct rpc_call *call_of(const char *user, const char *merge_from)
 {
 	struct rpc_call *made = rpc_call_new("test", 30000);
 
-	rpc_call_set_caller(made, &(const struct rpc_caller){ .user = user, .session = "sessions/1", .scope = "",
-	                                                       .merge_from = merge_from, .service = "cart" });
+	rpc_call_set_caller(made, &(const struct rpc_caller){ .user = user,
+							      .session = "sessions/1",
+							      .scope = "",
+							      .merge_from = merge_from,
+							      .service = "cart" });
 	return made;
 }
 
@@ -134,7 +147,9 @@ static void teardown(void)
 
 static int add(const char *product, int32_t quantity, Cart **ret)
 {
-	return cart_client_add_cart_item(client, call, MSG(AddCartItemRequest, .product = product, .quantity = quantity), ret);
+	return cart_client_add_cart_item(
+		client, call, MSG(AddCartItemRequest, .product = product, .quantity = quantity),
+		ret);
 }
 
 static Cart *get(void)
@@ -168,7 +183,8 @@ TEST(adding_a_product_twice_adds_up)
 
 TEST(the_same_request_adds_once)
 {
-	const AddCartItemRequest *request = MSG(AddCartItemRequest, .product = "tea", .quantity = 2, .request_id = "r");
+	const AddCartItemRequest *request =
+		MSG(AddCartItemRequest, .product = "tea", .quantity = 2, .request_id = "r");
 	Cart *got;
 
 	ck_assert_int_eq(cart_client_add_cart_item(client, call, request, &got), 0);
@@ -194,11 +210,12 @@ TEST_EACH(what_cannot_be_bought_is_refused, refusals)
 {
 	Cart *got;
 
-	ck_assert_int_eq(cart_client_add_cart_item(client, call,
-	                                           MSG(AddCartItemRequest, .product = row->product, .variant = row->variant,
-	                                               .quantity = row->quantity),
-	                                           &got),
-	                 row->code);
+	ck_assert_int_eq(
+		cart_client_add_cart_item(client, call,
+					  MSG(AddCartItemRequest, .product = row->product,
+					      .variant = row->variant, .quantity = row->quantity),
+					  &got),
+		row->code);
 	if (*row->reason)
 		ck_assert_str_eq(rpc_error_reason(call), row->reason);
 	ck_assert_uint_eq(get()->n_items, 0);
@@ -208,13 +225,17 @@ TEST(a_variant_is_named_by_its_id_or_whole)
 {
 	Cart *got;
 
-	ck_assert_int_eq(cart_client_add_cart_item(
-				 client, call, MSG(AddCartItemRequest, .product = "many", .variant = "red", .quantity = 1), &got),
-	                 0);
-	ck_assert_int_eq(cart_client_add_cart_item(
-				 client, call,
-				 MSG(AddCartItemRequest, .variant = "products/many/variants/red", .quantity = 1), &got),
-	                 0);
+	ck_assert_int_eq(cart_client_add_cart_item(client, call,
+						   MSG(AddCartItemRequest, .product = "many",
+						       .variant = "red", .quantity = 1),
+						   &got),
+			 0);
+	ck_assert_int_eq(cart_client_add_cart_item(client, call,
+						   MSG(AddCartItemRequest,
+						       .variant = "products/many/variants/red",
+						       .quantity = 1),
+						   &got),
+			 0);
 	ck_assert_uint_eq(got->n_items, 1);
 	ck_assert_str_eq(got->items[0]->variant, "products/many/variants/red");
 }
@@ -226,42 +247,52 @@ TEST(an_item_is_changed_and_taken_out)
 
 	ck_assert_int_eq(add("tea", 2, &got), 0);
 	item = name_id(got->items[0]->name);
-	ck_assert_int_eq(cart_client_update_cart_item(client, call, MSG(UpdateCartItemRequest, .item = item, .quantity = 7), &got),
-	                 0);
-	ck_assert_int_eq(got->items[0]->quantity, 7);
 	ck_assert_int_eq(cart_client_update_cart_item(
 				 client, call,
-				 MSG(UpdateCartItemRequest, .item = item, .quantity = 8, .etag = "\"1\""), &got),
-	                 RPC_ABORTED);
-	ck_assert_int_eq(cart_client_remove_cart_item(client, call, MSG(RemoveCartItemRequest, .item = item), &got), 0);
+				 MSG(UpdateCartItemRequest, .item = item, .quantity = 7), &got),
+			 0);
+	ck_assert_int_eq(got->items[0]->quantity, 7);
+	ck_assert_int_eq(cart_client_update_cart_item(client, call,
+						      MSG(UpdateCartItemRequest, .item = item,
+							  .quantity = 8, .etag = "\"1\""),
+						      &got),
+			 RPC_ABORTED);
+	ck_assert_int_eq(cart_client_remove_cart_item(
+				 client, call, MSG(RemoveCartItemRequest, .item = item), &got),
+			 0);
 	ck_assert_uint_eq(got->n_items, 0);
-	ck_assert_int_eq(cart_client_remove_cart_item(client, call, MSG(RemoveCartItemRequest, .item = item), &got),
-	                 RPC_NOT_FOUND);
+	ck_assert_int_eq(cart_client_remove_cart_item(
+				 client, call, MSG(RemoveCartItemRequest, .item = item), &got),
+			 RPC_NOT_FOUND);
 }
 
 TEST(a_cart_has_one_currency_until_it_is_empty)
 {
 	Cart *got;
 
-	ck_assert_int_eq(cart_client_add_cart_item(
-				 client, call, MSG(AddCartItemRequest, .product = "tea", .quantity = 1, .currency_code = "USD"),
-				 &got),
-	                 0);
+	ck_assert_int_eq(cart_client_add_cart_item(client, call,
+						   MSG(AddCartItemRequest, .product = "tea",
+						       .quantity = 1, .currency_code = "USD"),
+						   &got),
+			 0);
 	ck_assert_str_eq(got->total->currency_code, "USD");
-	ck_assert_int_eq(cart_client_add_cart_item(
-				 client, call, MSG(AddCartItemRequest, .product = "cup", .quantity = 1, .currency_code = "EUR"),
-				 &got),
-	                 RPC_FAILED_PRECONDITION);
+	ck_assert_int_eq(cart_client_add_cart_item(client, call,
+						   MSG(AddCartItemRequest, .product = "cup",
+						       .quantity = 1, .currency_code = "EUR"),
+						   &got),
+			 RPC_FAILED_PRECONDITION);
 	ck_assert(rpc_failed_with(call, CART_CURRENCY_MISMATCH));
 	ck_assert_int_eq(cart_client_clear_cart(client, call, MSG(ClearCartRequest), &got), 0);
-	ck_assert_int_eq(cart_client_add_cart_item(
-				 client, call, MSG(AddCartItemRequest, .product = "cup", .quantity = 1, .currency_code = "EUR"),
-				 &got),
-	                 0);
-	ck_assert_int_eq(cart_client_add_cart_item(
-				 client, call, MSG(AddCartItemRequest, .product = "cup", .quantity = 1, .currency_code = "ZZZ"),
-				 &got),
-	                 RPC_FAILED_PRECONDITION);
+	ck_assert_int_eq(cart_client_add_cart_item(client, call,
+						   MSG(AddCartItemRequest, .product = "cup",
+						       .quantity = 1, .currency_code = "EUR"),
+						   &got),
+			 0);
+	ck_assert_int_eq(cart_client_add_cart_item(client, call,
+						   MSG(AddCartItemRequest, .product = "cup",
+						       .quantity = 1, .currency_code = "ZZZ"),
+						   &got),
+			 RPC_FAILED_PRECONDITION);
 }
 
 TEST(a_changed_price_is_said_and_a_rise_must_be_seen)
@@ -277,8 +308,10 @@ TEST(a_changed_price_is_said_and_a_rise_must_be_seen)
 	ck_assert_int_eq(got->warnings[0]->code, CART_WARNING_CODE_PRICE_CHANGED);
 	ck_assert(got->warnings[0]->blocking);
 	ck_assert_int_eq(got->subtotal->units, 10);
-	ck_assert_int_eq(cart_client_update_cart_item(client, call, MSG(UpdateCartItemRequest, .item = item, .quantity = 2), &got),
-	                 0);
+	ck_assert_int_eq(cart_client_update_cart_item(
+				 client, call,
+				 MSG(UpdateCartItemRequest, .item = item, .quantity = 2), &got),
+			 0);
 	ck_assert_uint_eq(got->n_warnings, 0);
 	catalog.price = 3;
 	ck_assert(!get()->warnings[0]->blocking);
@@ -313,18 +346,25 @@ TEST(a_cart_is_shown_while_the_catalogue_is_away)
 
 TEST(a_quote_gives_the_cart_shipping_and_tax)
 {
-	Address *address = rpc_new(call, Address, .recipient = "Ann", .city = "Vienna", .postal_code = "1010",
-	                           .country_code = "AT");
+	Address *address = rpc_new(call, Address, .recipient = "Ann", .city = "Vienna",
+				   .postal_code = "1010", .country_code = "AT");
 	ShippingQuote *quote;
 	Cart *got;
 
-	ck_assert_int_eq(cart_client_quote_shipping(client, call, MSG(QuoteShippingRequest, .address = address), &quote),
-	                 RPC_INVALID_ARGUMENT);
+	ck_assert_int_eq(cart_client_quote_shipping(client, call,
+						    MSG(QuoteShippingRequest, .address = address),
+						    &quote),
+			 RPC_INVALID_ARGUMENT);
 	address_add_lines(call, address, "Ring 1");
-	ck_assert_int_eq(cart_client_quote_shipping(client, call, MSG(QuoteShippingRequest, .address = address), &quote),
-	                 RPC_FAILED_PRECONDITION);
+	ck_assert_int_eq(cart_client_quote_shipping(client, call,
+						    MSG(QuoteShippingRequest, .address = address),
+						    &quote),
+			 RPC_FAILED_PRECONDITION);
 	ck_assert_int_eq(add("tea", 2, &got), 0);
-	ck_assert_int_eq(cart_client_quote_shipping(client, call, MSG(QuoteShippingRequest, .address = address), &quote), 0);
+	ck_assert_int_eq(cart_client_quote_shipping(client, call,
+						    MSG(QuoteShippingRequest, .address = address),
+						    &quote),
+			 0);
 	got = get();
 	ck_assert_int_eq(got->shipping->units, 5);
 	/* 8.00 and 5.00 at 20 %: 1.60 and 1.00 */
@@ -349,8 +389,10 @@ TEST(a_guests_cart_is_folded_in_once)
 	ck_assert_uint_eq(got->n_items, 2);
 	ck_assert_int_eq(got->items[0]->quantity, 5);
 	ck_assert_int_eq(cart_client_remove_cart_item(
-				 client, call, MSG(RemoveCartItemRequest, .item = name_id(got->items[1]->name)), &got),
-	                 0);
+				 client, call,
+				 MSG(RemoveCartItemRequest, .item = name_id(got->items[1]->name)),
+				 &got),
+			 0);
 	ck_assert_uint_eq(get()->n_items, 1);
 	as("users/guest", "");
 	ck_assert_uint_eq(get()->n_items, 0);
@@ -422,7 +464,9 @@ static void *put_from_a_device(void *data)
 
 	for (int i = 0; !r && i < EACH; i++) {
 		do {
-			r = cart_client_add_cart_item(client, own, MSG(AddCartItemRequest, .product = data, .quantity = 1), &got);
+			r = cart_client_add_cart_item(
+				client, own,
+				MSG(AddCartItemRequest, .product = data, .quantity = 1), &got);
 		} while (r == RPC_ABORTED);
 	}
 	rpc_call_free(own);
