@@ -1,19 +1,20 @@
 /* Reading the catalogue: what customers, carts and orders see of products and variants. */
+#include "catalog_store.h"
+#include "errors.msg.h"
 #include <common/clock.h>
 #include <common/etag.h>
 #include <common/filter.h>
 #include <common/money.h>
 #include <common/names.h>
 #include <string.h>
-#include "catalog_store.h"
-#include "errors.msg.h"
 
 bool catalog_is_staff(const struct rpc_call *call)
 {
 	return rpc_caller_may(call, "catalog.manage");
 }
 
-int catalog_currency(struct catalog_service *self, struct rpc_call *call, const char *asked, const char **ret)
+int catalog_currency(struct catalog_service *self, struct rpc_call *call, const char *asked,
+		     const char **ret)
 {
 	const char *known = self->currencies;
 
@@ -26,7 +27,8 @@ int catalog_currency(struct catalog_service *self, struct rpc_call *call, const 
 			return 0;
 		}
 	}
-	return rpc_fail(call, CURRENCY_UNSUPPORTED, { "currencyCode", asked }, { "allowed", known });
+	return rpc_fail(call, CURRENCY_UNSUPPORTED, { "currencyCode", asked },
+			{ "allowed", known });
 }
 
 int catalog_find_product(struct rpc_call *call, const char *name, ProductRecord **ret)
@@ -35,7 +37,8 @@ int catalog_find_product(struct rpc_call *call, const char *name, ProductRecord 
 	int r;
 
 	r = product_read(call, name_id(name), &record);
-	if (r == MONGO_NOT_FOUND || (!r && record->product->state != PRODUCT_STATE_ACTIVE && !catalog_is_staff(call)))
+	if (r == MONGO_NOT_FOUND ||
+	    (!r && record->product->state != PRODUCT_STATE_ACTIVE && !catalog_is_staff(call)))
 		return rpc_fail(call, PRODUCT_NOT_FOUND, { "product", name });
 	if (r)
 		return r;
@@ -59,8 +62,8 @@ static const VariantPrice *price_in(const Variant *variant, const char *currency
 	return NULL;
 }
 
-static Variant *view_variant(struct rpc_call *call, const ProductRecord *record, const Variant *stored,
-                             const char *currency)
+static Variant *view_variant(struct rpc_call *call, const ProductRecord *record,
+			     const Variant *stored, const char *currency)
 {
 	Variant *variant = rpc_memdup(call, stored, sizeof(*stored));
 	const VariantPrice *price = price_in(stored, currency);
@@ -89,7 +92,8 @@ Product *catalog_view(struct rpc_call *call, const ProductRecord *record, const 
 		variants[i] = view_variant(call, record, product->variants[i], currency);
 		if (!variants[i]->price)
 			continue;
-		if (!product->price || (!money_compare(variants[i]->price, product->price, &order) && order < 0))
+		if (!product->price ||
+		    (!money_compare(variants[i]->price, product->price, &order) && order < 0))
 			product->price = variants[i]->price;
 	}
 	product->variants = variants;
@@ -97,7 +101,8 @@ Product *catalog_view(struct rpc_call *call, const ProductRecord *record, const 
 	return product;
 }
 
-static int get_product(struct catalog_service *self, struct rpc_call *call, const GetProductRequest *req, Product **ret)
+static int get_product(struct catalog_service *self, struct rpc_call *call,
+		       const GetProductRequest *req, Product **ret)
 {
 	ProductRecord *record;
 	const char *currency;
@@ -113,12 +118,13 @@ static int get_product(struct catalog_service *self, struct rpc_call *call, cons
 }
 
 /* How a list is sorted: what `order_by` says, and the stored field. */
-static int list_sort(struct rpc_call *call, const char *order_by, const char *currency, const char **ret)
+static int list_sort(struct rpc_call *call, const char *order_by, const char *currency,
+		     const char **ret)
 {
 	static const char *const fields[][2] = { { "create_time", "product.create_time" },
-		                                 { "display_name", "product.display_name" },
-		                                 { "rating", "product.rating.average" },
-		                                 { "price", "from_prices" } };
+						 { "display_name", "product.display_name" },
+						 { "rating", "product.rating.average" },
+						 { "price", "from_prices" } };
 	size_t length = strcspn(order_by, " ");
 	const char *direction = order_by + length;
 
@@ -131,26 +137,31 @@ static int list_sort(struct rpc_call *call, const char *order_by, const char *cu
 			continue;
 		if (*direction && strcmp(direction, " asc") && strcmp(direction, " desc"))
 			break;
-		*ret = rpc_printf(call, "%s%s%s%s", strcmp(direction, " desc") ? "" : "-", fields[i][1],
-		                  strcmp(fields[i][0], "price") ? "" : ".",
-		                  strcmp(fields[i][0], "price") ? "" : currency);
+		*ret = rpc_printf(call, "%s%s%s%s", strcmp(direction, " desc") ? "" : "-",
+				  fields[i][1], strcmp(fields[i][0], "price") ? "" : ".",
+				  strcmp(fields[i][0], "price") ? "" : currency);
 		return 0;
 	}
-	return rpc_fail(call, ORDER_BY_INVALID, { "orderBy", order_by },
-	                { "allowed", "create_time, display_name, rating, price, each also with ' desc'" });
+	return rpc_fail(
+		call, ORDER_BY_INVALID, { "orderBy", order_by },
+		{ "allowed", "create_time, display_name, rating, price, each also with ' desc'" });
 }
 
 /* Without a word of staff about it, a list shows what is on sale. */
-static int list_filter(struct rpc_call *call, const ListProductsRequest *req, const char *currency, const bson_t **ret)
+static int list_filter(struct rpc_call *call, const ListProductsRequest *req, const char *currency,
+		       const bson_t **ret)
 {
 	const struct filter_field fields[] = {
-		{ "price", rpc_printf(call, "from_prices.%s", currency), FILTER_AMOUNT, .digits = money_digits(currency) },
+		{ "price", rpc_printf(call, "from_prices.%s", currency), FILTER_AMOUNT,
+		  .digits = money_digits(currency) },
 		{ "rating", "product.rating.average", FILTER_FRACTION },
-		{ "availability", "stock_notes.availability.state", FILTER_ENUM, &VariantAvailabilityState_descriptor },
+		{ "availability", "stock_notes.availability.state", FILTER_ENUM,
+		  &VariantAvailabilityState_descriptor },
 		{ "create_time", "product.create_time", FILTER_TIME },
 		{ "options.", "product.variants.options", FILTER_FACT },
 		{ "attributes.", "product.attributes", FILTER_FACT },
-		{ catalog_is_staff(call) ? "state" : NULL, "product.state", FILTER_ENUM, &ProductState_descriptor },
+		{ catalog_is_staff(call) ? "state" : NULL, "product.state", FILTER_ENUM,
+		  &ProductState_descriptor },
 		{},
 	};
 	cleanup(bson_freep) bson_t *filter = bson_new();
@@ -170,8 +181,8 @@ static int list_filter(struct rpc_call *call, const ListProductsRequest *req, co
 	return 0;
 }
 
-static int list_products(struct catalog_service *self, struct rpc_call *call, const ListProductsRequest *req,
-                         ListProductsResponse **ret)
+static int list_products(struct catalog_service *self, struct rpc_call *call,
+			 const ListProductsRequest *req, ListProductsResponse **ret)
 {
 	ListProductsResponse *response = rpc_new(call, ListProductsResponse);
 	ProductRecord **records;
@@ -191,12 +202,14 @@ static int list_products(struct catalog_service *self, struct rpc_call *call, co
 	if (r)
 		return r;
 	for (size_t i = 0; i < n_records; i++)
-		list_products_response_add_products(call, response, catalog_view(call, records[i], currency));
+		list_products_response_add_products(call, response,
+						    catalog_view(call, records[i], currency));
 	*ret = response;
 	return 0;
 }
 
-static const ProductRecord *record_named(ProductRecord *const *records, size_t n_records, const char *name)
+static const ProductRecord *record_named(ProductRecord *const *records, size_t n_records,
+					 const char *name)
 {
 	for (size_t i = 0; i < n_records; i++)
 		if (!strcmp(records[i]->id, name_id(name)))
@@ -209,8 +222,8 @@ static bool visible(const struct rpc_call *call, const ProductRecord *record)
 	return record && (record->product->state == PRODUCT_STATE_ACTIVE || catalog_is_staff(call));
 }
 
-static int batch_get_products(struct catalog_service *self, struct rpc_call *call, const BatchGetProductsRequest *req,
-                              BatchGetProductsResponse **ret)
+static int batch_get_products(struct catalog_service *self, struct rpc_call *call,
+			      const BatchGetProductsRequest *req, BatchGetProductsResponse **ret)
 {
 	BatchGetProductsResponse *response = rpc_new(call, BatchGetProductsResponse);
 	ProductRecord **records;
@@ -232,7 +245,8 @@ static int batch_get_products(struct catalog_service *self, struct rpc_call *cal
 		if (repeated)
 			continue;
 		if (visible(call, record))
-			batch_get_products_response_add_products(call, response, catalog_view(call, record, currency));
+			batch_get_products_response_add_products(
+				call, response, catalog_view(call, record, currency));
 		else
 			batch_get_products_response_add_missing(call, response, req->names[i]);
 	}
@@ -240,29 +254,31 @@ static int batch_get_products(struct catalog_service *self, struct rpc_call *cal
 	return 0;
 }
 
-static VariantDetails *variant_details(struct rpc_call *call, const ProductRecord *record, const Variant *stored,
-                                       const char *currency)
+static VariantDetails *variant_details(struct rpc_call *call, const ProductRecord *record,
+				       const Variant *stored, const char *currency)
 {
 	const Product *product = record->product;
 	Variant *variant = view_variant(call, record, stored, currency);
 	VariantDetails *details;
 
 	details = rpc_new(call, VariantDetails, .variant = variant, .product = product->name,
-	                  .display_name = *stored->display_name ?
-	                                          rpc_printf(call, "%s, %s", product->display_name, stored->display_name) :
-	                                          product->display_name,
-	                  .sellable = product->state == PRODUCT_STATE_ACTIVE && variant->price,
-	                  .tax_class = product->tax_class, .categories = product->categories,
-	                  .n_categories = product->n_categories);
+			  .display_name = *stored->display_name ? rpc_printf(call, "%s, %s",
+									     product->display_name,
+									     stored->display_name)
+								: product->display_name,
+			  .sellable = product->state == PRODUCT_STATE_ACTIVE && variant->price,
+			  .tax_class = product->tax_class, .categories = product->categories,
+			  .n_categories = product->n_categories);
 	for (size_t i = 0; i < product->n_images; i++)
-		if (!i || (stored->n_images && !strcmp(product->images[i]->name, stored->images[0])))
+		if (!i ||
+		    (stored->n_images && !strcmp(product->images[i]->name, stored->images[0])))
 			details->image_uri = product->images[i]->uri;
 	return details;
 }
 
 /* Carts name what they hold, so what is no longer on sale is answered too, as not sellable. */
-static int batch_get_variants(struct catalog_service *self, struct rpc_call *call, const BatchGetVariantsRequest *req,
-                              BatchGetVariantsResponse **ret)
+static int batch_get_variants(struct catalog_service *self, struct rpc_call *call,
+			      const BatchGetVariantsRequest *req, BatchGetVariantsResponse **ret)
 {
 	BatchGetVariantsResponse *response = rpc_new(call, BatchGetVariantsResponse);
 	const char **names = rpc_alloc(call, req->n_names * sizeof(*names));
@@ -286,7 +302,8 @@ static int batch_get_variants(struct catalog_service *self, struct rpc_call *cal
 
 		if (product && !strcmp(product->name, req->names[i])) {
 			if (product->n_variants > 1) {
-				batch_get_variants_response_add_ambiguous(call, response, req->names[i]);
+				batch_get_variants_response_add_ambiguous(call, response,
+									  req->names[i]);
 				continue;
 			}
 			variant = product->n_variants ? product->variants[0] : NULL;
@@ -294,8 +311,8 @@ static int batch_get_variants(struct catalog_service *self, struct rpc_call *cal
 			variant = catalog_variant_of(product, req->names[i]);
 		}
 		if (variant)
-			batch_get_variants_response_add_variants(call, response,
-			                                         variant_details(call, record, variant, currency));
+			batch_get_variants_response_add_variants(
+				call, response, variant_details(call, record, variant, currency));
 		else
 			batch_get_variants_response_add_missing(call, response, req->names[i]);
 	}

@@ -1,9 +1,11 @@
 /* What the catalogue hears: inventory tells how much is left of each SKU. */
 #include "catalog_store.h"
 
-static int note(struct rpc_call *call, const char *sku, int64_t version, const souk_inventory_v1_StockLevels *levels)
+static int note(struct rpc_call *call, const char *sku, int64_t version,
+		const souk_inventory_v1_StockLevels *levels)
 {
-	VariantAvailability *availability = rpc_new(call, VariantAvailability, .quantity = levels->available);
+	VariantAvailability *availability =
+		rpc_new(call, VariantAvailability, .quantity = levels->available);
 
 	if (levels->available <= 0)
 		availability->state = VARIANT_AVAILABILITY_STATE_OUT_OF_STOCK;
@@ -17,7 +19,7 @@ static int note(struct rpc_call *call, const char *sku, int64_t version, const s
 /* Every change of a SKU carries its levels after it; which change it was does not matter here. */
 #define NOTE_LEVELS(handler, Event)                                                                \
 	static int handler(struct inventory_listener *self, struct rpc_call *call,                 \
-	                   const souk_inventory_v1_##Event *event, const struct rpc_event *meta)   \
+			   const souk_inventory_v1_##Event *event, const struct rpc_event *meta)   \
 	{                                                                                          \
 		return note(call, event->sku, event->version, &event->levels);                     \
 	}

@@ -6,6 +6,8 @@
  * categories  a few hundred, one shard.
  * images      sharded by _id, one document a size; a size that no product names is swept away.
  */
+#include "catalog_store.h"
+#include "catalog_events.ev.h"
 #include <common/clock.h>
 #include <common/money.h>
 #include <common/names.h>
@@ -13,8 +15,6 @@
 #include <common/page.h>
 #include <errno.h>
 #include <string.h>
-#include "catalog_events.ev.h"
-#include "catalog_store.h"
 
 #define N_ITEMS(array) (sizeof(array) / sizeof(*(array)))
 
@@ -25,22 +25,24 @@ static const struct mongo_index product_indexes[] = {
 	{ "product.state category_path product.rating.average _id" },
 	{ "product.state category_path from_prices.EUR _id" },
 	{ "product.state category_path from_prices.USD _id" },
-	{ "product.variants.sku", .unique = true, .name = "sku", .partial = MONGO_JSON({ "product.variants.sku": { "$gt": "" } }) },
+	{ "product.variants.sku", .unique = true, .name = "sku",
+	  .partial = MONGO_JSON({ "product.variants.sku" : { "$gt" : "" } }) },
 	{ "product.categories _id" },
-	{ "deleted", .partial = MONGO_JSON({ "deleted": true }) },
+	{ "deleted", .partial = MONGO_JSON({ "deleted" : true }) },
 	{ "answers.time", .partial = ANSWERS_PARTIAL },
 	{},
 };
-MONGO_COLLECTION(products, .name = "products", .type = &ProductRecord_descriptor, .indexes = product_indexes,
-                 .outbox = true);
+MONGO_COLLECTION(products, .name = "products", .type = &ProductRecord_descriptor,
+		 .indexes = product_indexes, .outbox = true);
 
 static const struct mongo_index category_indexes[] = {
 	{ "tree_path" },
 	{ "category.parent tree_path" },
-	{ "moved", .partial = MONGO_JSON({ "moved": true }) },
+	{ "moved", .partial = MONGO_JSON({ "moved" : true }) },
 	{},
 };
-MONGO_COLLECTION(categories, .name = "categories", .type = &CategoryRecord_descriptor, .indexes = category_indexes);
+MONGO_COLLECTION(categories, .name = "categories", .type = &CategoryRecord_descriptor,
+		 .indexes = category_indexes);
 
 MONGO_COLLECTION(waiting_stock, .name = "waiting_stock", .type = &WaitingStockRecord_descriptor);
 
@@ -75,12 +77,15 @@ static void fill_content(souk_catalog_v1_CatalogProduct *to, const ProductRecord
 	to->active = product->state == PRODUCT_STATE_ACTIVE;
 	event_text(to->display_name, product->display_name);
 	event_text(to->description, product->description);
-	for (size_t i = 0; i < record->n_category_path && to->categories_count < N_ITEMS(to->categories); i++)
+	for (size_t i = 0;
+	     i < record->n_category_path && to->categories_count < N_ITEMS(to->categories); i++)
 		if (strcmp(record->category_path[i], CATEGORY_ROOT))
-			event_text(to->categories[to->categories_count++], record->category_path[i]);
+			event_text(to->categories[to->categories_count++],
+				   record->category_path[i]);
 	for (size_t i = 0; i < product->n_variants && i < N_ITEMS(to->variants); i++)
 		fill_variant(&to->variants[to->variants_count++], product->variants[i]);
-	for (size_t i = 0; i < product->n_attributes && to->attributes_count < N_ITEMS(to->attributes); i++) {
+	for (size_t i = 0;
+	     i < product->n_attributes && to->attributes_count < N_ITEMS(to->attributes); i++) {
 		souk_catalog_v1_CatalogFact *fact = &to->attributes[to->attributes_count++];
 
 		event_text(fact->name, product->attributes[i]->key);
@@ -141,8 +146,8 @@ static int derive(struct rpc_call *call, ProductRecord *record)
 				if (!strcmp(record->from_prices[k]->key, amount->currency_code))
 					entry = record->from_prices[k];
 			if (!entry) {
-				entry = rpc_new(call, ProductRecordFromPricesEntry, .key = amount->currency_code,
-				                .value = minor);
+				entry = rpc_new(call, ProductRecordFromPricesEntry,
+						.key = amount->currency_code, .value = minor);
 				product_record_add_from_prices(call, record, entry);
 			}
 			if (minor < entry->value)
@@ -172,14 +177,16 @@ int product_insert(struct rpc_call *call, ProductRecord *record, const struct st
 
 	if (r)
 		return r;
-	return mongo_insert(call, &products, record, .events = EVENTS(created_event(call, record)), .answer = answer);
+	return mongo_insert(call, &products, record, .events = EVENTS(created_event(call, record)),
+			    .answer = answer);
 }
 
 int product_save(struct rpc_call *call, ProductRecord *record, const struct stored_answer *answer)
 {
-	static const char *const of_product[] = { "display_name", "description", "categories", "state",
-		                                  "images",       "options",     "variants",   "attributes",
-		                                  "tax_class",    "update_time", "publish_time", NULL };
+	static const char *const of_product[] = { "display_name", "description",  "categories",
+						  "state",        "images",       "options",
+						  "variants",     "attributes",   "tax_class",
+						  "update_time",  "publish_time", NULL };
 	static const char *const of_record[] = { "category_path", "from_prices", NULL };
 	int64_t read = record->version;
 	const bson_t *set;
@@ -190,11 +197,12 @@ int product_save(struct rpc_call *call, ProductRecord *record, const struct stor
 		return r;
 	record->version++;
 	set = document_join(call, document_of_fields(call, "product.", record->product, of_product),
-	           document_of_fields(call, "", record, of_record));
-	r = mongo_update(call, &products, .id = record->id,
-	                 .filter = DOC(call, "version", BCON_INT64(read), "deleted", BCON_BOOL(false)),
-	                 .update = DOC(call, "$set", BCON_DOCUMENT(set)),
-	                 .events = EVENTS(updated_event(call, record)), .answer = answer);
+			    document_of_fields(call, "", record, of_record));
+	r = mongo_update(
+		call, &products, .id = record->id,
+		.filter = DOC(call, "version", BCON_INT64(read), "deleted", BCON_BOOL(false)),
+		.update = DOC(call, "$set", BCON_DOCUMENT(set)),
+		.events = EVENTS(updated_event(call, record)), .answer = answer);
 	if (r)
 		record->version--;
 	return r;
@@ -204,26 +212,28 @@ int product_mark_deleted(struct rpc_call *call, const ProductRecord *record)
 {
 	/* Its SKUs and its id are free when the sweeper has removed it. */
 	return mongo_update(call, &products, .id = record->id,
-	                    .filter = DOC(call, "version", BCON_INT64(record->version)),
-	                    .update = DOC(call, "$set", "{", "deleted", BCON_BOOL(true), "product.state",
-	                                  BCON_UTF8("STATE_UNSPECIFIED"), "}"),
-	                    .events = EVENTS(deleted_event(call, record)));
+			    .filter = DOC(call, "version", BCON_INT64(record->version)),
+			    .update = DOC(call, "$set", "{", "deleted", BCON_BOOL(true),
+					  "product.state", BCON_UTF8("STATE_UNSPECIFIED"), "}"),
+			    .events = EVENTS(deleted_event(call, record)));
 }
 
 static const bson_t *stock_note(struct rpc_call *call, const char *sku, int64_t version,
-                                const VariantAvailability *availability)
+				const VariantAvailability *availability)
 {
-	ProductRecordStockNote *note = rpc_new(call, ProductRecordStockNote, .sku = sku, .version = version,
-	                                       .availability = (VariantAvailability *)availability);
+	ProductRecordStockNote *note =
+		rpc_new(call, ProductRecordStockNote, .sku = sku, .version = version,
+			.availability = (VariantAvailability *)availability);
 
 	return document_of(call, note);
 }
 
 static int wait_for_product(struct rpc_call *call, const char *sku, int64_t version,
-                            const VariantAvailability *availability)
+			    const VariantAvailability *availability)
 {
-	WaitingStockRecord *record = rpc_new(call, WaitingStockRecord, .id = sku, .version = version,
-	                                     .availability = (VariantAvailability *)availability);
+	WaitingStockRecord *record =
+		rpc_new(call, WaitingStockRecord, .id = sku, .version = version,
+			.availability = (VariantAvailability *)availability);
 	static const char *const fields[] = { "version", "availability", NULL };
 	int r;
 
@@ -231,15 +241,18 @@ static int wait_for_product(struct rpc_call *call, const char *sku, int64_t vers
 		r = mongo_insert(call, &waiting_stock, record);
 		if (r == MONGO_DUPLICATE)
 			r = mongo_update(call, &waiting_stock, .id = sku, .keep_version = true,
-			                 .filter = DOC(call, "version", "{", "$lt", BCON_INT64(version), "}"),
-			                 .update = DOC(call, "$set",
-			                               BCON_DOCUMENT(document_of_fields(call, "", record, fields))));
+					 .filter = DOC(call, "version", "{", "$lt",
+						       BCON_INT64(version), "}"),
+					 .update = DOC(call, "$set",
+						       BCON_DOCUMENT(document_of_fields(
+							       call, "", record, fields))));
 	} while (r == MONGO_DUPLICATE);
 	return r == MONGO_NOT_MATCHED ? 0 : r;
 }
 
 /* MONGO_NOT_FOUND: no product has the SKU. */
-static int note_stock(struct rpc_call *call, const char *sku, int64_t version, const VariantAvailability *availability)
+static int note_stock(struct rpc_call *call, const char *sku, int64_t version,
+		      const VariantAvailability *availability)
 {
 	ProductRecord *record;
 	int r;
@@ -247,7 +260,8 @@ static int note_stock(struct rpc_call *call, const char *sku, int64_t version, c
 	for (int attempt = 0; !(r = mongo_attempt(call, &attempt, sku));) {
 		const ProductRecordStockNote *known = NULL;
 
-		r = mongo_find_one(call, &products, &record, .filter = DOC(call, "product.variants.sku", BCON_UTF8(sku)));
+		r = mongo_find_one(call, &products, &record,
+				   .filter = DOC(call, "product.variants.sku", BCON_UTF8(sku)));
 		if (r)
 			return r;
 		for (size_t i = 0; i < record->n_stock_notes; i++)
@@ -258,22 +272,29 @@ static int note_stock(struct rpc_call *call, const char *sku, int64_t version, c
 		/* The condition names what was read, so that the newer of two notes stays. */
 		if (known)
 			r = mongo_update(call, &products, .id = record->id, .keep_version = true,
-			                 .filter = DOC(call, "stock_notes", "{", "$elemMatch", "{", "sku", BCON_UTF8(sku),
-			                               "version", BCON_INT64(known->version), "}", "}"),
-			                 .update = DOC(call, "$set", "{", "stock_notes.$",
-			                               BCON_DOCUMENT(stock_note(call, sku, version, availability)), "}"));
+					 .filter = DOC(call, "stock_notes", "{", "$elemMatch", "{",
+						       "sku", BCON_UTF8(sku), "version",
+						       BCON_INT64(known->version), "}", "}"),
+					 .update = DOC(call, "$set", "{", "stock_notes.$",
+						       BCON_DOCUMENT(stock_note(call, sku, version,
+										availability)),
+						       "}"));
 		else
 			r = mongo_update(call, &products, .id = record->id, .keep_version = true,
-			                 .filter = DOC(call, "stock_notes.sku", "{", "$ne", BCON_UTF8(sku), "}"),
-			                 .update = DOC(call, "$push", "{", "stock_notes",
-			                               BCON_DOCUMENT(stock_note(call, sku, version, availability)), "}"));
+					 .filter = DOC(call, "stock_notes.sku", "{", "$ne",
+						       BCON_UTF8(sku), "}"),
+					 .update = DOC(call, "$push", "{", "stock_notes",
+						       BCON_DOCUMENT(stock_note(call, sku, version,
+										availability)),
+						       "}"));
 		if (r != MONGO_NOT_MATCHED)
 			return r;
 	}
 	return r;
 }
 
-int product_note_stock(struct rpc_call *call, const char *sku, int64_t version, const VariantAvailability *availability)
+int product_note_stock(struct rpc_call *call, const char *sku, int64_t version,
+		       const VariantAvailability *availability)
 {
 	int r = note_stock(call, sku, version, availability);
 
@@ -288,29 +309,32 @@ static int sweep_waiting_stock(struct rpc_call *call)
 	size_t n_records;
 	int r;
 
-	r = mongo_find(call, &waiting_stock, &records, &n_records, .limit = 100, .sort = DOC(call, "_id", BCON_INT32(1)),
-	               .filter = DOC(call, "_id", "{", "$gt", BCON_UTF8(after), "}"));
+	r = mongo_find(call, &waiting_stock, &records, &n_records, .limit = 100,
+		       .sort = DOC(call, "_id", BCON_INT32(1)),
+		       .filter = DOC(call, "_id", "{", "$gt", BCON_UTF8(after), "}"));
 	*after = '\0';
 	for (size_t i = 0; !r && i < n_records; i++) {
 		snprintf(after, sizeof(after), "%s", records[i]->id);
 		r = note_stock(call, records[i]->id, records[i]->version, records[i]->availability);
 		if (!r)
 			r = mongo_delete(call, &waiting_stock, records[i]->id,
-			                 DOC(call, "version", BCON_INT64(records[i]->version)));
+					 DOC(call, "version", BCON_INT64(records[i]->version)));
 		if (r == MONGO_NOT_FOUND || r == MONGO_NOT_MATCHED)
 			r = 0;
 	}
 	return r;
 }
 
-int product_read_all(struct rpc_call *call, const char *const *names, size_t n_names, ProductRecord ***ret, size_t *n_ret)
+int product_read_all(struct rpc_call *call, const char *const *names, size_t n_names,
+		     ProductRecord ***ret, size_t *n_ret)
 {
 	ProductRecord **records;
 	size_t n_records, n = 0;
 	int r;
 
-	r = mongo_find(call, &products, &records, &n_records, .limit = (int64_t)n_names,
-	               .filter = DOC(call, "_id", BCON_DOCUMENT(document_in_ids(call, names, n_names))));
+	r = mongo_find(
+		call, &products, &records, &n_records, .limit = (int64_t)n_names,
+		.filter = DOC(call, "_id", BCON_DOCUMENT(document_in_ids(call, names, n_names))));
 	if (r)
 		return r;
 	for (size_t i = 0; i < n_records; i++)
@@ -321,10 +345,12 @@ int product_read_all(struct rpc_call *call, const char *const *names, size_t n_n
 	return 0;
 }
 
-int product_page(struct rpc_call *call, const ListProductsRequest *req, const bson_t *filter, const char *sort,
-                 ListProductsResponse *response, ProductRecord ***ret, size_t *n_ret)
+int product_page(struct rpc_call *call, const ListProductsRequest *req, const bson_t *filter,
+		 const char *sort, ListProductsResponse *response, ProductRecord ***ret,
+		 size_t *n_ret)
 {
-	return page_list(call, &products, req, ret, n_ret, &response->next_page_token, .filter = filter, .sort = sort);
+	return page_list(call, &products, req, ret, n_ret, &response->next_page_token,
+			 .filter = filter, .sort = sort);
 }
 
 int product_in_category(struct rpc_call *call, const char *category, bool *ret)
@@ -332,28 +358,33 @@ int product_in_category(struct rpc_call *call, const char *category, bool *ret)
 	int64_t n;
 	int r;
 
-	r = mongo_count(call, &products,
-	                DOC(call, "product.categories", BCON_UTF8(category), "deleted", BCON_BOOL(false)), 1, &n);
+	r = mongo_count(
+		call, &products,
+		DOC(call, "product.categories", BCON_UTF8(category), "deleted", BCON_BOOL(false)),
+		1, &n);
 	if (!r)
 		*ret = n;
 	return r;
 }
 
-int product_find_in_category(struct rpc_call *call, const char *category, const char *after, ProductRecord ***ret,
-                             size_t *n_ret)
+int product_find_in_category(struct rpc_call *call, const char *category, const char *after,
+			     ProductRecord ***ret, size_t *n_ret)
 {
-	return mongo_find(call, &products, ret, n_ret, .limit = 100, .sort = DOC(call, "_id", BCON_INT32(1)),
-	                  .filter = DOC(call, "product.categories", BCON_UTF8(category), "_id", "{", "$gt",
-	                                BCON_UTF8(after), "}"));
+	return mongo_find(call, &products, ret, n_ret, .limit = 100,
+			  .sort = DOC(call, "_id", BCON_INT32(1)),
+			  .filter = DOC(call, "product.categories", BCON_UTF8(category), "_id", "{",
+					"$gt", BCON_UTF8(after), "}"));
 }
 
 int product_set_path(struct rpc_call *call, const ProductRecord *record)
 {
 	/* The categories are the condition: if staff change them meanwhile, they derive the path anew. */
 	return mongo_update(call, &products, .id = record->id, .keep_version = true,
-	                    .filter = DOC(call, "version", BCON_INT64(record->version)),
-	                    .update = DOC(call, "$set",
-	                                  BCON_DOCUMENT(document_of_field(call, "category_path", record, "category_path"))));
+			    .filter = DOC(call, "version", BCON_INT64(record->version)),
+			    .update =
+				    DOC(call, "$set",
+					BCON_DOCUMENT(document_of_field(call, "category_path",
+									record, "category_path"))));
 }
 
 int product_sweep(struct rpc_call *call)
@@ -362,13 +393,15 @@ int product_sweep(struct rpc_call *call)
 	size_t n_records;
 	int r;
 
-	r = mongo_find(call, &products, &records, &n_records, .filter = DOC(call, "deleted", BCON_BOOL(true)), .limit = 50);
+	r = mongo_find(call, &products, &records, &n_records,
+		       .filter = DOC(call, "deleted", BCON_BOOL(true)), .limit = 50);
 	for (size_t i = 0; !r && i < n_records; i++) {
 		if (records[i]->n_outbox)
 			continue;
 		r = image_delete(call, records[i]->id, NULL);
 		if (!r)
-			r = mongo_delete(call, &products, records[i]->id, DOC(call, "deleted", BCON_BOOL(true)));
+			r = mongo_delete(call, &products, records[i]->id,
+					 DOC(call, "deleted", BCON_BOOL(true)));
 		if (r == MONGO_NOT_MATCHED)
 			r = 0;
 	}
@@ -381,7 +414,8 @@ int product_sweep(struct rpc_call *call)
 
 const char *image_prefix(struct rpc_call *call, const char *product, const char *image)
 {
-	return image ? rpc_printf(call, "%s/%s/", product, image) : rpc_printf(call, "%s/", product);
+	return image ? rpc_printf(call, "%s/%s/", product, image)
+		     : rpc_printf(call, "%s/", product);
 }
 
 /* All sizes: '0' is the character after '/'. */
@@ -396,18 +430,21 @@ static bson_t *image_sizes(struct rpc_call *call, const char *product, const cha
 
 int image_write(struct rpc_call *call, const ImageRecord *record)
 {
-	static const char *const fields[] = { "product", "content_type",   "data", "digest",
-		                              "create_time", "schema_version", NULL };
+	static const char *const fields[] = { "product",     "content_type",   "data", "digest",
+					      "create_time", "schema_version", NULL };
 	int r;
 
 	do {
-		r = mongo_update(call, &images, .id = record->id, .keep_version = true, .upsert = true,
-		                 .update = DOC(call, "$set", BCON_DOCUMENT(document_of_fields(call, "", record, fields))));
+		r = mongo_update(
+			call, &images, .id = record->id, .keep_version = true, .upsert = true,
+			.update = DOC(call, "$set",
+				      BCON_DOCUMENT(document_of_fields(call, "", record, fields))));
 	} while (r == MONGO_DUPLICATE);
 	return r;
 }
 
-int image_read(struct rpc_call *call, const char *product, const char *image, int32_t width, ImageRecord **ret)
+int image_read(struct rpc_call *call, const char *product, const char *image, int32_t width,
+	       ImageRecord **ret)
 {
 	/* Ids sort by width, since widths stand in them with zeros before. */
 	const char *wanted = rpc_printf(call, "%s%05d", image_prefix(call, product, image), width);
@@ -416,10 +453,12 @@ int image_read(struct rpc_call *call, const char *product, const char *image, in
 
 	if (width)
 		r = mongo_find_one(call, &images, ret, .sort = DOC(call, "_id", BCON_INT32(1)),
-		                   .filter = DOC(call, "$and", "[", BCON_DOCUMENT(sizes), "{", "_id", "{", "$gte",
-		                                 BCON_UTF8(wanted), "}", "}", "]"));
+				   .filter =
+					   DOC(call, "$and", "[", BCON_DOCUMENT(sizes), "{", "_id",
+					       "{", "$gte", BCON_UTF8(wanted), "}", "}", "]"));
 	if (r == MONGO_NOT_FOUND)
-		r = mongo_find_one(call, &images, ret, .filter = sizes, .sort = DOC(call, "_id", BCON_INT32(-1)));
+		r = mongo_find_one(call, &images, ret, .filter = sizes,
+				   .sort = DOC(call, "_id", BCON_INT32(-1)));
 	return r;
 }
 
@@ -437,29 +476,35 @@ int category_read(struct rpc_call *call, const char *id, CategoryRecord **ret)
 	return mongo_get(call, &categories, id, ret);
 }
 
-int category_read_all(struct rpc_call *call, const char *const *names, size_t n_names, CategoryRecord ***ret, size_t *n_ret)
+int category_read_all(struct rpc_call *call, const char *const *names, size_t n_names,
+		      CategoryRecord ***ret, size_t *n_ret)
 {
-	return mongo_find(call, &categories, ret, n_ret, .limit = (int64_t)n_names,
-	                  .filter = DOC(call, "_id", BCON_DOCUMENT(document_in_ids(call, names, n_names))));
+	return mongo_find(
+		call, &categories, ret, n_ret, .limit = (int64_t)n_names,
+		.filter = DOC(call, "_id", BCON_DOCUMENT(document_in_ids(call, names, n_names))));
 }
 
-int category_insert(struct rpc_call *call, CategoryRecord *record, const struct stored_answer *answer)
+int category_insert(struct rpc_call *call, CategoryRecord *record,
+		    const struct stored_answer *answer)
 {
 	return mongo_insert(call, &categories, record, .answer = answer);
 }
 
 int category_save(struct rpc_call *call, CategoryRecord *record)
 {
-	static const char *const of_category[] = { "display_name", "description", "parent", "ancestors",
-		                                   "position",     "update_time", NULL };
+	static const char *const of_category[] = {
+		"display_name", "description", "parent", "ancestors",
+		"position",     "update_time", NULL
+	};
 	static const char *const of_record[] = { "tree_path", "moved", NULL };
-	const bson_t *set = document_join(call, document_of_fields(call, "category.", record->category, of_category),
-	                         document_of_fields(call, "", record, of_record));
+	const bson_t *set = document_join(
+		call, document_of_fields(call, "category.", record->category, of_category),
+		document_of_fields(call, "", record, of_record));
 	int r;
 
 	r = mongo_update(call, &categories, .id = record->id,
-	                 .filter = DOC(call, "version", BCON_INT64(record->version)),
-	                 .update = DOC(call, "$set", BCON_DOCUMENT(set)));
+			 .filter = DOC(call, "version", BCON_INT64(record->version)),
+			 .update = DOC(call, "$set", BCON_DOCUMENT(set)));
 	if (!r)
 		record->version++;
 	return r;
@@ -467,35 +512,40 @@ int category_save(struct rpc_call *call, CategoryRecord *record)
 
 int category_delete(struct rpc_call *call, const CategoryRecord *record)
 {
-	return mongo_delete(call, &categories, record->id, DOC(call, "version", BCON_INT64(record->version)));
+	return mongo_delete(call, &categories, record->id,
+			    DOC(call, "version", BCON_INT64(record->version)));
 }
 
-int category_page(struct rpc_call *call, const ListCategoriesRequest *req, ListCategoriesResponse *response,
-                  CategoryRecord ***ret, size_t *n_ret)
+int category_page(struct rpc_call *call, const ListCategoriesRequest *req,
+		  ListCategoriesResponse *response, CategoryRecord ***ret, size_t *n_ret)
 {
 	/* The tree is small: a page is 100 unless less is asked for. */
 	ListCategoriesRequest sized = *req;
 
 	if (!sized.page_size)
 		sized.page_size = PAGE_SIZE_MAX;
-	return page_list(call, &categories, &sized, ret, n_ret, &response->next_page_token, .sort = "tree_path",
-	                 .filter = *req->parent ? DOC(call, "category.parent", BCON_UTF8(req->parent)) : NULL);
+	return page_list(call, &categories, &sized, ret, n_ret, &response->next_page_token,
+			 .sort = "tree_path",
+			 .filter = *req->parent
+					   ? DOC(call, "category.parent", BCON_UTF8(req->parent))
+					   : NULL);
 }
 
 int category_children(struct rpc_call *call, const char *name, CategoryRecord ***ret, size_t *n_ret)
 {
 	return mongo_find(call, &categories, ret, n_ret, .limit = 1000,
-	                  .filter = DOC(call, "category.parent", BCON_UTF8(name)));
+			  .filter = DOC(call, "category.parent", BCON_UTF8(name)));
 }
 
 int category_find_moved(struct rpc_call *call, CategoryRecord **ret)
 {
-	return mongo_find_one(call, &categories, ret, .filter = DOC(call, "moved", BCON_BOOL(true)));
+	return mongo_find_one(call, &categories, ret,
+			      .filter = DOC(call, "moved", BCON_BOOL(true)));
 }
 
 int category_settle(struct rpc_call *call, const CategoryRecord *record)
 {
 	return mongo_update(call, &categories, .id = record->id, .keep_version = true,
-	                    .filter = DOC(call, "version", BCON_INT64(record->version)),
-	                    .update = DOC(call, "$set", "{", "moved", BCON_BOOL(false), "}"));
+			    .filter = DOC(call, "version", BCON_INT64(record->version)),
+			    .update = DOC(call, "$set", "{", "moved", BCON_BOOL(false), "}"));
 }

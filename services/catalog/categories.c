@@ -10,12 +10,12 @@
  *
  * Stopped anywhere, `moved` still stands and the sweeper begins that category again; each step is the same done twice.
  */
+#include "catalog_store.h"
 #include <common/clock.h>
 #include <common/etag.h>
 #include <common/mask.h>
 #include <common/names.h>
 #include <string.h>
-#include "catalog_store.h"
 
 static Category *view(struct rpc_call *call, const CategoryRecord *record)
 {
@@ -38,7 +38,8 @@ static void add_to_path(struct rpc_call *call, ProductRecord *record, const char
 	product_record_add_category_path(call, record, category);
 }
 
-void catalog_set_path(struct rpc_call *call, CategoryRecord *const *categories, size_t n_categories, ProductRecord *record)
+void catalog_set_path(struct rpc_call *call, CategoryRecord *const *categories, size_t n_categories,
+		      ProductRecord *record)
 {
 	record->n_category_path = 0;
 	add_to_path(call, record, CATEGORY_ROOT);
@@ -62,7 +63,8 @@ static void put_below(struct rpc_call *call, CategoryRecord *record, const Categ
 	if (parent)
 		category_add_ancestors(call, category, parent->category->name);
 	/* '!' sorts before every character of an id, so that a child comes right after its parent. */
-	record->tree_path = rpc_printf(call, "%s%05d/%s!", parent ? parent->tree_path : "", category->position, record->id);
+	record->tree_path = rpc_printf(call, "%s%05d/%s!", parent ? parent->tree_path : "",
+				       category->position, record->id);
 }
 
 static int set_parent(struct rpc_call *call, CategoryRecord *record)
@@ -77,19 +79,22 @@ static int set_parent(struct rpc_call *call, CategoryRecord *record)
 			return r;
 		for (size_t i = 0; i < parent->category->n_ancestors; i++)
 			if (!strcmp(parent->category->ancestors[i], category->name))
-				return rpc_fail(call, CATEGORY_CYCLE, { "category", category->name },
-				                { "parent", category->parent });
+				return rpc_fail(call, CATEGORY_CYCLE,
+						{ "category", category->name },
+						{ "parent", category->parent });
 		if (!strcmp(category->parent, category->name))
-			return rpc_fail(call, CATEGORY_CYCLE, { "category", category->name }, { "parent", category->parent });
+			return rpc_fail(call, CATEGORY_CYCLE, { "category", category->name },
+					{ "parent", category->parent });
 		if (parent->category->n_ancestors + 2 > CATALOG_DEPTH_MAX)
 			return rpc_fail(call, CATEGORY_TOO_DEEP, { "category", category->name },
-			                { "max", rpc_printf(call, "%d", CATALOG_DEPTH_MAX) });
+					{ "max", rpc_printf(call, "%d", CATALOG_DEPTH_MAX) });
 	}
 	put_below(call, record, parent);
 	return 0;
 }
 
-int catalog_get_category(struct catalog_service *self, struct rpc_call *call, const GetCategoryRequest *req, Category **ret)
+int catalog_get_category(struct catalog_service *self, struct rpc_call *call,
+			 const GetCategoryRequest *req, Category **ret)
 {
 	CategoryRecord *record;
 	int r;
@@ -100,8 +105,8 @@ int catalog_get_category(struct catalog_service *self, struct rpc_call *call, co
 	return r;
 }
 
-int catalog_list_categories(struct catalog_service *self, struct rpc_call *call, const ListCategoriesRequest *req,
-                            ListCategoriesResponse **ret)
+int catalog_list_categories(struct catalog_service *self, struct rpc_call *call,
+			    const ListCategoriesRequest *req, ListCategoriesResponse **ret)
 {
 	ListCategoriesResponse *response = rpc_new(call, ListCategoriesResponse);
 	CategoryRecord **records;
@@ -117,11 +122,12 @@ int catalog_list_categories(struct catalog_service *self, struct rpc_call *call,
 	return 0;
 }
 
-int catalog_create_category(struct catalog_service *self, struct rpc_call *call, const CreateCategoryRequest *req,
-                            Category **ret)
+int catalog_create_category(struct catalog_service *self, struct rpc_call *call,
+			    const CreateCategoryRequest *req, Category **ret)
 {
 	Category *category = rpc_memdup(call, req->category, sizeof(*req->category));
-	CategoryRecord *record = rpc_new(call, CategoryRecord, .category = category, .version = 1, .schema_version = 1);
+	CategoryRecord *record = rpc_new(call, CategoryRecord, .category = category, .version = 1,
+					 .schema_version = 1);
 	struct answers_key key;
 	int r;
 
@@ -147,10 +153,11 @@ int catalog_create_category(struct catalog_service *self, struct rpc_call *call,
 	return r;
 }
 
-int catalog_update_category(struct catalog_service *self, struct rpc_call *call, const UpdateCategoryRequest *req,
-                            Category **ret)
+int catalog_update_category(struct catalog_service *self, struct rpc_call *call,
+			    const UpdateCategoryRequest *req, Category **ret)
 {
-	static const char *const fields[] = { "display_name", "description", "parent", "position", NULL };
+	static const char *const fields[] = { "display_name", "description", "parent", "position",
+					      NULL };
 	const Category *from = req->category;
 	CategoryRecord *record;
 	int r;
@@ -191,8 +198,8 @@ int catalog_update_category(struct catalog_service *self, struct rpc_call *call,
 	return r;
 }
 
-int catalog_delete_category(struct catalog_service *self, struct rpc_call *call, const DeleteCategoryRequest *req,
-                            Empty **ret)
+int catalog_delete_category(struct catalog_service *self, struct rpc_call *call,
+			    const DeleteCategoryRequest *req, Empty **ret)
 {
 	CategoryRecord *record, **children;
 	size_t n_children;
@@ -211,7 +218,9 @@ int catalog_delete_category(struct catalog_service *self, struct rpc_call *call,
 	if (used || n_children)
 		return rpc_fail(call, CATEGORY_NOT_EMPTY, { "category", req->name });
 	r = category_delete(call, record);
-	return r == MONGO_NOT_MATCHED ? rpc_fail(call, CATEGORY_NOT_EMPTY, { "category", req->name }) : r;
+	return r == MONGO_NOT_MATCHED
+		       ? rpc_fail(call, CATEGORY_NOT_EMPTY, { "category", req->name })
+		       : r;
 }
 
 static int move_children(struct rpc_call *call, const CategoryRecord *parent)
@@ -243,15 +252,16 @@ static int move_products(struct rpc_call *call, const CategoryRecord *category)
 	int r;
 
 	do {
-		r = product_find_in_category(call, category->category->name, after, &records, &n_records);
+		r = product_find_in_category(call, category->category->name, after, &records,
+					     &n_records);
 		for (size_t i = 0; !r && i < n_records; i++) {
 			const Product *product = records[i]->product;
 			CategoryRecord **categories;
 			size_t n_categories;
 
 			after = records[i]->id;
-			r = category_read_all(call, product->categories, product->n_categories, &categories,
-			                      &n_categories);
+			r = category_read_all(call, product->categories, product->n_categories,
+					      &categories, &n_categories);
 			if (r)
 				return r;
 			catalog_set_path(call, categories, n_categories, records[i]);

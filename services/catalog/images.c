@@ -1,11 +1,11 @@
 /* Pictures: stored as uploaded, one document a size, served with leave to cache them. */
+#include "catalog_store.h"
 #include <common/clock.h>
 #include <common/mask.h>
 #include <common/names.h>
 #include <sodium.h>
 #include <string.h>
 #include <strings.h>
-#include "catalog_store.h"
 
 static bool begins(const ProtobufCBinaryData *file, size_t at, const char *bytes, size_t n)
 {
@@ -15,8 +15,10 @@ static bool begins(const ProtobufCBinaryData *file, size_t at, const char *bytes
 /* What makes an SVG more than a picture: it would run in the shop's origin when opened by itself. */
 static bool is_harmless_svg(struct rpc_call *call, const ProtobufCBinaryData *file)
 {
-	static const char *const refused[] = { "<script", "<foreignobject", "<iframe", "<!entity", "javascript:",
-		                               "href=\"http", "href='http", "href=\"data", "href='data", "@import" };
+	static const char *const refused[] = { "<script",    "<foreignobject", "<iframe",
+					       "<!entity",   "javascript:",    "href=\"http",
+					       "href='http", "href=\"data",    "href='data",
+					       "@import" };
 	char *text = rpc_printf(call, "%.*s", (int)file->len, (const char *)file->data);
 
 	if (strlen(text) != file->len || !strstr(text, "<svg"))
@@ -79,13 +81,14 @@ static void sort_images(Product *product)
 	}
 }
 
-int catalog_get_product_image(struct catalog_service *self, struct rpc_call *call, const GetProductImageRequest *req,
-                              HttpBody **ret)
+int catalog_get_product_image(struct catalog_service *self, struct rpc_call *call,
+			      const GetProductImageRequest *req, HttpBody **ret)
 {
 	ImageRecord *record;
 	int r;
 
-	r = image_read(call, name_parent_id(call, req->name), name_id(req->name), req->width, &record);
+	r = image_read(call, name_parent_id(call, req->name), name_id(req->name), req->width,
+		       &record);
 	if (r == MONGO_NOT_FOUND)
 		return rpc_fail(call, IMAGE_NOT_FOUND, { "image", req->name });
 	if (r)
@@ -93,7 +96,8 @@ int catalog_get_product_image(struct catalog_service *self, struct rpc_call *cal
 	rpc_set_header(call, "http-etag", rpc_printf(call, "\"%s\"", record->digest));
 	rpc_set_header(call, "http-cache-control", "public, max-age=86400");
 	/* Opened by itself, an SVG may style itself and do nothing else. */
-	rpc_set_header(call, "http-content-security-policy", "default-src 'none'; style-src 'unsafe-inline'; sandbox");
+	rpc_set_header(call, "http-content-security-policy",
+		       "default-src 'none'; style-src 'unsafe-inline'; sandbox");
 	*ret = rpc_new(call, HttpBody, .content_type = record->content_type, .data = record->data);
 	return 0;
 }
@@ -106,16 +110,19 @@ struct upload {
 static int check_room(struct rpc_call *call, const Product *product, const struct upload *upload)
 {
 	const ProductImage *image = find_image(product, upload->name);
-	bool full = image ? image->n_widths >= CATALOG_IMAGE_SIZES_MAX : product->n_images >= CATALOG_IMAGES_MAX;
+	bool full = image ? image->n_widths >= CATALOG_IMAGE_SIZES_MAX
+			  : product->n_images >= CATALOG_IMAGES_MAX;
 
 	for (size_t i = 0; image && i < image->n_widths; i++)
 		if (image->widths[i] == upload->req->width)
 			full = false;
 	if (!full)
 		return 0;
-	return rpc_fail(call, PRODUCT_FULL, { "product", product->name },
-	                { "what", image ? "sizes of a picture" : "pictures" },
-	                { "max", rpc_printf(call, "%d", image ? CATALOG_IMAGE_SIZES_MAX : CATALOG_IMAGES_MAX) });
+	return rpc_fail(
+		call, PRODUCT_FULL, { "product", product->name },
+		{ "what", image ? "sizes of a picture" : "pictures" },
+		{ "max",
+		  rpc_printf(call, "%d", image ? CATALOG_IMAGE_SIZES_MAX : CATALOG_IMAGES_MAX) });
 }
 
 static void add_width(struct rpc_call *call, ProductImage *image, int32_t width)
@@ -141,7 +148,8 @@ static int add_image(struct rpc_call *call, ProductRecord *record, void *data)
 	if (r)
 		return r;
 	if (!image) {
-		image = rpc_new(call, ProductImage, .name = upload->name, .uri = rpc_printf(call, "/v1/%s", upload->name));
+		image = rpc_new(call, ProductImage, .name = upload->name,
+				.uri = rpc_printf(call, "/v1/%s", upload->name));
 		product_add_images(call, product, image);
 	}
 	image->content_type = upload->req->file->content_type;
@@ -155,7 +163,7 @@ static int add_image(struct rpc_call *call, ProductRecord *record, void *data)
 }
 
 int catalog_upload_product_image(struct catalog_service *self, struct rpc_call *call,
-                                 const UploadProductImageRequest *req, ProductImage **ret)
+				 const UploadProductImageRequest *req, ProductImage **ret)
 {
 	const char *product = name_id(req->parent);
 	struct answers_key key;
@@ -165,7 +173,8 @@ int catalog_upload_product_image(struct catalog_service *self, struct rpc_call *
 	int r;
 
 	if (req->file->data.len > CATALOG_IMAGE_BYTES_MAX || !is_picture(call, req->file))
-		return rpc_fail(call, IMAGE_TYPE_UNSUPPORTED, { "contentType", req->file->content_type });
+		return rpc_fail(call, IMAGE_TYPE_UNSUPPORTED,
+				{ "contentType", req->file->content_type });
 	answers_key(call, req, &key);
 	id = *req->image_id ? req->image_id : key.id;
 	upload.name = name_join(call, req->parent, "images", id);
@@ -177,10 +186,12 @@ int catalog_upload_product_image(struct catalog_service *self, struct rpc_call *
 
 	/* The file first: a product never names what is not there. Stopped here, a repeat writes the same again. */
 	r = image_write(call, rpc_new(call, ImageRecord,
-	                              .id = rpc_printf(call, "%s%05d", image_prefix(call, product, id), req->width),
-	                              .product = product, .content_type = req->file->content_type, .data = req->file->data,
-	                              .digest = digest_of(call, &req->file->data), .create_time = clock_now(call),
-	                              .schema_version = 1));
+				      .id = rpc_printf(call, "%s%05d",
+						       image_prefix(call, product, id), req->width),
+				      .product = product, .content_type = req->file->content_type,
+				      .data = req->file->data,
+				      .digest = digest_of(call, &req->file->data),
+				      .create_time = clock_now(call), .schema_version = 1));
 	if (!r)
 		r = catalog_change_product(call, req->parent, "", add_image, &upload, &record);
 	if (r)
@@ -205,7 +216,7 @@ static int update_image(struct rpc_call *call, ProductRecord *record, void *data
 }
 
 int catalog_update_product_image(struct catalog_service *self, struct rpc_call *call,
-                                 const UpdateProductImageRequest *req, ProductImage **ret)
+				 const UpdateProductImageRequest *req, ProductImage **ret)
 {
 	static const char *const fields[] = { "alt_text", "position", NULL };
 	const char *product = name_of(call, "products", name_parent_id(call, req->image->name));
@@ -237,13 +248,14 @@ static int remove_image(struct rpc_call *call, ProductRecord *record, void *data
 }
 
 int catalog_delete_product_image(struct catalog_service *self, struct rpc_call *call,
-                                 const DeleteProductImageRequest *req, Empty **ret)
+				 const DeleteProductImageRequest *req, Empty **ret)
 {
 	const char *product = name_parent_id(call, req->name);
 	ProductRecord *record;
 	int r;
 
-	r = catalog_change_product(call, name_of(call, "products", product), "", remove_image, (void *)req->name, &record);
+	r = catalog_change_product(call, name_of(call, "products", product), "", remove_image,
+				   (void *)req->name, &record);
 	/* Not found: a repeat of a deletion that was stopped before the files were gone. */
 	if (r && !rpc_failed_with(call, IMAGE_NOT_FOUND))
 		return r;

@@ -1,14 +1,15 @@
+#include "catalog.h"
+#include <common/events.h>
 #include <common/nats.h>
 #include <common/outbox.h>
 #include <common/token.h>
-#include <common/events.h>
-#include "catalog.h"
 
 static struct catalog_service catalog;
 static struct inventory_listener inventory;
 
 static const struct option options[] = {
-	{ "CURRENCIES", OPTION_STRING, &catalog.currencies, "EUR,USD", "what has prices, the default first (ISO 4217)" },
+	{ "CURRENCIES", OPTION_STRING, &catalog.currencies, "EUR,USD",
+	  "what has prices, the default first (ISO 4217)" },
 	{},
 };
 
@@ -21,4 +22,5 @@ static int start(struct service *service, char **error)
 }
 
 SERVICE_MAIN(.name = "catalog", .summary = "Knows what the shop sells.", .options = options,
-             .modules = MODULES(&mongo_module, &nats_module, &outbox_module, &token_module), .start = start)
+	     .modules = MODULES(&mongo_module, &nats_module, &outbox_module, &token_module),
+	     .start = start)

@@ -1,14 +1,14 @@
 /* Changing products: what staff write, on sale and off sale. */
+#include "catalog_store.h"
+#include "errors.msg.h"
 #include <common/clock.h>
 #include <common/etag.h>
 #include <common/mask.h>
 #include <common/names.h>
 #include <string.h>
-#include "catalog_store.h"
-#include "errors.msg.h"
 
-int catalog_change_product(struct rpc_call *call, const char *name, const char *etag, catalog_change *change, void *data,
-                           ProductRecord **ret)
+int catalog_change_product(struct rpc_call *call, const char *name, const char *etag,
+			   catalog_change *change, void *data, ProductRecord **ret)
 {
 	ProductRecord *record;
 	int r;
@@ -40,7 +40,8 @@ static int place(struct rpc_call *call, ProductRecord *record)
 	int r = 0;
 
 	if (product->n_categories)
-		r = category_read_all(call, product->categories, product->n_categories, &categories, &n_categories);
+		r = category_read_all(call, product->categories, product->n_categories, &categories,
+				      &n_categories);
 	if (r)
 		return r;
 	for (size_t i = 0; i < product->n_categories; i++) {
@@ -49,7 +50,8 @@ static int place(struct rpc_call *call, ProductRecord *record)
 		for (size_t j = 0; j < n_categories && !found; j++)
 			found = !strcmp(categories[j]->category->name, product->categories[i]);
 		if (!found)
-			return rpc_fail(call, CATEGORY_NOT_FOUND, { "category", product->categories[i] });
+			return rpc_fail(call, CATEGORY_NOT_FOUND,
+					{ "category", product->categories[i] });
 	}
 	catalog_set_path(call, categories, n_categories, record);
 	return 0;
@@ -77,17 +79,21 @@ static int check_options(struct rpc_call *call, Product *product)
 			option->display_name = option->name;
 		for (size_t j = 0; j < i; j++)
 			if (!strcmp(product->options[j]->name, option->name))
-				return rpc_fail(call, VARIANT_OPTIONS_INVALID, { "product", product->name },
-				                { "problem", rpc_printf(call, "the option '%s' is there twice", option->name) });
+				return rpc_fail(call, VARIANT_OPTIONS_INVALID,
+						{ "product", product->name },
+						{ "problem",
+						  rpc_printf(call, "the option '%s' is there twice",
+							     option->name) });
 	}
 	return 0;
 }
 
-int catalog_create_product(struct catalog_service *self, struct rpc_call *call, const CreateProductRequest *req,
-                           Product **ret)
+int catalog_create_product(struct catalog_service *self, struct rpc_call *call,
+			   const CreateProductRequest *req, Product **ret)
 {
 	Product *product = rpc_memdup(call, req->product, sizeof(*req->product));
-	ProductRecord *record = rpc_new(call, ProductRecord, .product = product, .version = 1, .schema_version = 1);
+	ProductRecord *record =
+		rpc_new(call, ProductRecord, .product = product, .version = 1, .schema_version = 1);
 	struct answers_key key;
 	const char *currency;
 	int r;
@@ -105,7 +111,8 @@ int catalog_create_product(struct catalog_service *self, struct rpc_call *call, 
 	product->create_time = product->update_time = clock_now(call);
 	r = check_options(call, product);
 	for (size_t i = 0; !r && i < product->n_variants; i++)
-		r = catalog_complete_variant(call, product, product->variants[i], name_id(product->variants[i]->name));
+		r = catalog_complete_variant(call, product, product->variants[i],
+					     name_id(product->variants[i]->name));
 	if (!r)
 		r = place(call, record);
 	if (r)
@@ -168,11 +175,13 @@ static int update_product(struct rpc_call *call, ProductRecord *record, void *da
 	return r;
 }
 
-int catalog_update_product(struct catalog_service *self, struct rpc_call *call, const UpdateProductRequest *req,
-                           Product **ret)
+int catalog_update_product(struct catalog_service *self, struct rpc_call *call,
+			   const UpdateProductRequest *req, Product **ret)
 {
-	static const char *const fields[] = { "display_name", "description", "categories", "options",
-		                              "attributes",   "tax_class",   NULL };
+	static const char *const fields[] = {
+		"display_name", "description", "categories", "options",
+		"attributes",   "tax_class",   NULL
+	};
 	struct update update = { req->product, req->update_mask };
 	ProductRecord *record;
 	const char *currency;
@@ -182,15 +191,16 @@ int catalog_update_product(struct catalog_service *self, struct rpc_call *call, 
 	if (!r)
 		r = catalog_currency(self, call, "", &currency);
 	if (!r)
-		r = catalog_change_product(call, req->product->name, req->product->etag, update_product, &update, &record);
+		r = catalog_change_product(call, req->product->name, req->product->etag,
+					   update_product, &update, &record);
 	if (r)
 		return r;
 	*ret = catalog_view(call, record, currency);
 	return 0;
 }
 
-int catalog_delete_product(struct catalog_service *self, struct rpc_call *call, const DeleteProductRequest *req,
-                           Empty **ret)
+int catalog_delete_product(struct catalog_service *self, struct rpc_call *call,
+			   const DeleteProductRequest *req, Empty **ret)
 {
 	ProductRecord *record;
 	int r;
@@ -202,7 +212,8 @@ int catalog_delete_product(struct catalog_service *self, struct rpc_call *call, 
 		if (r)
 			return r;
 		if (record->product->state == PRODUCT_STATE_ACTIVE)
-			return rpc_fail(call, PRODUCT_STATE_INVALID, { "product", req->name }, { "state", "on sale" });
+			return rpc_fail(call, PRODUCT_STATE_INVALID, { "product", req->name },
+					{ "state", "on sale" });
 		r = product_mark_deleted(call, record);
 		if (r != MONGO_NOT_MATCHED)
 			return r;
@@ -228,8 +239,8 @@ static int archive(struct rpc_call *call, ProductRecord *record, void *data)
 	return 0;
 }
 
-static int move(struct catalog_service *self, struct rpc_call *call, const char *name, const char *etag,
-                catalog_change *change, Product **ret)
+static int move(struct catalog_service *self, struct rpc_call *call, const char *name,
+		const char *etag, catalog_change *change, Product **ret)
 {
 	ProductRecord *record;
 	const char *currency;
@@ -244,14 +255,14 @@ static int move(struct catalog_service *self, struct rpc_call *call, const char 
 	return 0;
 }
 
-int catalog_publish_product(struct catalog_service *self, struct rpc_call *call, const PublishProductRequest *req,
-                            Product **ret)
+int catalog_publish_product(struct catalog_service *self, struct rpc_call *call,
+			    const PublishProductRequest *req, Product **ret)
 {
 	return move(self, call, req->name, req->etag, publish, ret);
 }
 
-int catalog_archive_product(struct catalog_service *self, struct rpc_call *call, const ArchiveProductRequest *req,
-                            Product **ret)
+int catalog_archive_product(struct catalog_service *self, struct rpc_call *call,
+			    const ArchiveProductRequest *req, Product **ret)
 {
 	return move(self, call, req->name, req->etag, archive, ret);
 }

@@ -1,9 +1,9 @@
 /* The catalogue's handlers with their documents, against the real server. */
+#include "catalog_store.h"
+#include "errors.msg.h"
 #include <stores.h>
 #include <string.h>
 #include <test.h>
-#include "catalog_store.h"
-#include "errors.msg.h"
 
 static struct catalog_service catalog = { .currencies = "EUR,USD" };
 static struct catalog_client *client;
@@ -13,8 +13,11 @@ static void as(const char *scope)
 {
 	rpc_call_free(call);
 	call = rpc_call_new("test", 10000);
-	rpc_call_set_caller(call, &(const struct rpc_caller){ .user = "users/ann", .session = "sessions/1", .scope = scope,
-	                                                      .merge_from = "", .service = "" });
+	rpc_call_set_caller(call, &(const struct rpc_caller){ .user = "users/ann",
+							      .session = "sessions/1",
+							      .scope = scope,
+							      .merge_from = "",
+							      .service = "" });
 }
 
 static void setup(void)
@@ -56,8 +59,8 @@ static int create(const char *id, Variant *of, Product **ret)
 
 	if (of)
 		product_add_variants(call, product, of);
-	return catalog_client_create_product(client, call, MSG(CreateProductRequest, .product = product, .product_id = id),
-	                                     ret);
+	return catalog_client_create_product(
+		client, call, MSG(CreateProductRequest, .product = product, .product_id = id), ret);
 }
 
 static void create_on_sale(const char *id, const char *sku, int64_t units)
@@ -65,9 +68,10 @@ static void create_on_sale(const char *id, const char *sku, int64_t units)
 	Product *product;
 
 	ck_assert_int_eq(create(id, variant(sku, euro(units, 0)), &product), 0);
-	ck_assert_int_eq(catalog_client_publish_product(client, call,
-	                                                MSG(PublishProductRequest, .name = product->name), &product),
-	                 0);
+	ck_assert_int_eq(
+		catalog_client_publish_product(
+			client, call, MSG(PublishProductRequest, .name = product->name), &product),
+		0);
 }
 
 static int get(const char *name, Product **ret)
@@ -97,24 +101,33 @@ TEST(a_product_on_sale_shows_the_lowest_price_and_hides_the_others)
 	product_option_add_values(call, size, "small");
 	product_option_add_values(call, size, "large");
 	product_add_options(call, tea, size);
-	variant_add_options(call, small, rpc_new(call, VariantOptionsEntry, .key = "size", .value = "small"));
-	variant_add_options(call, large, rpc_new(call, VariantOptionsEntry, .key = "size", .value = "large"));
+	variant_add_options(call, small,
+			    rpc_new(call, VariantOptionsEntry, .key = "size", .value = "small"));
+	variant_add_options(call, large,
+			    rpc_new(call, VariantOptionsEntry, .key = "size", .value = "large"));
 	product_add_variants(call, tea, small);
-	ck_assert_int_eq(catalog_client_create_product(client, call,
-	                                               MSG(CreateProductRequest, .product = tea, .product_id = "tea"), &product),
-	                 0);
-	ck_assert_int_eq(catalog_client_publish_product(client, call, MSG(PublishProductRequest, .name = "tea"), &product), 0);
-	ck_assert_int_eq(catalog_client_create_variant(client, call,
-	                                               MSG(CreateVariantRequest, .parent = "products/tea", .variant = large),
-	                                               &large),
-	                 0);
+	ck_assert_int_eq(catalog_client_create_product(
+				 client, call,
+				 MSG(CreateProductRequest, .product = tea, .product_id = "tea"),
+				 &product),
+			 0);
+	ck_assert_int_eq(catalog_client_publish_product(
+				 client, call, MSG(PublishProductRequest, .name = "tea"), &product),
+			 0);
+	ck_assert_int_eq(
+		catalog_client_create_variant(
+			client, call,
+			MSG(CreateVariantRequest, .parent = "products/tea", .variant = large),
+			&large),
+		0);
 	as("");
 	ck_assert_int_eq(get("tea", &product), 0);
 	ck_assert_int_eq(product->price->units, 5);
 	ck_assert_uint_eq(product->n_variants, 2);
 	ck_assert_int_eq(product->variants[1]->price->nanos, 500000000);
 	ck_assert_uint_eq(product->variants[1]->n_prices, 0);
-	ck_assert_int_eq(product->variants[0]->availability->state, VARIANT_AVAILABILITY_STATE_UNSPECIFIED);
+	ck_assert_int_eq(product->variants[0]->availability->state,
+			 VARIANT_AVAILABILITY_STATE_UNSPECIFIED);
 }
 
 TEST(a_product_without_a_price_cannot_go_on_sale)
@@ -122,8 +135,9 @@ TEST(a_product_without_a_price_cannot_go_on_sale)
 	Product *product;
 
 	ck_assert_int_eq(create("tea", variant("TEA", NULL), &product), 0);
-	ck_assert_int_eq(catalog_client_publish_product(client, call, MSG(PublishProductRequest, .name = "tea"), &product),
-	                 RPC_FAILED_PRECONDITION);
+	ck_assert_int_eq(catalog_client_publish_product(
+				 client, call, MSG(PublishProductRequest, .name = "tea"), &product),
+			 RPC_FAILED_PRECONDITION);
 	ck_assert(rpc_failed_with(call, PRODUCT_NOT_SELLABLE));
 }
 
@@ -133,8 +147,10 @@ TEST(the_last_price_of_a_product_on_sale_stays)
 
 	create_on_sale("tea", "TEA", 5);
 	ck_assert_int_eq(catalog_client_delete_variant(
-				 client, call, MSG(DeleteVariantRequest, .name = "products/tea/variants/TEA"), &empty),
-	                 RPC_FAILED_PRECONDITION);
+				 client, call,
+				 MSG(DeleteVariantRequest, .name = "products/tea/variants/TEA"),
+				 &empty),
+			 RPC_FAILED_PRECONDITION);
 }
 
 TEST(a_sku_belongs_to_one_variant)
@@ -149,13 +165,15 @@ TEST(a_sku_belongs_to_one_variant)
 TEST(the_same_request_creates_once_and_gets_the_first_answer)
 {
 	Product *first, *second, *product = rpc_new(call, Product, .display_name = "Tea");
-	const CreateProductRequest *request = MSG(CreateProductRequest, .product = product, .request_id = "r1");
+	const CreateProductRequest *request =
+		MSG(CreateProductRequest, .product = product, .request_id = "r1");
 
 	ck_assert_int_eq(catalog_client_create_product(client, call, request, &first), 0);
 	ck_assert_int_eq(catalog_client_create_product(client, call, request, &second), 0);
 	ck_assert_str_eq(first->name, second->name);
 	product->display_name = "Mint";
-	ck_assert_int_eq(catalog_client_create_product(client, call, request, &second), RPC_FAILED_PRECONDITION);
+	ck_assert_int_eq(catalog_client_create_product(client, call, request, &second),
+			 RPC_FAILED_PRECONDITION);
 	ck_assert(rpc_failed_with(call, REQUEST_ID_REUSED));
 }
 
@@ -164,21 +182,23 @@ TEST(a_change_of_an_old_version_is_refused)
 	Product *product, *changed;
 
 	ck_assert_int_eq(create("tea", variant("TEA", euro(5, 0)), &product), 0);
-	ck_assert_int_eq(catalog_client_update_product(
-				 client, call,
-				 MSG(UpdateProductRequest, .product = rpc_new(call, Product, .name = "products/tea",
-	                                                                      .display_name = "Green tea",
-	                                                                      .etag = product->etag)),
-				 &changed),
-	                 0);
+	ck_assert_int_eq(
+		catalog_client_update_product(
+			client, call,
+			MSG(UpdateProductRequest,
+			    .product = rpc_new(call, Product, .name = "products/tea",
+					       .display_name = "Green tea", .etag = product->etag)),
+			&changed),
+		0);
 	ck_assert_str_eq(changed->display_name, "Green tea");
-	ck_assert_int_eq(catalog_client_update_product(
-				 client, call,
-				 MSG(UpdateProductRequest, .product = rpc_new(call, Product, .name = "products/tea",
-	                                                                      .display_name = "Black tea",
-	                                                                      .etag = product->etag)),
-				 &changed),
-	                 RPC_ABORTED);
+	ck_assert_int_eq(
+		catalog_client_update_product(
+			client, call,
+			MSG(UpdateProductRequest,
+			    .product = rpc_new(call, Product, .name = "products/tea",
+					       .display_name = "Black tea", .etag = product->etag)),
+			&changed),
+		RPC_ABORTED);
 	ck_assert(rpc_failed_with(call, ETAG_MISMATCH));
 }
 
@@ -197,11 +217,12 @@ TEST(a_list_pages_through_every_product_once)
 	do {
 		int64_t last = 0;
 
-		ck_assert_int_eq(catalog_client_list_products(client, call,
-		                                              MSG(ListProductsRequest, .page_size = 3, .order_by = "price",
-		                                                  .page_token = token),
-		                                              &page),
-		                 0);
+		ck_assert_int_eq(
+			catalog_client_list_products(client, call,
+						     MSG(ListProductsRequest, .page_size = 3,
+							 .order_by = "price", .page_token = token),
+						     &page),
+			0);
 		for (size_t i = 0; i < page->n_products; i++) {
 			ck_assert_int_ge(page->products[i]->price->units, last);
 			last = page->products[i]->price->units;
@@ -236,8 +257,10 @@ TEST_EACH(a_filter_admits_what_it_says, filters)
 	create_on_sale("cheap", "CHEAP", 5);
 	create_on_sale("dear", "DEAR", 15);
 	as("");
-	ck_assert_int_eq(catalog_client_list_products(client, call, MSG(ListProductsRequest, .filter = row->filter), &page),
-	                 row->code);
+	ck_assert_int_eq(
+		catalog_client_list_products(
+			client, call, MSG(ListProductsRequest, .filter = row->filter), &page),
+		row->code);
 	if (!row->code)
 		ck_assert_uint_eq(page->n_products, row->found);
 }
@@ -246,16 +269,22 @@ static void create_category(const char *id, const char *parent)
 {
 	Category *category = rpc_new(call, Category, .display_name = id, .parent = parent);
 
-	ck_assert_int_eq(catalog_client_create_category(
-				 client, call, MSG(CreateCategoryRequest, .category = category, .category_id = id), &category),
-	                 0);
+	ck_assert_int_eq(
+		catalog_client_create_category(
+			client, call,
+			MSG(CreateCategoryRequest, .category = category, .category_id = id),
+			&category),
+		0);
 }
 
 static size_t count_in(const char *category)
 {
 	ListProductsResponse *page;
 
-	ck_assert_int_eq(catalog_client_list_products(client, call, MSG(ListProductsRequest, .category = category), &page), 0);
+	ck_assert_int_eq(
+		catalog_client_list_products(client, call,
+					     MSG(ListProductsRequest, .category = category), &page),
+		0);
 	return page->n_products;
 }
 
@@ -264,8 +293,10 @@ static void put_into(const char *product, const char *category)
 	Product *changed = rpc_new(call, Product, .name = product);
 
 	product_add_categories(call, changed, category);
-	ck_assert_int_eq(catalog_client_update_product(client, call, MSG(UpdateProductRequest, .product = changed), &changed),
-	                 0);
+	ck_assert_int_eq(
+		catalog_client_update_product(
+			client, call, MSG(UpdateProductRequest, .product = changed), &changed),
+		0);
 }
 
 TEST(a_moved_category_takes_its_products_along)
@@ -282,12 +313,13 @@ TEST(a_moved_category_takes_its_products_along)
 	ck_assert_uint_eq(count_in("drinks"), 1);
 	ck_assert_uint_eq(count_in("gifts"), 0);
 
-	ck_assert_int_eq(catalog_client_update_category(client, call,
-	                                                MSG(UpdateCategoryRequest,
-	                                                    .category = rpc_new(call, Category, .name = "categories/tea",
-	                                                                        .parent = "categories/gifts")),
-	                                                &moved),
-	                 0);
+	ck_assert_int_eq(catalog_client_update_category(
+				 client, call,
+				 MSG(UpdateCategoryRequest,
+				     .category = rpc_new(call, Category, .name = "categories/tea",
+							 .parent = "categories/gifts")),
+				 &moved),
+			 0);
 	while ((r = catalog_sweep(&catalog, call)) > 0)
 		;
 	ck_assert_int_eq(r, 0);
@@ -301,23 +333,27 @@ TEST(a_category_cannot_be_its_own_ancestor)
 
 	create_category("drinks", "");
 	create_category("tea", "drinks");
-	ck_assert_int_eq(catalog_client_update_category(client, call,
-	                                                MSG(UpdateCategoryRequest,
-	                                                    .category = rpc_new(call, Category, .name = "categories/drinks",
-	                                                                        .parent = "categories/tea")),
-	                                                &moved),
-	                 RPC_FAILED_PRECONDITION);
+	ck_assert_int_eq(
+		catalog_client_update_category(
+			client, call,
+			MSG(UpdateCategoryRequest,
+			    .category = rpc_new(call, Category, .name = "categories/drinks",
+						.parent = "categories/tea")),
+			&moved),
+		RPC_FAILED_PRECONDITION);
 	ck_assert(rpc_failed_with(call, CATEGORY_CYCLE));
 }
 
 static int upload(const char *type, const char *bytes, ProductImage **ret)
 {
-	HttpBody *file = rpc_new(call, HttpBody, .content_type = type, .data = { strlen(bytes), (uint8_t *)bytes });
+	HttpBody *file = rpc_new(call, HttpBody, .content_type = type,
+				 .data = { strlen(bytes), (uint8_t *)bytes });
 
 	return catalog_client_upload_product_image(client, call,
-	                                           MSG(UploadProductImageRequest, .parent = "products/tea", .file = file,
-	                                               .image_id = "front", .alt_text = "A cup"),
-	                                           ret);
+						   MSG(UploadProductImageRequest,
+						       .parent = "products/tea", .file = file,
+						       .image_id = "front", .alt_text = "A cup"),
+						   ret);
 }
 
 TEST(a_picture_is_served_as_it_was_uploaded)
@@ -327,14 +363,17 @@ TEST(a_picture_is_served_as_it_was_uploaded)
 	HttpBody *body;
 
 	create_on_sale("tea", "TEA", 5);
-	ck_assert_int_eq(upload("image/svg+xml", "<svg xmlns=\"http://www.w3.org/2000/svg\"/>", &image), 0);
+	ck_assert_int_eq(
+		upload("image/svg+xml", "<svg xmlns=\"http://www.w3.org/2000/svg\"/>", &image), 0);
 	ck_assert_str_eq(image->uri, "/v1/products/tea/images/front");
 	as("");
 	ck_assert_int_eq(get("tea", &product), 0);
 	ck_assert_str_eq(product->images[0]->alt_text, "A cup");
 	ck_assert_int_eq(catalog_client_get_product_image(
-				 client, call, MSG(GetProductImageRequest, .name = "products/tea/images/front"), &body),
-	                 0);
+				 client, call,
+				 MSG(GetProductImageRequest, .name = "products/tea/images/front"),
+				 &body),
+			 0);
 	ck_assert_str_eq(body->content_type, "image/svg+xml");
 }
 
@@ -373,7 +412,8 @@ TEST(availability_follows_inventory_and_never_goes_back)
 	tell_stock("TEA", 2, 2);
 	tell_stock("TEA", 1, 50);
 	ck_assert_int_eq(get("tea", &product), 0);
-	ck_assert_int_eq(product->variants[0]->availability->state, VARIANT_AVAILABILITY_STATE_LOW_STOCK);
+	ck_assert_int_eq(product->variants[0]->availability->state,
+			 VARIANT_AVAILABILITY_STATE_LOW_STOCK);
 	ck_assert_int_eq(product->variants[0]->availability->quantity, 2);
 }
 
@@ -404,8 +444,11 @@ TEST(carts_learn_what_they_need_of_a_variant)
 	create_on_sale("tea", "TEA", 5);
 	as("");
 	request = rpc_new(call, BatchGetVariantsRequest, .currency_code = "EUR");
-	rpc_call_set_caller(call, &(const struct rpc_caller){ .user = "", .session = "", .scope = "", .merge_from = "",
-	                                                      .service = "cart" });
+	rpc_call_set_caller(call, &(const struct rpc_caller){ .user = "",
+							      .session = "",
+							      .scope = "",
+							      .merge_from = "",
+							      .service = "cart" });
 	batch_get_variants_request_add_names(call, request, "products/tea");
 	batch_get_variants_request_add_names(call, request, "products/none/variants/x");
 	ck_assert_int_eq(catalog_client_batch_get_variants(client, call, request, &response), 0);

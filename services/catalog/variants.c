@@ -1,10 +1,10 @@
 /* Variants: what of a product can be bought, and for how much. */
+#include "catalog_store.h"
+#include "errors.msg.h"
 #include <common/mask.h>
 #include <common/money.h>
 #include <common/names.h>
 #include <string.h>
-#include "catalog_store.h"
-#include "errors.msg.h"
 
 static const char *option_of(const Variant *variant, const char *name)
 {
@@ -51,20 +51,25 @@ static int check_options(struct rpc_call *call, const Product *product, const Va
 
 	if (wrong)
 		return rpc_fail(call, VARIANT_OPTIONS_INVALID, { "product", product->name },
-		                { "problem", rpc_printf(call, "'%s' has no value of the product's option '%s'",
-		                                        variant->sku, wrong->name) });
+				{ "problem",
+				  rpc_printf(call, "'%s' has no value of the product's option '%s'",
+					     variant->sku, wrong->name) });
 	if (variant->n_options > product->n_options)
-		return rpc_fail(call, VARIANT_OPTIONS_INVALID, { "product", product->name },
-		                { "problem", rpc_printf(call, "'%s' has options that the product has not", variant->sku) });
+		return rpc_fail(
+			call, VARIANT_OPTIONS_INVALID, { "product", product->name },
+			{ "problem", rpc_printf(call, "'%s' has options that the product has not",
+						variant->sku) });
 	for (size_t i = 0; i < product->n_variants; i++) {
 		const Variant *other = product->variants[i];
 
-		if (other == variant || !strcmp(other->name, variant->name) || misfit(product, other))
+		if (other == variant || !strcmp(other->name, variant->name) ||
+		    misfit(product, other))
 			continue;
 		if (same_choice(product, variant, other))
-			return rpc_fail(call, VARIANT_OPTIONS_INVALID, { "product", product->name },
-			                { "problem", rpc_printf(call, "'%s' has the same options as '%s'", variant->sku,
-			                                        other->sku) });
+			return rpc_fail(
+				call, VARIANT_OPTIONS_INVALID, { "product", product->name },
+				{ "problem", rpc_printf(call, "'%s' has the same options as '%s'",
+							variant->sku, other->sku) });
 	}
 	return 0;
 }
@@ -76,20 +81,23 @@ int catalog_options_fit(struct rpc_call *call, const Product *product)
 
 		if (wrong || product->variants[i]->n_options != product->n_options)
 			return rpc_fail(call, PRODUCT_OPTIONS_IN_USE, { "product", product->name },
-			                { "option", wrong ? wrong->name : "" }, { "variant", product->variants[i]->name });
+					{ "option", wrong ? wrong->name : "" },
+					{ "variant", product->variants[i]->name });
 	}
 	return 0;
 }
 
 static int refuse_price(struct rpc_call *call, const Money *amount, const char *problem)
 {
-	return rpc_fail(call, PRICE_INVALID, { "currencyCode", amount->currency_code }, { "problem", problem });
+	return rpc_fail(call, PRICE_INVALID, { "currencyCode", amount->currency_code },
+			{ "problem", problem });
 }
 
 static int check_prices(struct rpc_call *call, const Variant *variant)
 {
 	for (size_t i = 0; i < variant->n_prices; i++) {
-		const Money *amount = variant->prices[i]->amount, *before = variant->prices[i]->compare_at;
+		const Money *amount = variant->prices[i]->amount,
+			    *before = variant->prices[i]->compare_at;
 		int64_t minor;
 		int order, r;
 
@@ -99,7 +107,8 @@ static int check_prices(struct rpc_call *call, const Variant *variant)
 		if (minor <= 0)
 			return refuse_price(call, amount, "a price is above 0");
 		for (size_t j = 0; j < i; j++)
-			if (!strcmp(variant->prices[j]->amount->currency_code, amount->currency_code))
+			if (!strcmp(variant->prices[j]->amount->currency_code,
+				    amount->currency_code))
 				return refuse_price(call, amount, "the currency is there twice");
 		if (!before)
 			continue;
@@ -113,16 +122,19 @@ static int check_prices(struct rpc_call *call, const Variant *variant)
 }
 
 /* `Red, large`: the values in the order of the product's options. */
-static const char *option_text(struct rpc_call *call, const Product *product, const Variant *variant)
+static const char *option_text(struct rpc_call *call, const Product *product,
+			       const Variant *variant)
 {
 	const char *text = "";
 
 	for (size_t i = 0; i < product->n_options; i++)
-		text = rpc_printf(call, "%s%s%s", text, i ? ", " : "", option_of(variant, product->options[i]->name));
+		text = rpc_printf(call, "%s%s%s", text, i ? ", " : "",
+				  option_of(variant, product->options[i]->name));
 	return text;
 }
 
-int catalog_complete_variant(struct rpc_call *call, const Product *product, Variant *variant, const char *id)
+int catalog_complete_variant(struct rpc_call *call, const Product *product, Variant *variant,
+			     const char *id)
 {
 	int r;
 
@@ -160,9 +172,9 @@ int catalog_sku_taken(struct rpc_call *call, Variant *const *variants, size_t n_
 struct variant_change {
 	const Variant *from;
 	const FieldMask *mask;
-	const char *id;     /* of a new one */
-	const char *name;   /* of one that is there */
-	Variant *variant;   /* as it is then */
+	const char *id;   /* of a new one */
+	const char *name; /* of one that is there */
+	Variant *variant; /* as it is then */
 };
 
 static int create_variant(struct rpc_call *call, ProductRecord *record, void *data)
@@ -171,8 +183,9 @@ static int create_variant(struct rpc_call *call, ProductRecord *record, void *da
 	int r;
 
 	if (record->product->n_variants >= CATALOG_VARIANTS_MAX)
-		return rpc_fail(call, PRODUCT_FULL, { "product", record->product->name }, { "what", "variants" },
-		                { "max", rpc_printf(call, "%d", CATALOG_VARIANTS_MAX) });
+		return rpc_fail(call, PRODUCT_FULL, { "product", record->product->name },
+				{ "what", "variants" },
+				{ "max", rpc_printf(call, "%d", CATALOG_VARIANTS_MAX) });
 	change->variant = rpc_memdup(call, change->from, sizeof(*change->from));
 	r = catalog_complete_variant(call, record->product, change->variant, change->id);
 	if (r)
@@ -192,11 +205,12 @@ static bool is_repeat(const Variant *there, const Variant *asked)
 	return rpc_message_equal(&there->base, &copy.base);
 }
 
-int catalog_create_variant(struct catalog_service *self, struct rpc_call *call, const CreateVariantRequest *req,
-                           Variant **ret)
+int catalog_create_variant(struct catalog_service *self, struct rpc_call *call,
+			   const CreateVariantRequest *req, Variant **ret)
 {
 	struct variant_change change = { .from = req->variant, .id = req->variant_id };
-	const char *name = name_join(call, req->parent, "variants", *req->variant_id ? req->variant_id : req->variant->sku);
+	const char *name = name_join(call, req->parent, "variants",
+				     *req->variant_id ? req->variant_id : req->variant->sku);
 	const char *currency;
 	ProductRecord *record;
 	int r;
@@ -252,11 +266,14 @@ static int update_variant(struct rpc_call *call, ProductRecord *record, void *da
 	return r ? r : catalog_still_sellable(call, record->product);
 }
 
-int catalog_update_variant(struct catalog_service *self, struct rpc_call *call, const UpdateVariantRequest *req,
-                           Variant **ret)
+int catalog_update_variant(struct catalog_service *self, struct rpc_call *call,
+			   const UpdateVariantRequest *req, Variant **ret)
 {
-	static const char *const fields[] = { "display_name", "options", "prices", "weight_grams", "images", NULL };
-	struct variant_change change = { .from = req->variant, .mask = req->update_mask, .name = req->variant->name };
+	static const char *const fields[] = { "display_name", "options", "prices",
+					      "weight_grams", "images",  NULL };
+	struct variant_change change = { .from = req->variant,
+					 .mask = req->update_mask,
+					 .name = req->variant->name };
 	const char *product = name_of(call, "products", name_parent_id(call, req->variant->name));
 	const char *currency;
 	ProductRecord *record;
@@ -266,7 +283,8 @@ int catalog_update_variant(struct catalog_service *self, struct rpc_call *call, 
 	if (!r)
 		r = catalog_currency(self, call, "", &currency);
 	if (!r)
-		r = catalog_change_product(call, product, req->etag, update_variant, &change, &record);
+		r = catalog_change_product(call, product, req->etag, update_variant, &change,
+					   &record);
 	if (r)
 		return r;
 	*ret = catalog_variant_of(catalog_view(call, record, currency), req->variant->name);
@@ -288,11 +306,12 @@ static int delete_variant(struct rpc_call *call, ProductRecord *record, void *da
 	return catalog_still_sellable(call, product);
 }
 
-int catalog_delete_variant(struct catalog_service *self, struct rpc_call *call, const DeleteVariantRequest *req,
-                           Empty **ret)
+int catalog_delete_variant(struct catalog_service *self, struct rpc_call *call,
+			   const DeleteVariantRequest *req, Empty **ret)
 {
 	const char *product = name_of(call, "products", name_parent_id(call, req->name));
 	ProductRecord *record;
 
-	return catalog_change_product(call, product, req->etag, delete_variant, (void *)req->name, &record);
+	return catalog_change_product(call, product, req->etag, delete_variant, (void *)req->name,
+				      &record);
 }
