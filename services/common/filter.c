@@ -1,4 +1,7 @@
 /* Filters of lists: comparisons joined by AND, as a query. */
+#include "errors.msg.h"
+#include <common/bson.h>
+#include <common/filter.h>
 #include <ctype.h>
 #include <errno.h>
 #include <math.h>
@@ -6,14 +9,11 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
-#include <common/bson.h>
-#include <common/filter.h>
-#include "errors.msg.h"
 
 enum { COMPARISONS_MAX = 10 };
 
 static const char *const operators[][2] = { { "!=", "$ne" }, { "<=", "$lte" }, { ">=", "$gte" },
-	                                    { "=", "$eq" },  { "<", "$lt" },   { ">", "$gt" } };
+					    { "=", "$eq" },  { "<", "$lt" },   { ">", "$gt" } };
 
 struct comparison {
 	const struct filter_field *field;
@@ -32,7 +32,8 @@ struct parser {
 
 static int refuse(struct parser *parser, const char *problem)
 {
-	return rpc_fail(parser->call, FILTER_INVALID, { "filter", parser->text }, { "problem", problem });
+	return rpc_fail(parser->call, FILTER_INVALID, { "filter", parser->text },
+			{ "problem", problem });
 }
 
 static void skip_spaces(struct parser *parser)
@@ -49,7 +50,8 @@ static const char *take(struct parser *parser, size_t length)
 }
 
 /* `options.` takes `options.colour`: what follows is a key of the map, never a path. */
-static const char *path_of(struct parser *parser, const struct filter_field *field, const char *name)
+static const char *path_of(struct parser *parser, const struct filter_field *field,
+			   const char *name)
 {
 	size_t length = strlen(field->name);
 
@@ -57,7 +59,8 @@ static const char *path_of(struct parser *parser, const struct filter_field *fie
 		return strcmp(field->name, name) ? NULL : field->path;
 	if (strncmp(field->name, name, length) || !name[length])
 		return NULL;
-	return rpc_printf(parser->call, "%s.%s", field->path, document_key(parser->call, name + length));
+	return rpc_printf(parser->call, "%s.%s", field->path,
+			  document_key(parser->call, name + length));
 }
 
 static int take_field(struct parser *parser, struct comparison *ret)
@@ -73,9 +76,10 @@ static int take_field(struct parser *parser, struct comparison *ret)
 			return 0;
 		}
 		known = rpc_printf(parser->call, "%s%s%s%s", known, *known ? ", " : "", field->name,
-		                   field->type == FILTER_FACT ? "{name}" : "");
+				   field->type == FILTER_FACT ? "{name}" : "");
 	}
-	return refuse(parser, rpc_printf(parser->call, "'%s' is no field; fields are %s", name, known));
+	return refuse(parser,
+		      rpc_printf(parser->call, "'%s' is no field; fields are %s", name, known));
 }
 
 static int take_operator(struct parser *parser, const char **ret)
@@ -132,7 +136,9 @@ static int take_comparison(struct parser *parser, struct comparison *ret)
 	for (size_t i = 0; i < parser->n; i++)
 		if (!strcmp(parser->comparisons[i].path, comparison.path) &&
 		    !strcmp(parser->comparisons[i].operator, comparison.operator))
-			return refuse(parser, rpc_printf(parser->call, "'%s' is compared twice alike", comparison.field->name));
+			return refuse(parser,
+				      rpc_printf(parser->call, "'%s' is compared twice alike",
+						 comparison.field->name));
 	*ret = comparison;
 	return 0;
 }
@@ -163,13 +169,13 @@ static int take_all(struct parser *parser)
 
 static int append_enum(struct parser *parser, const struct comparison *comparison, bson_t *into)
 {
-	const ProtobufCEnumValue *value =
-		protobuf_c_enum_descriptor_get_value_by_name(comparison->field->values, comparison->value);
+	const ProtobufCEnumValue *value = protobuf_c_enum_descriptor_get_value_by_name(
+		comparison->field->values, comparison->value);
 
 	if (!value || !value->value)
-		return refuse(parser, rpc_printf(parser->call, "'%s' is no value of %s", comparison->value,
-		                                 comparison->field->name));
-	bson_append_utf8(into, comparison->operator, -1, comparison->value, -1);
+		return refuse(parser, rpc_printf(parser->call, "'%s' is no value of %s",
+						 comparison->value, comparison->field->name));
+	bson_append_utf8(into, comparison->operator, - 1, comparison->value, -1);
 	return 0;
 }
 
@@ -188,8 +194,8 @@ static bool read_time(const char *text, int64_t *ret)
 			ms += (*at - '0') * scale;
 	sign = *at == '+' ? 1 : -1;
 	if (*at == '+' || *at == '-') {
-		if (sscanf(at + 1, "%2d:%2d%n", &hours, &minutes, &length) != 2 || length != 5 || at[6] || hours > 23 ||
-		    minutes > 59)
+		if (sscanf(at + 1, "%2d:%2d%n", &hours, &minutes, &length) != 2 || length != 5 ||
+		    at[6] || hours > 23 || minutes > 59)
 			return false;
 	} else if (strcmp(at, "Z")) {
 		return false;
@@ -204,7 +210,7 @@ static int append_time(struct parser *parser, const struct comparison *compariso
 
 	if (!read_time(comparison->value, &ms))
 		return refuse(parser, "a time is written like 2026-05-04T12:00:00Z");
-	bson_append_date_time(into, comparison->operator, -1, ms);
+	bson_append_date_time(into, comparison->operator, - 1, ms);
 	return 0;
 }
 
@@ -216,8 +222,9 @@ static int append_number(struct parser *parser, const struct comparison *compari
 	errno = 0;
 	value = strtoll(comparison->value, &end, 10);
 	if (errno || *end || end == comparison->value)
-		return refuse(parser, rpc_printf(parser->call, "'%s' is a whole number", comparison->field->name));
-	bson_append_int64(into, comparison->operator, -1, value);
+		return refuse(parser, rpc_printf(parser->call, "'%s' is a whole number",
+						 comparison->field->name));
+	bson_append_int64(into, comparison->operator, - 1, value);
 	return 0;
 }
 
@@ -226,8 +233,9 @@ static int append_bool(struct parser *parser, const struct comparison *compariso
 	bool value = !strcmp(comparison->value, "true");
 
 	if (!value && strcmp(comparison->value, "false"))
-		return refuse(parser, rpc_printf(parser->call, "'%s' is true or false", comparison->field->name));
-	bson_append_bool(into, comparison->operator, -1, value);
+		return refuse(parser, rpc_printf(parser->call, "'%s' is true or false",
+						 comparison->field->name));
+	bson_append_bool(into, comparison->operator, - 1, value);
 	return 0;
 }
 
@@ -238,21 +246,25 @@ static int append_decimal(struct parser *parser, const struct comparison *compar
 	double value = strtod(comparison->value, &end);
 
 	if (*end || end == comparison->value || !isfinite(value) || fabs(value) > 1e12)
-		return refuse(parser, rpc_printf(parser->call, "'%s' is a number such as 12.50", field->name));
+		return refuse(parser, rpc_printf(parser->call, "'%s' is a number such as 12.50",
+						 field->name));
 	if (field->type == FILTER_FRACTION)
-		bson_append_double(into, comparison->operator, -1, value);
+		bson_append_double(into, comparison->operator, - 1, value);
 	else
-		bson_append_int64(into, comparison->operator, -1, llround(value * pow(10, field->digits)));
+		bson_append_int64(into, comparison->operator, - 1,
+				  llround(value * pow(10, field->digits)));
 	return 0;
 }
 
 static int append(struct parser *parser, const struct comparison *comparison, bson_t *into)
 {
 	enum filter_type type = comparison->field->type;
-	bool ordered = type == FILTER_TIME || type == FILTER_NUMBER || type == FILTER_FRACTION || type == FILTER_AMOUNT;
+	bool ordered = type == FILTER_TIME || type == FILTER_NUMBER || type == FILTER_FRACTION ||
+		       type == FILTER_AMOUNT;
 
 	if (!ordered && strcmp(comparison->operator, "$eq") && strcmp(comparison->operator, "$ne"))
-		return refuse(parser, rpc_printf(parser->call, "'%s' is compared by = and != only", comparison->field->name));
+		return refuse(parser, rpc_printf(parser->call, "'%s' is compared by = and != only",
+						 comparison->field->name));
 	switch (type) {
 	case FILTER_ENUM:
 		return append_enum(parser, comparison, into);
@@ -269,11 +281,12 @@ static int append(struct parser *parser, const struct comparison *comparison, bs
 	case FILTER_FACT:
 		break;
 	}
-	bson_append_utf8(into, comparison->operator, -1, comparison->value, -1);
+	bson_append_utf8(into, comparison->operator, - 1, comparison->value, -1);
 	return 0;
 }
 
-int filter_read(struct rpc_call *call, const char *text, const struct filter_field *fields, bson_t *into)
+int filter_read(struct rpc_call *call, const char *text, const struct filter_field *fields,
+		bson_t *into)
 {
 	struct parser parser = { .call = call, .text = text, .at = text, .fields = fields };
 	int r;

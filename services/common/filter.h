@@ -5,14 +5,14 @@
 #include <crpc/call.h>
 
 enum filter_type {
-	FILTER_TEXT,   /* = and != */
-	FILTER_ENUM,   /* = and !=, by the value's name; `values` says which there are */
-	FILTER_TIME,   /* RFC 3339: 2026-05-04T12:00:00Z, with a fraction or an offset too */
-	FILTER_NUMBER, /* whole numbers */
-	FILTER_BOOL,   /* = and !=, true and false */
+	FILTER_TEXT,     /* = and != */
+	FILTER_ENUM,     /* = and !=, by the value's name; `values` says which there are */
+	FILTER_TIME,     /* RFC 3339: 2026-05-04T12:00:00Z, with a fraction or an offset too */
+	FILTER_NUMBER,   /* whole numbers */
+	FILTER_BOOL,     /* = and !=, true and false */
 	FILTER_FRACTION, /* 4.5 */
-	FILTER_AMOUNT, /* 12.50, not below 0; in the document in minor units of `digits` */
-	FILTER_FACT,   /* `name` ends with a point, a key of the map at `path` follows it; = and != */
+	FILTER_AMOUNT,   /* 12.50, not below 0; in the document in minor units of `digits` */
+	FILTER_FACT, /* `name` ends with a point, a key of the map at `path` follows it; = and != */
 };
 
 /* What a list can be filtered by; a table ends with {}. */
@@ -32,4 +32,5 @@ struct filter_field {
  *
  *     r = filter_read(call, req->filter, fields, filter);
  */
-int filter_read(struct rpc_call *call, const char *text, const struct filter_field *fields, bson_t *into);
+int filter_read(struct rpc_call *call, const char *text, const struct filter_field *fields,
+		bson_t *into);

@@ -1,9 +1,9 @@
 /* Asking others over HTTP: one request, one answer. */
+#include <common/http.h>
 #include <curl/curl.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
-#include <common/http.h>
 
 enum { IDLE_MAX = 16, CONNECT_MS = 5000 };
 
@@ -82,7 +82,8 @@ static int no_answer(const char **why, const char *problem)
 	return HTTP_NO_ANSWER;
 }
 
-int http_send(struct rpc_call *call, const struct http_request *request, struct http_answer *ret, const char **why)
+int http_send(struct rpc_call *call, const struct http_request *request, struct http_answer *ret,
+	      const char **why)
 {
 	cleanup(handle_give_backp) CURL *curl = handle_take();
 	cleanup(slist_freep) struct curl_slist *headers = NULL;
@@ -109,7 +110,8 @@ int http_send(struct rpc_call *call, const struct http_request *request, struct 
 	curl_easy_setopt(curl, CURLOPT_PROTOCOLS_STR, "http,https");
 	curl_easy_setopt(curl, CURLOPT_NOSIGNAL, 1L);
 	curl_easy_setopt(curl, CURLOPT_TIMEOUT_MS, (long)timeout_ms);
-	curl_easy_setopt(curl, CURLOPT_CONNECTTIMEOUT_MS, (long)(timeout_ms < CONNECT_MS ? timeout_ms : CONNECT_MS));
+	curl_easy_setopt(curl, CURLOPT_CONNECTTIMEOUT_MS,
+			 (long)(timeout_ms < CONNECT_MS ? timeout_ms : CONNECT_MS));
 	curl_easy_setopt(curl, CURLOPT_HTTPHEADER, headers);
 	curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, take);
 	curl_easy_setopt(curl, CURLOPT_WRITEDATA, &body);
@@ -129,8 +131,9 @@ int http_send(struct rpc_call *call, const struct http_request *request, struct 
 	if (body.length)
 		memcpy(copy, body.bytes, body.length);
 	curl_easy_getinfo(curl, CURLINFO_CONTENT_TYPE, &type);
-	*ret = (struct http_answer){ .body = copy, .length = body.length,
-		                     .content_type = type ? rpc_strdup(call, type) : "" };
+	*ret = (struct http_answer){ .body = copy,
+				     .length = body.length,
+				     .content_type = type ? rpc_strdup(call, type) : "" };
 	curl_easy_getinfo(curl, CURLINFO_RESPONSE_CODE, &ret->status);
 	return 0;
 }

@@ -7,12 +7,12 @@
 enum { HTTP_NO_ANSWER = 280 };
 
 struct http_request {
-	const char *method; /* "GET", "POST" */
-	const char *url;    /* http or https */
+	const char *method;         /* "GET", "POST" */
+	const char *url;            /* http or https */
 	const char *const *headers; /* lines, ended by NULL; or NULL */
 	const char *body;           /* sent with POST; NULL: none */
-	int64_t timeout_ms; /* never beyond the call's deadline */
-	size_t answer_max;  /* in bytes; a longer answer is none */
+	int64_t timeout_ms;         /* never beyond the call's deadline */
+	size_t answer_max;          /* in bytes; a longer answer is none */
 };
 
 struct http_answer {
@@ -26,4 +26,5 @@ struct http_answer {
  * Connections are kept and used again, by one thread at a time; redirects are not followed. 0 with whatever status was answered, or
  * HTTP_NO_ANSWER with *why, half a sentence that names nothing of the request. Thread safe.
  */
-int http_send(struct rpc_call *call, const struct http_request *request, struct http_answer *ret, const char **why);
+int http_send(struct rpc_call *call, const struct http_request *request, struct http_answer *ret,
+	      const char **why);

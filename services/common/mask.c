@@ -1,8 +1,8 @@
 /* Which fields an update changes (AIP-134). */
 #include "mask.h"
+#include "errors.msg.h"
 #include <stdlib.h>
 #include <string.h>
-#include "errors.msg.h"
 
 static bool any_of(const char *path, const char *const *fields)
 {
@@ -28,7 +28,8 @@ static bool is_set(const ProtobufCMessage *message, const ProtobufCFieldDescript
 	if (field->label == PROTOBUF_C_LABEL_REPEATED)
 		return *(const size_t *)((const char *)message + field->quantifier_offset);
 	if (field->flags & PROTOBUF_C_FIELD_FLAG_ONEOF)
-		return *(const uint32_t *)((const char *)message + field->quantifier_offset) == field->id;
+		return *(const uint32_t *)((const char *)message + field->quantifier_offset) ==
+		       field->id;
 	switch (field->type) {
 	case PROTOBUF_C_TYPE_MESSAGE:
 		return *(const void *const *)member;

@@ -1,8 +1,8 @@
 /* Which fields an update changes (AIP-134). */
 #pragma once
 
-#include <crpc/call.h>
 #include "field_mask.msg.h"
+#include <crpc/call.h>
 
 /*
  * Refuses a mask that names anything but `fields` (NULL-terminated): UPDATE_MASK_INVALID. `*` names all.

@@ -153,9 +153,10 @@ int nats_ensure_stream(const char *domain, const char **why)
 	}
 	jsStreamInfo_Destroy(info);
 	if (status != NATS_OK) {
-		*why = code == JSStorageResourcesExceededErr || code == JSInsufficientResourcesErr ?
-			       "JetStream has no room for a stream; see SOUK_NATS_STREAM_BYTES and the server's max_file_store" :
-			       natsStatus_GetText(status);
+		*why = code == JSStorageResourcesExceededErr || code == JSInsufficientResourcesErr
+			       ? "JetStream has no room for a stream; see SOUK_NATS_STREAM_BYTES "
+				 "and the server's max_file_store"
+			       : natsStatus_GetText(status);
 		return -EAGAIN;
 	}
 	note_ensured(name);
@@ -220,7 +221,8 @@ static void domain_of(const char *subject, char ret[NATS_NAME_MAX])
 	snprintf(ret, NATS_NAME_MAX, "%.*s", (int)strcspn(start, "."), start);
 }
 
-static int send_batch(struct rpc_event *const *events, size_t n_events, size_t *n_sent, const char **why)
+static int send_batch(struct rpc_event *const *events, size_t n_events, size_t *n_sent,
+		      const char **why)
 {
 	for (*n_sent = 0; *n_sent < n_events; ++*n_sent) {
 		const struct rpc_event *event = events[*n_sent];

@@ -1,13 +1,13 @@
 /* Signatures of webhooks: HMAC-SHA256 over time and body. */
+#include <common/signature.h>
 #include <ctype.h>
 #include <sodium.h>
 #include <string.h>
-#include <common/signature.h>
 
 enum { HEADER_MAX = 1024 };
 
 static void sign(const char *secret, const char *seconds, size_t length, ProtobufCBinaryData body,
-                 uint8_t ret[crypto_auth_hmacsha256_BYTES])
+		 uint8_t ret[crypto_auth_hmacsha256_BYTES])
 {
 	crypto_auth_hmacsha256_state state;
 
@@ -19,12 +19,14 @@ static void sign(const char *secret, const char *seconds, size_t length, Protobu
 }
 
 /* Whether the hexadecimal text is this signature; the comparison takes the same time whatever differs. */
-static bool is_signature(const char *hex, size_t length, const uint8_t signature[crypto_auth_hmacsha256_BYTES])
+static bool is_signature(const char *hex, size_t length,
+			 const uint8_t signature[crypto_auth_hmacsha256_BYTES])
 {
 	uint8_t given[crypto_auth_hmacsha256_BYTES];
 	size_t size;
 
-	return length == 2 * sizeof(given) && !sodium_hex2bin(given, sizeof(given), hex, length, NULL, &size, NULL) &&
+	return length == 2 * sizeof(given) &&
+	       !sodium_hex2bin(given, sizeof(given), hex, length, NULL, &size, NULL) &&
 	       size == sizeof(given) && !sodium_memcmp(given, signature, sizeof(given));
 }
 
@@ -60,8 +62,8 @@ static int64_t read_seconds(const char *text, size_t length)
 	return seconds;
 }
 
-const char *signature_problem(const char *secret, const char *header, ProtobufCBinaryData body, int64_t now_ms,
-                              int64_t age_ms)
+const char *signature_problem(const char *secret, const char *header, ProtobufCBinaryData body,
+			      int64_t now_ms, int64_t age_ms)
 {
 	uint8_t signature[crypto_auth_hmacsha256_BYTES];
 	const char *at = header, *seconds, *given;

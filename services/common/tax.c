@@ -14,13 +14,14 @@ static const struct {
 	char country[3];
 	int standard, reduced;
 } rates[] = {
-	{ "AT", 2000, 1000 }, { "BE", 2100, 600 },  { "BG", 2000, 900 },  { "CH", 810, 260 },   { "CY", 1900, 500 },
-	{ "CZ", 2100, 1200 }, { "DE", 1900, 700 },  { "DK", 2500, 2500 }, { "EE", 2400, 900 },  { "ES", 2100, 1000 },
-	{ "FI", 2550, 1350 }, { "FR", 2000, 550 },  { "GB", 2000, 500 },  { "GR", 2400, 600 },  { "HR", 2500, 500 },
-	{ "HU", 2700, 500 },  { "IE", 2300, 1350 }, { "IS", 2400, 1100 }, { "IT", 2200, 1000 }, { "LT", 2100, 500 },
-	{ "LU", 1700, 300 },  { "LV", 2100, 1200 }, { "MC", 2000, 550 },  { "MT", 1800, 500 },  { "NL", 2100, 900 },
-	{ "NO", 2500, 1500 }, { "PL", 2300, 500 },  { "PT", 2300, 600 },  { "RO", 2100, 1100 }, { "SE", 2500, 600 },
-	{ "SI", 2200, 950 },  { "SK", 2300, 500 },
+	{ "AT", 2000, 1000 }, { "BE", 2100, 600 },  { "BG", 2000, 900 },  { "CH", 810, 260 },
+	{ "CY", 1900, 500 },  { "CZ", 2100, 1200 }, { "DE", 1900, 700 },  { "DK", 2500, 2500 },
+	{ "EE", 2400, 900 },  { "ES", 2100, 1000 }, { "FI", 2550, 1350 }, { "FR", 2000, 550 },
+	{ "GB", 2000, 500 },  { "GR", 2400, 600 },  { "HR", 2500, 500 },  { "HU", 2700, 500 },
+	{ "IE", 2300, 1350 }, { "IS", 2400, 1100 }, { "IT", 2200, 1000 }, { "LT", 2100, 500 },
+	{ "LU", 1700, 300 },  { "LV", 2100, 1200 }, { "MC", 2000, 550 },  { "MT", 1800, 500 },
+	{ "NL", 2100, 900 },  { "NO", 2500, 1500 }, { "PL", 2300, 500 },  { "PT", 2300, 600 },
+	{ "RO", 2100, 1100 }, { "SE", 2500, 600 },  { "SI", 2200, 950 },  { "SK", 2300, 500 },
 };
 
 int32_t tax_rate(const char *country_code, ProductTaxClass tax_class)
@@ -29,7 +30,8 @@ int32_t tax_rate(const char *country_code, ProductTaxClass tax_class)
 		return 0;
 	for (size_t i = 0; i < sizeof(rates) / sizeof(rates[0]); i++)
 		if (!strcmp(rates[i].country, country_code))
-			return (tax_class == PRODUCT_TAX_CLASS_REDUCED ? rates[i].reduced : rates[i].standard) *
+			return (tax_class == PRODUCT_TAX_CLASS_REDUCED ? rates[i].reduced
+								       : rates[i].standard) *
 			       BASIS_POINT;
 	return 0;
 }

@@ -1,8 +1,8 @@
 /* Tax: the rate by where goods are shipped to and how they are taxed; what cart shows and orders charge. */
 #pragma once
 
-#include <crpc/call.h>
 #include "catalog.msg.h"
+#include <crpc/call.h>
 
 /*
  * Prices are without tax. The tax is worked out for each line on its subtotal less its discount, and once on shipping, rounded half to even each

@@ -1,10 +1,10 @@
 /* Filters of lists, as queries. */
-#include <string.h>
-#include <common/filter.h>
-#include <common/bson.h>
 #include "errors.msg.h"
 #include "orders.msg.h"
 #include "test.h"
+#include <common/bson.h>
+#include <common/filter.h>
+#include <string.h>
 
 static struct rpc_call *call;
 static const struct filter_field fields[] = {
@@ -34,15 +34,20 @@ static const struct {
 	{ "", "{ }" },
 	{ "state = CONFIRMED", "{ \"order.state\" : { \"$eq\" : \"CONFIRMED\" } }" },
 	{ "number=\"a \\\"b\\\" c\"", "{ \"order.number\" : { \"$eq\" : \"a \\\"b\\\" c\" } }" },
-	{ "quantity >= 3 AND quantity < 9", "{ \"quantity\" : { \"$gte\" : { \"$numberLong\" : \"3\" }, \"$lt\" : { \"$numberLong\" : \"9\" } } }" },
+	{ "quantity >= 3 AND quantity < 9", "{ \"quantity\" : { \"$gte\" : { \"$numberLong\" : "
+					    "\"3\" }, \"$lt\" : { \"$numberLong\" : \"9\" } } }" },
 	{ "price < 12.5 AND rating > 4.5",
-	  "{ \"prices.EUR\" : { \"$lt\" : { \"$numberLong\" : \"1250\" } }, \"rating\" : { \"$gt\" : { \"$numberDouble\" : \"4.5\" } } }" },
+	  "{ \"prices.EUR\" : { \"$lt\" : { \"$numberLong\" : \"1250\" } }, \"rating\" : { \"$gt\" "
+	  ": { \"$numberDouble\" : \"4.5\" } } }" },
 	{ "options.colour = red AND options.$where = x",
-	  "{ \"options.colour\" : { \"$eq\" : \"red\" }, \"options.%24where\" : { \"$eq\" : \"x\" } }" },
+	  "{ \"options.colour\" : { \"$eq\" : \"red\" }, \"options.%24where\" : { \"$eq\" : \"x\" "
+	  "} }" },
 	{ " create_time > \"1970-01-01T00:00:01.5Z\" ",
-	  "{ \"order.create_time\" : { \"$gt\" : { \"$date\" : { \"$numberLong\" : \"1500\" } } } }" },
+	  "{ \"order.create_time\" : { \"$gt\" : { \"$date\" : { \"$numberLong\" : \"1500\" } } } "
+	  "}" },
 	{ "create_time <= 1970-01-01T01:00:00+01:00",
-	  "{ \"order.create_time\" : { \"$lte\" : { \"$date\" : { \"$numberLong\" : \"0\" } } } }" },
+	  "{ \"order.create_time\" : { \"$lte\" : { \"$date\" : { \"$numberLong\" : \"0\" } } } "
+	  "}" },
 };
 
 TEST_EACH(comparisons_become_conditions, good)
@@ -84,7 +89,8 @@ TEST_EACH(what_is_wrong_is_said, bad)
 
 	ck_assert_int_eq(filter_read(call, row->text, fields, query), RPC_INVALID_ARGUMENT);
 	ck_assert(rpc_failed_with(call, FILTER_INVALID));
-	ck_assert_msg(strstr(rpc_error_message(call), row->problem) != NULL, "%s", rpc_error_message(call));
+	ck_assert_msg(strstr(rpc_error_message(call), row->problem) != NULL, "%s",
+		      rpc_error_message(call));
 }
 
 TEST_MAIN("filter", setup, teardown)

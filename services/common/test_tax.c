@@ -1,17 +1,21 @@
 /* Tax rates and their rounding. */
+#include "test.h"
 #include <common/money.h>
 #include <common/tax.h>
-#include "test.h"
 
 static const struct {
 	const char *country;
 	ProductTaxClass tax_class;
 	int32_t rate;
 } rates[] = {
-	{ "DE", PRODUCT_TAX_CLASS_STANDARD, 190000 },  { "DE", PRODUCT_TAX_CLASS_UNSPECIFIED, 190000 },
-	{ "DE", PRODUCT_TAX_CLASS_REDUCED, 70000 },    { "DE", PRODUCT_TAX_CLASS_EXEMPT, 0 },
-	{ "FI", PRODUCT_TAX_CLASS_STANDARD, 255000 },  { "FR", PRODUCT_TAX_CLASS_REDUCED, 55000 },
-	{ "US", PRODUCT_TAX_CLASS_STANDARD, 0 },       { "", PRODUCT_TAX_CLASS_STANDARD, 0 },
+	{ "DE", PRODUCT_TAX_CLASS_STANDARD, 190000 },
+	{ "DE", PRODUCT_TAX_CLASS_UNSPECIFIED, 190000 },
+	{ "DE", PRODUCT_TAX_CLASS_REDUCED, 70000 },
+	{ "DE", PRODUCT_TAX_CLASS_EXEMPT, 0 },
+	{ "FI", PRODUCT_TAX_CLASS_STANDARD, 255000 },
+	{ "FR", PRODUCT_TAX_CLASS_REDUCED, 55000 },
+	{ "US", PRODUCT_TAX_CLASS_STANDARD, 0 },
+	{ "", PRODUCT_TAX_CLASS_STANDARD, 0 },
 };
 
 TEST_EACH(the_rate_follows_from_country_and_class, rates)
@@ -30,7 +34,7 @@ static const struct {
 	int64_t tax;
 } taxes[] = {
 	{ 1000, 190000, 190 }, { 50, 190000, 10 }, /* 9.5, to the even 10 */
-	{ 250, 50000, 12 },    /* 12.5, to the even 12 */
+	{ 250, 50000, 12 },                        /* 12.5, to the even 12 */
 	{ 999, 255000, 255 },  { 0, 190000, 0 },   { 1, 190000, 0 },
 };
 
