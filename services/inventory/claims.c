@@ -1,15 +1,15 @@
 /* An order's claims: reserve all lines or none, sell them, give them back, put back what was sold. */
+#include "stock.h"
 #include <common/clock.h>
 #include <common/names.h>
 #include <stdlib.h>
 #include <string.h>
-#include "stock.h"
 
 /* One line of one order, and what became of it. */
 struct line {
 	const char *sku;
 	int32_t quantity;
-	const char *order;      /* orders/{order} */
+	const char *order; /* orders/{order} */
 	const char *order_id;
 	const char *request_id; /* of putting back */
 	Timestamp *expire_time;
@@ -20,7 +20,9 @@ struct line {
 
 static const char *state_text(ReservationState state)
 {
-	return state == RESERVATION_STATE_COMMITTED ? "sold" : state == RESERVATION_STATE_EXPIRED ? "expired" : "released";
+	return state == RESERVATION_STATE_COMMITTED ? "sold"
+	       : state == RESERVATION_STATE_EXPIRED ? "expired"
+						    : "released";
 }
 
 static int by_sku(const void *a, const void *b)
@@ -29,13 +31,16 @@ static int by_sku(const void *a, const void *b)
 }
 
 /* Sorted by SKU: two orders of the same lines then meet at the first, and one of them gets all. */
-static int lines_of(struct rpc_call *call, const char *order, StockLine *const *from, size_t n, struct line **ret)
+static int lines_of(struct rpc_call *call, const char *order, StockLine *const *from, size_t n,
+		    struct line **ret)
 {
 	struct line *lines = rpc_alloc(call, n * sizeof(*lines));
 
 	for (size_t i = 0; i < n; i++)
-		lines[i] = (struct line){ .sku = from[i]->sku, .quantity = from[i]->quantity, .order = order,
-			                  .order_id = name_id(order) };
+		lines[i] = (struct line){ .sku = from[i]->sku,
+					  .quantity = from[i]->quantity,
+					  .order = order,
+					  .order_id = name_id(order) };
 	qsort(lines, n, sizeof(*lines), by_sku);
 	for (size_t i = 1; i < n; i++)
 		if (!strcmp(lines[i].sku, lines[i - 1].sku))
@@ -46,7 +51,8 @@ static int lines_of(struct rpc_call *call, const char *order, StockLine *const *
 
 /* --- reserving --- */
 
-static int reserve_line(struct rpc_call *call, const StockRecord *record, void *data, struct stock_change *ret)
+static int reserve_line(struct rpc_call *call, const StockRecord *record, void *data,
+			struct stock_change *ret)
 {
 	struct line *line = data;
 	StockRecordClaim *claim = stock_find_claim(record, line->order_id);
@@ -54,10 +60,11 @@ static int reserve_line(struct rpc_call *call, const StockRecord *record, void *
 
 	line->available = record->stock_item->available;
 	if (ended)
-		return rpc_fail(call, RESERVATION_ENDED, { "order", line->order }, { "sku", line->sku },
-		                { "state", state_text(ended->state) });
+		return rpc_fail(call, RESERVATION_ENDED, { "order", line->order },
+				{ "sku", line->sku }, { "state", state_text(ended->state) });
 	if (claim && claim->quantity != line->quantity)
-		return rpc_fail(call, RESERVATION_DIFFERS, { "order", line->order }, { "sku", line->sku });
+		return rpc_fail(call, RESERVATION_DIFFERS, { "order", line->order },
+				{ "sku", line->sku });
 	if (claim && clock_ms(claim->expire_time) >= clock_ms(line->expire_time)) {
 		line->expire_time = claim->expire_time;
 		return STOCK_UNCHANGED;
@@ -71,15 +78,17 @@ static int reserve_line(struct rpc_call *call, const StockRecord *record, void *
 		return STOCK_UNCHANGED;
 	if (record->n_claims >= INVENTORY_CLAIMS_MAX)
 		return rpc_fail(call, STOCK_BUSY, { "sku", line->sku },
-		                { "max", rpc_printf(call, "%d", INVENTORY_CLAIMS_MAX) });
-	*ret = (struct stock_change){ .kind = STOCK_MOVEMENT_KIND_RESERVED,
-		                      .available = -line->quantity,
-		                      .reserved = line->quantity,
-		                      .cause = line->order,
-		                      .actor = inventory_actor(call),
-		                      .open = rpc_new(call, StockRecordClaim, .order = line->order_id,
-		                                      .quantity = line->quantity, .state = RESERVATION_STATE_RESERVED,
-		                                      .create_time = clock_now(call), .expire_time = line->expire_time) };
+				{ "max", rpc_printf(call, "%d", INVENTORY_CLAIMS_MAX) });
+	*ret = (struct stock_change){
+		.kind = STOCK_MOVEMENT_KIND_RESERVED,
+		.available = -line->quantity,
+		.reserved = line->quantity,
+		.cause = line->order,
+		.actor = inventory_actor(call),
+		.open = rpc_new(call, StockRecordClaim, .order = line->order_id,
+				.quantity = line->quantity, .state = RESERVATION_STATE_RESERVED,
+				.create_time = clock_now(call), .expire_time = line->expire_time)
+	};
 	return 0;
 }
 
@@ -98,7 +107,8 @@ static int change_line(struct rpc_call *call, struct line *line, stock_decide *d
 	return r == STOCK_UNCHANGED ? 0 : r;
 }
 
-static int release_line(struct rpc_call *call, const StockRecord *record, void *data, struct stock_change *ret)
+static int release_line(struct rpc_call *call, const StockRecord *record, void *data,
+			struct stock_change *ret)
 {
 	struct line *line = data;
 	StockRecordClaim *claim = stock_find_claim(record, line->order_id);
@@ -110,18 +120,19 @@ static int release_line(struct rpc_call *call, const StockRecord *record, void *
 	}
 	if (!claim) {
 		/* Never reserved: a tombstone, so that a reservation that comes late finds itself ended. */
-		*ret = (struct stock_change){ .close = rpc_new(call, StockRecordClaim, .order = line->order_id,
-			                                       .create_time = clock_now(call)),
-			                      .end_state = RESERVATION_STATE_RELEASED };
+		*ret = (struct stock_change){ .close = rpc_new(call, StockRecordClaim,
+							       .order = line->order_id,
+							       .create_time = clock_now(call)),
+					      .end_state = RESERVATION_STATE_RELEASED };
 		return 0;
 	}
 	*ret = (struct stock_change){ .kind = STOCK_MOVEMENT_KIND_RELEASED,
-		                      .available = (int32_t)claim->quantity,
-		                      .reserved = -(int32_t)claim->quantity,
-		                      .cause = line->order,
-		                      .actor = inventory_actor(call),
-		                      .close = claim,
-		                      .end_state = RESERVATION_STATE_RELEASED };
+				      .available = (int32_t)claim->quantity,
+				      .reserved = -(int32_t)claim->quantity,
+				      .cause = line->order,
+				      .actor = inventory_actor(call),
+				      .close = claim,
+				      .end_state = RESERVATION_STATE_RELEASED };
 	return 0;
 }
 
@@ -134,8 +145,8 @@ static int release_all(struct rpc_call *call, struct line *lines, size_t n)
 	return r;
 }
 
-int inventory_reserve_stock(struct inventory_service *self, struct rpc_call *call, const ReserveStockRequest *req,
-                            ReserveStockResponse **ret)
+int inventory_reserve_stock(struct inventory_service *self, struct rpc_call *call,
+			    const ReserveStockRequest *req, ReserveStockResponse **ret)
 {
 	ReserveStockResponse *response = rpc_new(call, ReserveStockResponse);
 	int64_t ahead = clock_ms(req->expire_time) - rpc_now_ms(call);
@@ -144,7 +155,8 @@ int inventory_reserve_stock(struct inventory_service *self, struct rpc_call *cal
 	int r;
 
 	if (ahead <= 0 || ahead > INVENTORY_RESERVE_DAYS_MAX * 24LL * 60 * 60 * 1000) {
-		rpc_violate(call, "expire_time", "must be in the future, at most %d days ahead", INVENTORY_RESERVE_DAYS_MAX);
+		rpc_violate(call, "expire_time", "must be in the future, at most %d days ahead",
+			    INVENTORY_RESERVE_DAYS_MAX);
 		return rpc_violations(call);
 	}
 	r = lines_of(call, req->order, req->lines, req->n_lines, &lines);
@@ -167,9 +179,10 @@ int inventory_reserve_stock(struct inventory_service *self, struct rpc_call *cal
 	for (size_t i = 0; i < req->n_lines; i++) {
 		if (!lines[i].short_)
 			continue;
-		reserve_stock_response_add_shortages(call, response,
-		                                     rpc_new(call, StockShortage, .sku = lines[i].sku,
-		                                             .requested = lines[i].quantity, .available = lines[i].available));
+		reserve_stock_response_add_shortages(
+			call, response,
+			rpc_new(call, StockShortage, .sku = lines[i].sku,
+				.requested = lines[i].quantity, .available = lines[i].available));
 		lines[i].short_ = false;
 	}
 	r = release_all(call, lines, req->n_lines);
@@ -180,7 +193,8 @@ int inventory_reserve_stock(struct inventory_service *self, struct rpc_call *cal
 
 /* --- selling --- */
 
-static int commit_line(struct rpc_call *call, const StockRecord *record, void *data, struct stock_change *ret)
+static int commit_line(struct rpc_call *call, const StockRecord *record, void *data,
+		       struct stock_change *ret)
 {
 	struct line *line = data;
 	StockRecordClaim *claim = stock_find_claim(record, line->order_id);
@@ -192,21 +206,23 @@ static int commit_line(struct rpc_call *call, const StockRecord *record, void *d
 		return STOCK_UNCHANGED;
 	}
 	if (claim->quantity != line->quantity)
-		return rpc_fail(call, RESERVATION_DIFFERS, { "order", line->order }, { "sku", line->sku });
+		return rpc_fail(call, RESERVATION_DIFFERS, { "order", line->order },
+				{ "sku", line->sku });
 	line->committed = true;
 	*ret = (struct stock_change){ .kind = STOCK_MOVEMENT_KIND_SOLD,
-		                      .on_hand = -line->quantity,
-		                      .reserved = -line->quantity,
-		                      .committed = line->quantity,
-		                      .cause = line->order,
-		                      .actor = inventory_actor(call),
-		                      .close = claim,
-		                      .end_state = RESERVATION_STATE_COMMITTED };
+				      .on_hand = -line->quantity,
+				      .reserved = -line->quantity,
+				      .committed = line->quantity,
+				      .cause = line->order,
+				      .actor = inventory_actor(call),
+				      .close = claim,
+				      .end_state = RESERVATION_STATE_COMMITTED };
 	return 0;
 }
 
 int inventory_commit_reservation(struct inventory_service *self, struct rpc_call *call,
-                                 const CommitReservationRequest *req, CommitReservationResponse **ret)
+				 const CommitReservationRequest *req,
+				 CommitReservationResponse **ret)
 {
 	CommitReservationResponse *response = rpc_new(call, CommitReservationResponse);
 	struct line *lines;
@@ -220,7 +236,8 @@ int inventory_commit_reservation(struct inventory_service *self, struct rpc_call
 		if (lines[i].missing)
 			commit_reservation_response_add_missing_skus(call, response, lines[i].sku);
 		else
-			commit_reservation_response_add_committed_skus(call, response, lines[i].sku);
+			commit_reservation_response_add_committed_skus(call, response,
+								       lines[i].sku);
 	}
 	if (!r)
 		*ret = response;
@@ -230,13 +247,16 @@ int inventory_commit_reservation(struct inventory_service *self, struct rpc_call
 /* --- giving back --- */
 
 int inventory_release_reservation(struct inventory_service *self, struct rpc_call *call,
-                                  const ReleaseReservationRequest *req, ReleaseReservationResponse **ret)
+				  const ReleaseReservationRequest *req,
+				  ReleaseReservationResponse **ret)
 {
 	ReleaseReservationResponse *response = rpc_new(call, ReleaseReservationResponse);
 	int r = 0;
 
 	for (size_t i = 0; !r && i < req->n_skus; i++) {
-		struct line line = { .sku = req->skus[i], .order = req->order, .order_id = name_id(req->order) };
+		struct line line = { .sku = req->skus[i],
+				     .order = req->order,
+				     .order_id = name_id(req->order) };
 
 		r = change_line(call, &line, release_line);
 		crash_point("inventory.release.after_line");
@@ -248,7 +268,8 @@ int inventory_release_reservation(struct inventory_service *self, struct rpc_cal
 	return r;
 }
 
-static int restock_line(struct rpc_call *call, const StockRecord *record, void *data, struct stock_change *ret)
+static int restock_line(struct rpc_call *call, const StockRecord *record, void *data,
+			struct stock_change *ret)
 {
 	const struct line *line = data;
 	const char *key = rpc_printf(call, "restock/%s", line->request_id);
@@ -256,21 +277,22 @@ static int restock_line(struct rpc_call *call, const StockRecord *record, void *
 	if (stock_is_done(record, key))
 		return STOCK_UNCHANGED;
 	if (record->stock_item->committed < line->quantity)
-		return rpc_fail(call, STOCK_INSUFFICIENT, { "sku", line->sku },
-		                { "available", rpc_printf(call, "%d", record->stock_item->committed) },
-		                { "requested", rpc_printf(call, "%d", line->quantity) });
+		return rpc_fail(
+			call, STOCK_INSUFFICIENT, { "sku", line->sku },
+			{ "available", rpc_printf(call, "%d", record->stock_item->committed) },
+			{ "requested", rpc_printf(call, "%d", line->quantity) });
 	*ret = (struct stock_change){ .kind = STOCK_MOVEMENT_KIND_RESTOCKED,
-		                      .on_hand = line->quantity,
-		                      .available = line->quantity,
-		                      .committed = -line->quantity,
-		                      .cause = line->order,
-		                      .actor = inventory_actor(call),
-		                      .done = key };
+				      .on_hand = line->quantity,
+				      .available = line->quantity,
+				      .committed = -line->quantity,
+				      .cause = line->order,
+				      .actor = inventory_actor(call),
+				      .done = key };
 	return 0;
 }
 
-int inventory_restock_stock(struct inventory_service *self, struct rpc_call *call, const RestockStockRequest *req,
-                            RestockStockResponse **ret)
+int inventory_restock_stock(struct inventory_service *self, struct rpc_call *call,
+			    const RestockStockRequest *req, RestockStockResponse **ret)
 {
 	struct line *lines;
 	int r;
@@ -289,7 +311,8 @@ int inventory_restock_stock(struct inventory_service *self, struct rpc_call *cal
 
 /* --- running out --- */
 
-static int expire_claim(struct rpc_call *call, const StockRecord *record, void *data, struct stock_change *ret)
+static int expire_claim(struct rpc_call *call, const StockRecord *record, void *data,
+			struct stock_change *ret)
 {
 	for (size_t i = 0; i < record->n_claims; i++) {
 		StockRecordClaim *claim = record->claims[i];
@@ -297,11 +320,11 @@ static int expire_claim(struct rpc_call *call, const StockRecord *record, void *
 		if (clock_ms(claim->expire_time) > rpc_now_ms(call))
 			continue;
 		*ret = (struct stock_change){ .kind = STOCK_MOVEMENT_KIND_EXPIRED,
-			                      .available = (int32_t)claim->quantity,
-			                      .reserved = -(int32_t)claim->quantity,
-			                      .cause = name_of(call, "orders", claim->order),
-			                      .close = claim,
-			                      .end_state = RESERVATION_STATE_EXPIRED };
+					      .available = (int32_t)claim->quantity,
+					      .reserved = -(int32_t)claim->quantity,
+					      .cause = name_of(call, "orders", claim->order),
+					      .close = claim,
+					      .end_state = RESERVATION_STATE_EXPIRED };
 		return 0;
 	}
 	return STOCK_UNCHANGED;
@@ -322,7 +345,8 @@ int inventory_sweep(void *data, struct rpc_call *call)
 
 /* --- shipping --- */
 
-static int ship_line(struct rpc_call *call, const StockRecord *record, void *data, struct stock_change *ret)
+static int ship_line(struct rpc_call *call, const StockRecord *record, void *data,
+		     struct stock_change *ret)
 {
 	const struct line *line = data;
 	const char *key = rpc_printf(call, "ship/%s", line->request_id);
@@ -331,21 +355,23 @@ static int ship_line(struct rpc_call *call, const StockRecord *record, void *dat
 	if (stock_is_done(record, key))
 		return STOCK_UNCHANGED;
 	*ret = (struct stock_change){ .kind = STOCK_MOVEMENT_KIND_SHIPPED,
-		                      .committed = -(line->quantity < left ? line->quantity : left),
-		                      .cause = line->order,
-		                      .actor = "services/orders",
-		                      .done = key };
+				      .committed = -(line->quantity < left ? line->quantity : left),
+				      .cause = line->order,
+				      .actor = "services/orders",
+				      .done = key };
 	return 0;
 }
 
-static int order_shipped(struct orders_listener *self, struct rpc_call *call, const souk_orders_v1_OrderShipped *event,
-                         const struct rpc_event *meta)
+static int order_shipped(struct orders_listener *self, struct rpc_call *call,
+			 const souk_orders_v1_OrderShipped *event, const struct rpc_event *meta)
 {
 	int r = 0;
 
 	for (pb_size_t i = 0; !r && i < event->lines_count; i++) {
-		struct line line = { .sku = event->lines[i].sku, .quantity = event->lines[i].quantity,
-			             .order = event->order, .request_id = event->shipment };
+		struct line line = { .sku = event->lines[i].sku,
+				     .quantity = event->lines[i].quantity,
+				     .order = event->order,
+				     .request_id = event->shipment };
 
 		r = change_line(call, &line, ship_line);
 	}

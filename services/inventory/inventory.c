@@ -1,5 +1,7 @@
 /* Reading and booking the stock. Claims of orders are in claims.c, every change of a quantity in stock.c. */
 #include "inventory.h"
+#include "page_token.msg.h"
+#include "stock.h"
 #include <common/answers.h>
 #include <common/clock.h>
 #include <common/etag.h>
@@ -9,8 +11,6 @@
 #include <common/page.h>
 #include <stdlib.h>
 #include <string.h>
-#include "page_token.msg.h"
-#include "stock.h"
 
 StockItem *inventory_view(struct rpc_call *call, const StockRecord *record)
 {
@@ -28,7 +28,8 @@ const char *inventory_actor(struct rpc_call *call)
 }
 
 static int batch_get_availability(struct inventory_service *self, struct rpc_call *call,
-                                  const BatchGetAvailabilityRequest *req, BatchGetAvailabilityResponse **ret)
+				  const BatchGetAvailabilityRequest *req,
+				  BatchGetAvailabilityResponse **ret)
 {
 	BatchGetAvailabilityResponse *response = rpc_new(call, BatchGetAvailabilityResponse);
 	StockRecord **records;
@@ -39,8 +40,9 @@ static int batch_get_availability(struct inventory_service *self, struct rpc_cal
 	if (r)
 		return r;
 	for (size_t i = 0; i < req->n_skus; i++) {
-		StockAvailability *availability = rpc_new(call, StockAvailability, .sku = req->skus[i],
-		                                          .state = STOCK_ITEM_STATE_OUT_OF_STOCK);
+		StockAvailability *availability =
+			rpc_new(call, StockAvailability, .sku = req->skus[i],
+				.state = STOCK_ITEM_STATE_OUT_OF_STOCK);
 
 		for (size_t j = 0; j < n_records; j++) {
 			if (strcmp(records[j]->id, req->skus[i]))
@@ -58,11 +60,12 @@ static int find_item(struct rpc_call *call, const char *name, StockRecord **ret)
 {
 	int r = stock_read(call, name_id(name), ret);
 
-	return r == MONGO_NOT_FOUND ? rpc_fail(call, STOCK_ITEM_NOT_FOUND, { "sku", name_id(name) }) : r;
+	return r == MONGO_NOT_FOUND ? rpc_fail(call, STOCK_ITEM_NOT_FOUND, { "sku", name_id(name) })
+				    : r;
 }
 
-static int get_stock_item(struct inventory_service *self, struct rpc_call *call, const GetStockItemRequest *req,
-                          StockItem **ret)
+static int get_stock_item(struct inventory_service *self, struct rpc_call *call,
+			  const GetStockItemRequest *req, StockItem **ret)
 {
 	StockRecord *record;
 	int r;
@@ -73,8 +76,8 @@ static int get_stock_item(struct inventory_service *self, struct rpc_call *call,
 	return r;
 }
 
-static int list_stock_items(struct inventory_service *self, struct rpc_call *call, const ListStockItemsRequest *req,
-                            ListStockItemsResponse **ret)
+static int list_stock_items(struct inventory_service *self, struct rpc_call *call,
+			    const ListStockItemsRequest *req, ListStockItemsResponse **ret)
 {
 	static const struct filter_field fields[] = {
 		{ "state", "stock_item.state", FILTER_ENUM, &StockItemState_descriptor },
@@ -95,7 +98,8 @@ static int list_stock_items(struct inventory_service *self, struct rpc_call *cal
 	if (r)
 		return r;
 	for (size_t i = 0; i < n_records; i++)
-		list_stock_items_response_add_stock_items(call, response, inventory_view(call, records[i]));
+		list_stock_items_response_add_stock_items(call, response,
+							  inventory_view(call, records[i]));
 	*ret = response;
 	return 0;
 }
@@ -145,24 +149,29 @@ static StockMovementKind kind_of(AdjustStockRequestReason reason)
 		[ADJUST_STOCK_REQUEST_REASON_ANNOUNCED] = STOCK_MOVEMENT_KIND_ANNOUNCED,
 	};
 
-	return (size_t)reason < sizeof(kinds) / sizeof(*kinds) ? kinds[reason] : STOCK_MOVEMENT_KIND_COUNTED;
+	return (size_t)reason < sizeof(kinds) / sizeof(*kinds) ? kinds[reason]
+							       : STOCK_MOVEMENT_KIND_COUNTED;
 }
 
-static int insufficient(struct rpc_call *call, const StockRecord *record, int64_t available, int64_t requested)
+static int insufficient(struct rpc_call *call, const StockRecord *record, int64_t available,
+			int64_t requested)
 {
 	return rpc_fail(call, STOCK_INSUFFICIENT, { "sku", record->id },
-	                { "available", rpc_printf(call, "%lld", (long long)available) },
-	                { "requested", rpc_printf(call, "%lld", (long long)requested) });
+			{ "available", rpc_printf(call, "%lld", (long long)available) },
+			{ "requested", rpc_printf(call, "%lld", (long long)requested) });
 }
 
-static int book(struct rpc_call *call, const StockRecord *record, void *data, struct stock_change *ret)
+static int book(struct rpc_call *call, const StockRecord *record, void *data,
+		struct stock_change *ret)
 {
 	struct booking *booking = data;
 	const AdjustStockRequest *req = booking->req;
 	const StockItem *item = record->stock_item;
 	int32_t now = present(item, booking->quantity);
-	struct stock_change change = { .kind = kind_of(req->reason), .cause = req->cause, .actor = inventory_actor(call),
-		                       .answer = booking->key };
+	struct stock_change change = { .kind = kind_of(req->reason),
+				       .cause = req->cause,
+				       .actor = inventory_actor(call),
+				       .answer = booking->key };
 	int64_t delta, available;
 	int r;
 
@@ -171,9 +180,10 @@ static int book(struct rpc_call *call, const StockRecord *record, void *data, st
 		return r ? r : STOCK_UNCHANGED;
 	if (req->has_expected_quantity && req->expected_quantity != now)
 		return rpc_fail(call, STOCK_QUANTITY_CHANGED, { "sku", record->id },
-		                { "quantity", rpc_printf(call, "%d", now) },
-		                { "expected", rpc_printf(call, "%d", req->expected_quantity) });
-	delta = req->change_case == ADJUST_STOCK_REQUEST_CHANGE_SET_TO ? (int64_t)req->set_to - now : req->delta;
+				{ "quantity", rpc_printf(call, "%d", now) },
+				{ "expected", rpc_printf(call, "%d", req->expected_quantity) });
+	delta = req->change_case == ADJUST_STOCK_REQUEST_CHANGE_SET_TO ? (int64_t)req->set_to - now
+								       : req->delta;
 	if (now + delta < 0 || now + delta > INVENTORY_QUANTITY_MAX)
 		return insufficient(call, record, now, -delta);
 	*quantity_of(&change, booking->quantity) = (int32_t)delta;
@@ -185,12 +195,14 @@ static int book(struct rpc_call *call, const StockRecord *record, void *data, st
 	if (available < 0)
 		return insufficient(call, record, item->available, -(int64_t)change.available);
 	if (change.kind == STOCK_MOVEMENT_KIND_RECEIVED && change.on_hand > 0)
-		change.incoming = -(change.on_hand < item->incoming ? change.on_hand : item->incoming);
+		change.incoming =
+			-(change.on_hand < item->incoming ? change.on_hand : item->incoming);
 	*ret = change;
 	return 0;
 }
 
-static int adjust_stock(struct inventory_service *self, struct rpc_call *call, const AdjustStockRequest *req, StockItem **ret)
+static int adjust_stock(struct inventory_service *self, struct rpc_call *call,
+			const AdjustStockRequest *req, StockItem **ret)
 {
 	struct answers_key key;
 	struct booking booking = { .req = req, .quantity = req->quantity, .key = &key };
@@ -222,11 +234,13 @@ struct keeping {
 	const UpdateStockItemRequest *req;
 };
 
-static int keep(struct rpc_call *call, const StockRecord *record, void *data, struct stock_change *ret)
+static int keep(struct rpc_call *call, const StockRecord *record, void *data,
+		struct stock_change *ret)
 {
 	const UpdateStockItemRequest *req = ((struct keeping *)data)->req;
 	const StockItem *from = req->stock_item, *item = record->stock_item;
-	struct stock_change change = { .kind = STOCK_MOVEMENT_KIND_SAFETY_CHANGED, .actor = inventory_actor(call) };
+	struct stock_change change = { .kind = STOCK_MOVEMENT_KIND_SAFETY_CHANGED,
+				       .actor = inventory_actor(call) };
 	int r;
 
 	r = etag_check(call, from->name, from->etag, record->version);
@@ -244,8 +258,8 @@ static int keep(struct rpc_call *call, const StockRecord *record, void *data, st
 	return 0;
 }
 
-static int update_stock_item(struct inventory_service *self, struct rpc_call *call, const UpdateStockItemRequest *req,
-                             StockItem **ret)
+static int update_stock_item(struct inventory_service *self, struct rpc_call *call,
+			     const UpdateStockItemRequest *req, StockItem **ret)
 {
 	static const char *const fields[] = { "low_stock_threshold", "safety", NULL };
 	struct keeping keeping = { req };
@@ -264,7 +278,8 @@ static int update_stock_item(struct inventory_service *self, struct rpc_call *ca
 
 static int by_expiry(const void *a, const void *b)
 {
-	const StockRecordClaim *left = *(StockRecordClaim *const *)a, *right = *(StockRecordClaim *const *)b;
+	const StockRecordClaim *left = *(StockRecordClaim *const *)a,
+			       *right = *(StockRecordClaim *const *)b;
 	int64_t order = clock_ms(left->expire_time) - clock_ms(right->expire_time);
 
 	return order ? (order < 0 ? -1 : 1) : strcmp(left->order, right->order);
@@ -281,8 +296,8 @@ static bool is_after(const StockRecordClaim *claim, const PageToken *after)
 }
 
 /* Reservations stand in the stock's document, so the list is sorted here. */
-static int list_reservations(struct inventory_service *self, struct rpc_call *call, const ListReservationsRequest *req,
-                             ListReservationsResponse **ret)
+static int list_reservations(struct inventory_service *self, struct rpc_call *call,
+			     const ListReservationsRequest *req, ListReservationsResponse **ret)
 {
 	ListReservationsResponse *response = rpc_new(call, ListReservationsResponse);
 	PageToken *after;
@@ -308,25 +323,33 @@ static int list_reservations(struct inventory_service *self, struct rpc_call *ca
 			const StockRecordClaim *last = record->claims[i - 1];
 			PageToken *token = rpc_new(call, PageToken);
 
-			page_token_add_keys(call, token, rpc_new(call, PageKey, .value_case = PAGE_KEY_VALUE_NUMBER,
-			                                         .number = clock_ms(last->expire_time)));
-			page_token_add_keys(call, token, rpc_new(call, PageKey, .value_case = PAGE_KEY_VALUE_TEXT,
-			                                         .text = last->order));
+			page_token_add_keys(call, token,
+					    rpc_new(call, PageKey,
+						    .value_case = PAGE_KEY_VALUE_NUMBER,
+						    .number = clock_ms(last->expire_time)));
+			page_token_add_keys(call, token,
+					    rpc_new(call, PageKey,
+						    .value_case = PAGE_KEY_VALUE_TEXT,
+						    .text = last->order));
 			response->next_page_token = page_token_write(call, &req->base, token);
 			break;
 		}
 		list_reservations_response_add_reservations(
 			call, response,
-			rpc_new(call, Reservation, .name = name_join(call, req->parent, "reservations", claim->order),
-		                .order = name_of(call, "orders", claim->order), .quantity = (int32_t)claim->quantity,
-		                .state = claim->state, .create_time = claim->create_time, .expire_time = claim->expire_time));
+			rpc_new(call, Reservation,
+				.name = name_join(call, req->parent, "reservations", claim->order),
+				.order = name_of(call, "orders", claim->order),
+				.quantity = (int32_t)claim->quantity, .state = claim->state,
+				.create_time = claim->create_time,
+				.expire_time = claim->expire_time));
 	}
 	*ret = response;
 	return 0;
 }
 
 static int list_stock_movements(struct inventory_service *self, struct rpc_call *call,
-                                const ListStockMovementsRequest *req, ListStockMovementsResponse **ret)
+				const ListStockMovementsRequest *req,
+				ListStockMovementsResponse **ret)
 {
 	ListStockMovementsResponse *response = rpc_new(call, ListStockMovementsResponse);
 	MovementRecord **records;

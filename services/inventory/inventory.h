@@ -1,13 +1,13 @@
 /* The stock: how much of each SKU there is, who has a claim on it, and every movement. */
 #pragma once
 
-#include <crpc/service.h>
 #include "inventory.rpc.h"
 #include "inventory_store.msg.h"
 #include "orders_events.ev.h"
+#include <crpc/service.h>
 
 enum {
-	INVENTORY_CLAIMS_MAX = 5000,       /* live reservations of a SKU */
+	INVENTORY_CLAIMS_MAX = 5000, /* live reservations of a SKU */
 	INVENTORY_QUANTITY_MAX = 100000000,
 	INVENTORY_LOW_STOCK_DEFAULT = 5,
 	INVENTORY_RESERVE_DAYS_MAX = 7,
@@ -29,14 +29,16 @@ StockItem *inventory_view(struct rpc_call *call, const StockRecord *record);
 const char *inventory_actor(struct rpc_call *call);
 
 /* Handlers of claims. */
-int inventory_reserve_stock(struct inventory_service *self, struct rpc_call *call, const ReserveStockRequest *req,
-                            ReserveStockResponse **ret);
+int inventory_reserve_stock(struct inventory_service *self, struct rpc_call *call,
+			    const ReserveStockRequest *req, ReserveStockResponse **ret);
 int inventory_commit_reservation(struct inventory_service *self, struct rpc_call *call,
-                                 const CommitReservationRequest *req, CommitReservationResponse **ret);
+				 const CommitReservationRequest *req,
+				 CommitReservationResponse **ret);
 int inventory_release_reservation(struct inventory_service *self, struct rpc_call *call,
-                                  const ReleaseReservationRequest *req, ReleaseReservationResponse **ret);
-int inventory_restock_stock(struct inventory_service *self, struct rpc_call *call, const RestockStockRequest *req,
-                            RestockStockResponse **ret);
+				  const ReleaseReservationRequest *req,
+				  ReleaseReservationResponse **ret);
+int inventory_restock_stock(struct inventory_service *self, struct rpc_call *call,
+			    const RestockStockRequest *req, RestockStockResponse **ret);
 
 /* For service_every(): ends reservations that have run out, and what is older than it needs to be. */
 int inventory_sweep(void *data, struct rpc_call *call);

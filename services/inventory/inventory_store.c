@@ -5,12 +5,12 @@
  * movements  sharded by sku. Written by the relay from `stock.movements`, never changed.
  */
 #include "inventory_store.h"
+#include "stock.h"
 #include <common/clock.h>
 #include <common/filter.h>
 #include <common/names.h>
 #include <common/page.h>
 #include <string.h>
-#include "stock.h"
 
 enum {
 	ENDED_MS = 24 * 60 * 60 * 1000,
@@ -20,47 +20,56 @@ enum {
 #define DONE_MS (30LL * 24 * 60 * 60 * 1000)
 
 static const struct mongo_index stock_indexes[] = {
-	{ "next_expire_time", .partial = MONGO_JSON({ "next_expire_time": { "$exists": true } }) },
-	{ "movements.id", .partial = MONGO_JSON({ "movements.id": { "$gt": "" } }) },
-	{ "ended.end_time", .partial = MONGO_JSON({ "ended.end_time": { "$exists": true } }) },
-	{ "done.time", .partial = MONGO_JSON({ "done.time": { "$exists": true } }) },
+	{ "next_expire_time",
+	  .partial = MONGO_JSON({ "next_expire_time" : { "$exists" : true } }) },
+	{ "movements.id", .partial = MONGO_JSON({ "movements.id" : { "$gt" : "" } }) },
+	{ "ended.end_time", .partial = MONGO_JSON({ "ended.end_time" : { "$exists" : true } }) },
+	{ "done.time", .partial = MONGO_JSON({ "done.time" : { "$exists" : true } }) },
 	{ "stock_item.state _id" },
 	{ "answers.time", .partial = ANSWERS_PARTIAL },
 	{},
 };
-MONGO_COLLECTION(stock, .name = "stock", .type = &StockRecord_descriptor, .indexes = stock_indexes, .outbox = true);
+MONGO_COLLECTION(stock, .name = "stock", .type = &StockRecord_descriptor, .indexes = stock_indexes,
+		 .outbox = true);
 
 static const struct mongo_index movement_indexes[] = {
 	{ "sku movement.version _id" },
 	{ "movement.create_time _id" },
 	{},
 };
-MONGO_COLLECTION(movements, .name = "movements", .type = &MovementRecord_descriptor, .indexes = movement_indexes);
+MONGO_COLLECTION(movements, .name = "movements", .type = &MovementRecord_descriptor,
+		 .indexes = movement_indexes);
 
 int stock_read(struct rpc_call *call, const char *sku, StockRecord **ret)
 {
 	return mongo_get(call, &stock, sku, ret);
 }
 
-int stock_read_all(struct rpc_call *call, const char *const *skus, size_t n_skus, StockRecord ***ret, size_t *n_ret)
+int stock_read_all(struct rpc_call *call, const char *const *skus, size_t n_skus,
+		   StockRecord ***ret, size_t *n_ret)
 {
-	return mongo_find(call, &stock, ret, n_ret, .filter = DOC(call, "_id", BCON_DOCUMENT(document_in(call, skus, n_skus))),
-	                  .limit = (int64_t)n_skus,
-	                  .projection = DOC(call, "stock_item", BCON_INT32(1)));
+	return mongo_find(
+		call, &stock, ret, n_ret,
+		.filter = DOC(call, "_id", BCON_DOCUMENT(document_in(call, skus, n_skus))),
+		.limit = (int64_t)n_skus, .projection = DOC(call, "stock_item", BCON_INT32(1)));
 }
 
 int stock_create(struct rpc_call *call, const char *sku)
 {
-	StockItem *item = rpc_new(call, StockItem, .name = name_of(call, "stockItems", sku), .sku = sku,
-	                          .low_stock_threshold = INVENTORY_LOW_STOCK_DEFAULT, .create_time = clock_now(call),
-	                          .update_time = clock_now(call), .state = STOCK_ITEM_STATE_OUT_OF_STOCK);
-	int r = mongo_insert(call, &stock, rpc_new(call, StockRecord, .id = sku, .stock_item = item, .schema_version = 1));
+	StockItem *item = rpc_new(call, StockItem, .name = name_of(call, "stockItems", sku),
+				  .sku = sku, .low_stock_threshold = INVENTORY_LOW_STOCK_DEFAULT,
+				  .create_time = clock_now(call), .update_time = clock_now(call),
+				  .state = STOCK_ITEM_STATE_OUT_OF_STOCK);
+	int r = mongo_insert(
+		call, &stock,
+		rpc_new(call, StockRecord, .id = sku, .stock_item = item, .schema_version = 1));
 
 	return r == MONGO_DUPLICATE ? 0 : r;
 }
 
 /* What is noted with a change: claims that begin and end, the movement, the act. */
-static void append_notes(struct rpc_call *call, bson_t *update, const StockRecord *record, const struct stock_write *write)
+static void append_notes(struct rpc_call *call, bson_t *update, const StockRecord *record,
+			 const struct stock_write *write)
 {
 	const struct stock_change *change = write->change;
 	bson_t push, each, array;
@@ -83,13 +92,15 @@ static void append_notes(struct rpc_call *call, bson_t *update, const StockRecor
 	if (write->movement)
 		document_append_message(&push, "movements", &write->movement->base);
 	if (change->done) {
-		StockRecordDone *done = rpc_new(call, StockRecordDone, .key = change->done, .time = clock_now(call));
+		StockRecordDone *done = rpc_new(call, StockRecordDone, .key = change->done,
+						.time = clock_now(call));
 
 		document_append_message(&push, "done", &done->base);
 	}
 	bson_append_document_end(update, &push);
 	if (change->close && stock_find_claim(record, change->close->order)) {
-		bson_t *pull = DOC(call, "claims", "{", "order", BCON_UTF8(change->close->order), "}");
+		bson_t *pull =
+			DOC(call, "claims", "{", "order", BCON_UTF8(change->close->order), "}");
 
 		BSON_APPEND_DOCUMENT(update, "$pull", pull);
 	}
@@ -97,11 +108,13 @@ static void append_notes(struct rpc_call *call, bson_t *update, const StockRecor
 
 int stock_write(struct rpc_call *call, const StockRecord *record, const struct stock_write *write)
 {
-	static const char *const fields[] = { "on_hand",  "available", "reserved",            "committed",
-		                              "incoming", "damaged",   "safety",              "low_stock_threshold",
-		                              "state",    "update_time", NULL };
+	static const char *const fields[] = {
+		"on_hand", "available",           "reserved", "committed",   "incoming", "damaged",
+		"safety",  "low_stock_threshold", "state",    "update_time", NULL
+	};
 	const struct stock_change *change = write->change;
-	bson_t *set = bson_copy(document_of_fields(call, "stock_item.", record->stock_item, fields));
+	bson_t *set =
+		bson_copy(document_of_fields(call, "stock_item.", record->stock_item, fields));
 	bson_t *update = bson_new();
 	const bson_t *filter = DOC(call, "version", BCON_INT64(record->version - 1));
 
@@ -110,7 +123,7 @@ int stock_write(struct rpc_call *call, const StockRecord *record, const struct s
 	if (change->extend) {
 		BSON_APPEND_DATE_TIME(set, "claims.$.expire_time", clock_ms(change->expire_time));
 		filter = DOC(call, "version", BCON_INT64(record->version - 1), "claims.order",
-		             BCON_UTF8(change->extend->order));
+			     BCON_UTF8(change->extend->order));
 	}
 	BSON_APPEND_DOCUMENT(update, "$set", set);
 	bson_destroy(set);
@@ -118,21 +131,24 @@ int stock_write(struct rpc_call *call, const StockRecord *record, const struct s
 		BCON_APPEND(update, "$unset", "{", "next_expire_time", BCON_INT32(1), "}");
 	if (change->open || change->close || change->done || write->movement)
 		append_notes(call, update, record, write);
-	return mongo_update(call, &stock, .id = record->id, .filter = filter, .update = document_keep(call, update),
-	                    .events = write->events, .answer = write->answer);
+	return mongo_update(call, &stock, .id = record->id, .filter = filter,
+			    .update = document_keep(call, update), .events = write->events,
+			    .answer = write->answer);
 }
 
 int stock_page(struct rpc_call *call, const ListStockItemsRequest *req, const bson_t *filter,
-               ListStockItemsResponse *response, StockRecord ***ret, size_t *n_ret)
+	       ListStockItemsResponse *response, StockRecord ***ret, size_t *n_ret)
 {
-	return page_list(call, &stock, req, ret, n_ret, &response->next_page_token, .filter = filter,
-	                 .projection = DOC(call, "stock_item", BCON_INT32(1), "version", BCON_INT32(1)));
+	return page_list(
+		call, &stock, req, ret, n_ret, &response->next_page_token, .filter = filter,
+		.projection = DOC(call, "stock_item", BCON_INT32(1), "version", BCON_INT32(1)));
 }
 
 int stock_find_expired(struct rpc_call *call, StockRecord **ret)
 {
 	return mongo_find_one(call, &stock, ret,
-	                      .filter = DOC(call, "next_expire_time", "{", "$lte", BCON_DATE_TIME(rpc_now_ms(call)), "}"));
+			      .filter = DOC(call, "next_expire_time", "{", "$lte",
+					    BCON_DATE_TIME(rpc_now_ms(call)), "}"));
 }
 
 int stock_trim(struct rpc_call *call)
@@ -140,22 +156,25 @@ int stock_trim(struct rpc_call *call)
 	int64_t ended = rpc_now_ms(call) - ENDED_MS, done = rpc_now_ms(call) - DONE_MS, n;
 	int r;
 
-	r = mongo_update_many(call, &stock, DOC(call, "ended.end_time", "{", "$lt", BCON_DATE_TIME(ended), "}"),
-	                      DOC(call, "$pull", "{", "ended", "{", "end_time", "{", "$lt", BCON_DATE_TIME(ended), "}", "}", "}"),
-	                      &n);
+	r = mongo_update_many(call, &stock,
+			      DOC(call, "ended.end_time", "{", "$lt", BCON_DATE_TIME(ended), "}"),
+			      DOC(call, "$pull", "{", "ended", "{", "end_time", "{", "$lt",
+				  BCON_DATE_TIME(ended), "}", "}", "}"),
+			      &n);
 	if (!r)
-		r = mongo_update_many(call, &stock, DOC(call, "done.time", "{", "$lt", BCON_DATE_TIME(done), "}"),
-		                      DOC(call, "$pull", "{", "done", "{", "time", "{", "$lt", BCON_DATE_TIME(done), "}", "}",
-		                          "}"),
-		                      &n);
+		r = mongo_update_many(call, &stock,
+				      DOC(call, "done.time", "{", "$lt", BCON_DATE_TIME(done), "}"),
+				      DOC(call, "$pull", "{", "done", "{", "time", "{", "$lt",
+					  BCON_DATE_TIME(done), "}", "}", "}"),
+				      &n);
 	return r ? r : answers_sweep(call, &stock);
 }
 
 int stock_find_with_movements(struct rpc_call *call, StockRecord ***ret, size_t *n_ret)
 {
 	return mongo_find(call, &stock, ret, n_ret, .limit = 50,
-	                  .filter = DOC(call, "movements.id", "{", "$gt", BCON_UTF8(""), "}"),
-	                  .projection = DOC(call, "movements", BCON_INT32(1)));
+			  .filter = DOC(call, "movements.id", "{", "$gt", BCON_UTF8(""), "}"),
+			  .projection = DOC(call, "movements", BCON_INT32(1)));
 }
 
 int stock_pull_movements(struct rpc_call *call, const StockRecord *record)
@@ -165,8 +184,10 @@ int stock_pull_movements(struct rpc_call *call, const StockRecord *record)
 	for (size_t i = 0; i < record->n_movements; i++)
 		ids[i] = record->movements[i]->id;
 	return mongo_update(call, &stock, .id = record->id, .keep_version = true,
-	                    .update = DOC(call, "$pull", "{", "movements", "{", "id",
-	                                  BCON_DOCUMENT(document_in(call, ids, record->n_movements)), "}", "}"));
+			    .update =
+				    DOC(call, "$pull", "{", "movements", "{", "id",
+					BCON_DOCUMENT(document_in(call, ids, record->n_movements)),
+					"}", "}"));
 }
 
 int movement_insert(struct rpc_call *call, const MovementRecord *record)
@@ -176,14 +197,14 @@ int movement_insert(struct rpc_call *call, const MovementRecord *record)
 	return r == MONGO_DUPLICATE ? 0 : r;
 }
 
-int movement_page(struct rpc_call *call, const ListStockMovementsRequest *req, ListStockMovementsResponse *response,
-                  MovementRecord ***ret, size_t *n_ret)
+int movement_page(struct rpc_call *call, const ListStockMovementsRequest *req,
+		  ListStockMovementsResponse *response, MovementRecord ***ret, size_t *n_ret)
 {
 	const char *sku = name_id(req->parent);
 
 	if (!strcmp(sku, "-"))
 		return page_list(call, &movements, req, ret, n_ret, &response->next_page_token,
-		                 .sort = "-movement.create_time");
+				 .sort = "-movement.create_time");
 	return page_list(call, &movements, req, ret, n_ret, &response->next_page_token,
-	                 .filter = DOC(call, "sku", BCON_UTF8(sku)), .sort = "-movement.version");
+			 .filter = DOC(call, "sku", BCON_UTF8(sku)), .sort = "-movement.version");
 }

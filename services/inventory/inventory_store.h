@@ -1,9 +1,9 @@
 /* Inventory's documents: stock with its claims, and movements. */
 #pragma once
 
+#include "inventory.h"
 #include <common/answers.h>
 #include <common/mongo.h>
-#include "inventory.h"
 
 struct stock_change;
 
@@ -18,13 +18,14 @@ struct stock_write {
 
 int stock_read(struct rpc_call *call, const char *sku, StockRecord **ret);
 /* Without claims, in no order. */
-int stock_read_all(struct rpc_call *call, const char *const *skus, size_t n_skus, StockRecord ***ret, size_t *n_ret);
+int stock_read_all(struct rpc_call *call, const char *const *skus, size_t n_skus,
+		   StockRecord ***ret, size_t *n_ret);
 /* An item of 0 units; one that is there already stays. */
 int stock_create(struct rpc_call *call, const char *sku);
 /* The record's version is the new one; the condition is the one before. MONGO_NOT_MATCHED. */
 int stock_write(struct rpc_call *call, const StockRecord *record, const struct stock_write *write);
 int stock_page(struct rpc_call *call, const ListStockItemsRequest *req, const bson_t *filter,
-               ListStockItemsResponse *response, StockRecord ***ret, size_t *n_ret);
+	       ListStockItemsResponse *response, StockRecord ***ret, size_t *n_ret);
 
 /* A record with a claim that has run out. MONGO_NOT_FOUND. */
 int stock_find_expired(struct rpc_call *call, StockRecord **ret);
@@ -36,5 +37,5 @@ int stock_pull_movements(struct rpc_call *call, const StockRecord *record);
 
 /* Inserting a movement that is there is no harm. */
 int movement_insert(struct rpc_call *call, const MovementRecord *record);
-int movement_page(struct rpc_call *call, const ListStockMovementsRequest *req, ListStockMovementsResponse *response,
-                  MovementRecord ***ret, size_t *n_ret);
+int movement_page(struct rpc_call *call, const ListStockMovementsRequest *req,
+		  ListStockMovementsResponse *response, MovementRecord ***ret, size_t *n_ret);

@@ -1,8 +1,8 @@
+#include "inventory.h"
 #include <common/events.h>
 #include <common/nats.h>
 #include <common/outbox.h>
 #include <common/token.h>
-#include "inventory.h"
 
 static struct inventory_service inventory;
 static struct orders_listener orders;
@@ -17,4 +17,5 @@ static int start(struct service *service, char **error)
 }
 
 SERVICE_MAIN(.name = "inventory", .summary = "Knows how much of each SKU there is.",
-             .modules = MODULES(&mongo_module, &nats_module, &outbox_module, &token_module), .start = start)
+	     .modules = MODULES(&mongo_module, &nats_module, &outbox_module, &token_module),
+	     .start = start)

@@ -23,12 +23,12 @@
  * collisions; between processes the version decides, so nothing depends on the lock.
  */
 #include "stock.h"
+#include "inventory_events.ev.h"
 #include <common/answers.h>
 #include <common/clock.h>
 #include <common/names.h>
 #include <pthread.h>
 #include <string.h>
-#include "inventory_events.ev.h"
 
 enum { STRIPES = 64 };
 static pthread_mutex_t stripes[STRIPES] = { [0 ... STRIPES - 1] = PTHREAD_MUTEX_INITIALIZER };
@@ -46,7 +46,8 @@ StockItemState stock_state(const StockItem *item)
 {
 	if (item->available <= 0)
 		return STOCK_ITEM_STATE_OUT_OF_STOCK;
-	return item->available <= item->low_stock_threshold ? STOCK_ITEM_STATE_LOW_STOCK : STOCK_ITEM_STATE_IN_STOCK;
+	return item->available <= item->low_stock_threshold ? STOCK_ITEM_STATE_LOW_STOCK
+							    : STOCK_ITEM_STATE_IN_STOCK;
 }
 
 StockRecordClaim *stock_find_claim(const StockRecord *record, const char *order)
@@ -87,8 +88,9 @@ static int apply(struct rpc_call *call, StockItem *item, const struct stock_chan
 	item->state = stock_state(item);
 	item->update_time = clock_now(call);
 	/* The decisions keep the invariant; were one wrong, nothing is written. */
-	if (item->on_hand != item->available + item->reserved + item->damaged + item->safety || item->available < 0 ||
-	    item->reserved < 0 || item->committed < 0 || item->damaged < 0 || item->safety < 0 || item->incoming < 0)
+	if (item->on_hand != item->available + item->reserved + item->damaged + item->safety ||
+	    item->available < 0 || item->reserved < 0 || item->committed < 0 || item->damaged < 0 ||
+	    item->safety < 0 || item->incoming < 0)
 		return -ERANGE;
 	return 0;
 }
@@ -114,13 +116,14 @@ static void fill_levels(souk_inventory_v1_StockLevels *to, const StockItem *item
 		fill_levels(&(event)->levels, (record)->stock_item);                               \
 	} while (0)
 
-static struct rpc_event *main_event(struct rpc_call *call, const StockRecord *record, const struct stock_change *change)
+static struct rpc_event *main_event(struct rpc_call *call, const StockRecord *record,
+				    const struct stock_change *change)
 {
 	souk_inventory_v1_StockReserved reserved = { .quantity = change->reserved };
 	souk_inventory_v1_StockReleased released = { .quantity = -change->reserved };
 	souk_inventory_v1_StockSold sold = { .quantity = change->committed };
 	souk_inventory_v1_StockAdjusted adjusted = { .on_hand_change = change->on_hand,
-		                                     .available_change = change->available };
+						     .available_change = change->available };
 
 	switch (change->kind) {
 	case STOCK_MOVEMENT_KIND_RESERVED:
@@ -139,13 +142,15 @@ static struct rpc_event *main_event(struct rpc_call *call, const StockRecord *re
 		return inventory_event_stock_sold(call, &sold);
 	default:
 		FILL(&adjusted, record);
-		event_text(adjusted.kind, document_enum(&StockMovementKind_descriptor, change->kind));
+		event_text(adjusted.kind,
+			   document_enum(&StockMovementKind_descriptor, change->kind));
 		return inventory_event_stock_adjusted(call, &adjusted);
 	}
 }
 
 /* When a threshold is crossed, one event more says so. */
-static struct rpc_event *threshold_event(struct rpc_call *call, const StockRecord *record, StockItemState before)
+static struct rpc_event *threshold_event(struct rpc_call *call, const StockRecord *record,
+					 StockItemState before)
 {
 	souk_inventory_v1_StockLow low = { 0 };
 	souk_inventory_v1_StockOut out = { 0 };
@@ -169,20 +174,23 @@ static struct rpc_event *threshold_event(struct rpc_call *call, const StockRecor
 	return NULL;
 }
 
-static MovementRecord *movement(struct rpc_call *call, const StockRecord *record, const struct stock_change *change)
+static MovementRecord *movement(struct rpc_call *call, const StockRecord *record,
+				const struct stock_change *change)
 {
 	const StockItem *item = record->stock_item;
 	const char *version = rpc_printf(call, "%lld", (long long)record->version);
 	StockMovement *made;
 
-	made = rpc_new(call, StockMovement, .name = name_join(call, item->name, "movements", version), .kind = change->kind,
-	               .on_hand_change = change->on_hand, .available_change = change->available,
-	               .reserved_change = change->reserved, .committed_change = change->committed,
-	               .on_hand = item->on_hand, .available = item->available, .cause = change->cause ? change->cause : "",
-	               .actor = change->actor ? change->actor : "services/inventory", .version = record->version,
-	               .create_time = clock_now(call));
-	return rpc_new(call, MovementRecord, .id = rpc_printf(call, "%s/%s", record->id, version), .sku = record->id,
-	               .movement = made, .schema_version = 1);
+	made = rpc_new(call, StockMovement,
+		       .name = name_join(call, item->name, "movements", version),
+		       .kind = change->kind, .on_hand_change = change->on_hand,
+		       .available_change = change->available, .reserved_change = change->reserved,
+		       .committed_change = change->committed, .on_hand = item->on_hand,
+		       .available = item->available, .cause = change->cause ? change->cause : "",
+		       .actor = change->actor ? change->actor : "services/inventory",
+		       .version = record->version, .create_time = clock_now(call));
+	return rpc_new(call, MovementRecord, .id = rpc_printf(call, "%s/%s", record->id, version),
+		       .sku = record->id, .movement = made, .schema_version = 1);
 }
 
 static Timestamp *first_expiry(const StockRecord *record, const struct stock_change *change)
@@ -191,7 +199,8 @@ static Timestamp *first_expiry(const StockRecord *record, const struct stock_cha
 
 	for (size_t i = 0; i < record->n_claims; i++) {
 		StockRecordClaim *claim = record->claims[i];
-		Timestamp *time = claim == change->extend ? change->expire_time : claim->expire_time;
+		Timestamp *time =
+			claim == change->extend ? change->expire_time : claim->expire_time;
 
 		if (claim != change->close && (!first || clock_ms(time) < clock_ms(first)))
 			first = time;
@@ -199,11 +208,13 @@ static Timestamp *first_expiry(const StockRecord *record, const struct stock_cha
 	return first;
 }
 
-static int write_change(struct rpc_call *call, StockRecord *record, const struct stock_change *change)
+static int write_change(struct rpc_call *call, StockRecord *record,
+			const struct stock_change *change)
 {
 	StockItemState before = record->stock_item->state;
 	const struct stored_answer *answer = NULL;
-	struct stock_write with = { .change = change, .first_expiry = first_expiry(record, change) };
+	struct stock_write with = { .change = change,
+				    .first_expiry = first_expiry(record, change) };
 	int r;
 
 	r = apply(call, record->stock_item, change);
@@ -259,7 +270,8 @@ static int change_until_written(void *data, struct rpc_call *call)
 	return r;
 }
 
-int stock_change(struct rpc_call *call, const char *sku, stock_decide *decide, void *data, StockRecord **ret)
+int stock_change(struct rpc_call *call, const char *sku, stock_decide *decide, void *data,
+		 StockRecord **ret)
 {
 	struct attempts attempts = { sku, decide, data, NULL };
 	pthread_mutex_t *stripe = stripe_of(sku);

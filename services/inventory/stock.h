@@ -10,12 +10,13 @@ struct stock_change {
 	StockMovementKind kind;
 	int32_t on_hand, available, reserved, committed, damaged, safety, incoming;
 	const char *cause, *actor;
-	StockRecordClaim *open;   /* a claim that begins; or NULL */
-	StockRecordClaim *close;  /* one that ends in `end_state`; or a tombstone of one that never was; or NULL */
+	StockRecordClaim *open; /* a claim that begins; or NULL */
+	StockRecordClaim *
+		close; /* one that ends in `end_state`; or a tombstone of one that never was; or NULL */
 	ReservationState end_state;
 	StockRecordClaim *extend; /* one whose expire_time changes to `expire_time`; or NULL */
 	Timestamp *expire_time;
-	const char *done;         /* the key of an act that must not happen twice; or NULL */
+	const char *done;            /* the key of an act that must not happen twice; or NULL */
 	int32_t low_stock_threshold; /* the new one, if has_threshold */
 	bool has_threshold;
 	const struct answers_key *answer; /* the answer is the item as it is then; or NULL */
@@ -25,13 +26,15 @@ struct stock_change {
 enum { STOCK_UNCHANGED = 300 };
 
 /* Decides upon the record as it is; runs again when someone came between. 0 with the change, STOCK_UNCHANGED, or an error. */
-typedef int stock_decide(struct rpc_call *call, const StockRecord *record, void *data, struct stock_change *ret);
+typedef int stock_decide(struct rpc_call *call, const StockRecord *record, void *data,
+			 struct stock_change *ret);
 
 /*
  * Reads the SKU, lets `decide` say what changes, and writes it if the version is still that one. 0 and STOCK_UNCHANGED leave the record as it is
  * then in *ret; STOCK_ITEM_NOT_FOUND.
  */
-int stock_change(struct rpc_call *call, const char *sku, stock_decide *decide, void *data, StockRecord **ret);
+int stock_change(struct rpc_call *call, const char *sku, stock_decide *decide, void *data,
+		 StockRecord **ret);
 
 StockItemState stock_state(const StockItem *item);
 StockRecordClaim *stock_find_claim(const StockRecord *record, const char *order);

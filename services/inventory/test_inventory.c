@@ -1,10 +1,10 @@
 /* Inventory against the real server: claims of many at once, repeats, expiry, and a ledger that adds up. */
+#include "stock.h"
 #include <common/clock.h>
 #include <pthread.h>
 #include <stores.h>
 #include <string.h>
 #include <test.h>
-#include "stock.h"
 
 static struct inventory_service inventory;
 static struct inventory_client *client;
@@ -14,8 +14,11 @@ static struct rpc_call *call_as(const char *service, const char *scope)
 {
 	struct rpc_call *made = rpc_call_new("test", 30000);
 
-	rpc_call_set_caller(made, &(const struct rpc_caller){ .user = *scope ? "users/staff" : "", .session = "",
-	                                                       .scope = scope, .merge_from = "", .service = service });
+	rpc_call_set_caller(made, &(const struct rpc_caller){ .user = *scope ? "users/staff" : "",
+							      .session = "",
+							      .scope = scope,
+							      .merge_from = "",
+							      .service = service });
 	return made;
 }
 
@@ -35,11 +38,13 @@ static void teardown(void)
 
 static int book(const char *sku, int32_t delta, const char *request_id, StockItem **ret)
 {
-	return inventory_client_adjust_stock(
-		client, call,
-		MSG(AdjustStockRequest, .name = sku, .change_case = ADJUST_STOCK_REQUEST_CHANGE_DELTA, .delta = delta,
-	            .reason = ADJUST_STOCK_REQUEST_REASON_RECEIVED, .allow_missing = true, .request_id = request_id),
-		ret);
+	return inventory_client_adjust_stock(client, call,
+					     MSG(AdjustStockRequest, .name = sku,
+						 .change_case = ADJUST_STOCK_REQUEST_CHANGE_DELTA,
+						 .delta = delta,
+						 .reason = ADJUST_STOCK_REQUEST_REASON_RECEIVED,
+						 .allow_missing = true, .request_id = request_id),
+					     ret);
 }
 
 static void stock_up(const char *sku, int32_t quantity)
@@ -54,11 +59,14 @@ static StockItem *item_of(const char *sku)
 {
 	StockItem *item;
 
-	ck_assert_int_eq(inventory_client_get_stock_item(client, call, MSG(GetStockItemRequest, .name = sku), &item), 0);
+	ck_assert_int_eq(inventory_client_get_stock_item(
+				 client, call, MSG(GetStockItemRequest, .name = sku), &item),
+			 0);
 	return item;
 }
 
-static void check(const char *sku, int32_t on_hand, int32_t available, int32_t reserved, int32_t committed)
+static void check(const char *sku, int32_t on_hand, int32_t available, int32_t reserved,
+		  int32_t committed)
 {
 	const StockItem *item = item_of(sku);
 
@@ -73,11 +81,12 @@ static StockLine *line(struct rpc_call *of, const char *sku, int32_t quantity)
 	return rpc_new(of, StockLine, .sku = sku, .quantity = quantity);
 }
 
-static int reserve_for(struct rpc_call *of, int64_t ms, const char *order, StockLine *a, StockLine *b,
-                       ReserveStockResponse **ret)
+static int reserve_for(struct rpc_call *of, int64_t ms, const char *order, StockLine *a,
+		       StockLine *b, ReserveStockResponse **ret)
 {
-	ReserveStockRequest *request = rpc_new(of, ReserveStockRequest, .order = order,
-	                                       .expire_time = clock_timestamp(of, rpc_now_ms(of) + ms));
+	ReserveStockRequest *request =
+		rpc_new(of, ReserveStockRequest, .order = order,
+			.expire_time = clock_timestamp(of, rpc_now_ms(of) + ms));
 
 	reserve_stock_request_add_lines(of, request, a);
 	if (b)
@@ -107,7 +116,8 @@ static CommitReservationResponse *commit(const char *order, StockLine *a, StockL
 
 static ReleaseReservationResponse *release(const char *order, const char *sku)
 {
-	ReleaseReservationRequest *request = rpc_new(call, ReleaseReservationRequest, .order = order);
+	ReleaseReservationRequest *request =
+		rpc_new(call, ReleaseReservationRequest, .order = order);
 	ReleaseReservationResponse *response;
 
 	release_reservation_request_add_skus(call, request, sku);
@@ -117,7 +127,8 @@ static ReleaseReservationResponse *release(const char *order, const char *sku)
 
 static int restock(const char *order, const char *sku, int32_t quantity, const char *request_id)
 {
-	RestockStockRequest *request = rpc_new(call, RestockStockRequest, .order = order, .request_id = request_id);
+	RestockStockRequest *request =
+		rpc_new(call, RestockStockRequest, .order = order, .request_id = request_id);
 	RestockStockResponse *response;
 
 	restock_stock_request_add_lines(call, request, line(call, sku, quantity));
@@ -149,9 +160,10 @@ static void check_ledger(const char *sku)
 	do {
 		ck_assert_int_eq(inventory_client_list_stock_movements(
 					 client, call,
-					 MSG(ListStockMovementsRequest, .parent = sku, .page_size = 100, .page_token = token),
+					 MSG(ListStockMovementsRequest, .parent = sku,
+					     .page_size = 100, .page_token = token),
 					 &page),
-		                 0);
+				 0);
 		for (size_t i = 0; i < page->n_movements; i++) {
 			on_hand += page->movements[i]->on_hand_change;
 			available += page->movements[i]->available_change;
@@ -184,7 +196,9 @@ TEST(all_lines_are_reserved_or_none)
 
 	stock_up("TEA", 10);
 	stock_up("CUP", 1);
-	ck_assert_int_eq(reserve_for(call, 60000, "orders/1", line(call, "TEA", 3), line(call, "CUP", 2), &response), 0);
+	ck_assert_int_eq(reserve_for(call, 60000, "orders/1", line(call, "TEA", 3),
+				     line(call, "CUP", 2), &response),
+			 0);
 	ck_assert(!response->reserved);
 	ck_assert_uint_eq(response->n_shortages, 1);
 	ck_assert_str_eq(response->shortages[0]->sku, "CUP");
@@ -198,7 +212,8 @@ TEST(a_sku_that_was_never_booked_is_short)
 {
 	ReserveStockResponse *response;
 
-	ck_assert_int_eq(reserve_for(call, 60000, "orders/1", line(call, "NONE", 1), NULL, &response), 0);
+	ck_assert_int_eq(
+		reserve_for(call, 60000, "orders/1", line(call, "NONE", 1), NULL, &response), 0);
 	ck_assert(!response->reserved);
 	ck_assert_int_eq(response->shortages[0]->available, 0);
 }
@@ -223,8 +238,9 @@ TEST(an_ended_reservation_is_not_made_again)
 	release("orders/1", "TEA");
 	release("orders/1", "TEA");
 	check("TEA", 10, 10, 0, 0);
-	ck_assert_int_eq(reserve_for(call, 60000, "orders/1", line(call, "TEA", 3), NULL, &response),
-	                 RPC_FAILED_PRECONDITION);
+	ck_assert_int_eq(
+		reserve_for(call, 60000, "orders/1", line(call, "TEA", 3), NULL, &response),
+		RPC_FAILED_PRECONDITION);
 	ck_assert(rpc_failed_with(call, RESERVATION_ENDED));
 	check("TEA", 10, 10, 0, 0);
 }
@@ -235,8 +251,9 @@ TEST(a_release_that_overtakes_its_reservation_wins)
 
 	stock_up("TEA", 10);
 	release("orders/1", "TEA");
-	ck_assert_int_eq(reserve_for(call, 60000, "orders/1", line(call, "TEA", 3), NULL, &response),
-	                 RPC_FAILED_PRECONDITION);
+	ck_assert_int_eq(
+		reserve_for(call, 60000, "orders/1", line(call, "TEA", 3), NULL, &response),
+		RPC_FAILED_PRECONDITION);
 	check("TEA", 10, 10, 0, 0);
 }
 
@@ -259,7 +276,8 @@ TEST(a_reservation_that_ran_out_is_free_and_cannot_be_sold)
 	ReserveStockResponse *response;
 
 	stock_up("TEA", 10);
-	ck_assert_int_eq(reserve_for(call, 1000, "orders/1", line(call, "TEA", 3), NULL, &response), 0);
+	ck_assert_int_eq(reserve_for(call, 1000, "orders/1", line(call, "TEA", 3), NULL, &response),
+			 0);
 	ck_assert(reserve("orders/2", line(call, "TEA", 4), NULL));
 	rpc_call_set_now(call, rpc_now_ms(call) + 2000);
 	sweep();
@@ -274,7 +292,8 @@ TEST(a_reservation_is_extended_by_asking_again)
 	ReserveStockResponse *response;
 
 	stock_up("TEA", 10);
-	ck_assert_int_eq(reserve_for(call, 1000, "orders/1", line(call, "TEA", 3), NULL, &response), 0);
+	ck_assert_int_eq(reserve_for(call, 1000, "orders/1", line(call, "TEA", 3), NULL, &response),
+			 0);
 	ck_assert(reserve("orders/1", line(call, "TEA", 3), NULL));
 	rpc_call_set_now(call, rpc_now_ms(call) + 2000);
 	sweep();
@@ -304,9 +323,10 @@ TEST(nothing_falls_below_zero)
 	ck_assert_int_eq(inventory_client_update_stock_item(
 				 client, call,
 				 MSG(UpdateStockItemRequest,
-	                             .stock_item = rpc_new(call, StockItem, .name = "stockItems/TEA", .safety = 3)),
+				     .stock_item = rpc_new(call, StockItem,
+							   .name = "stockItems/TEA", .safety = 3)),
 				 &item),
-	                 RPC_FAILED_PRECONDITION);
+			 RPC_FAILED_PRECONDITION);
 	check("TEA", 10, 2, 8, 0);
 }
 
@@ -317,7 +337,9 @@ TEST(only_orders_reserves)
 	stock_up("TEA", 10);
 	rpc_call_free(call);
 	call = call_as("cart", "");
-	ck_assert_int_eq(reserve_for(call, 60000, "orders/1", line(call, "TEA", 1), NULL, &response), RPC_PERMISSION_DENIED);
+	ck_assert_int_eq(
+		reserve_for(call, 60000, "orders/1", line(call, "TEA", 1), NULL, &response),
+		RPC_PERMISSION_DENIED);
 }
 
 enum { BUYERS = 40, STOCK = 10 };
@@ -332,7 +354,8 @@ static void *buy(void *data)
 
 	pthread_barrier_wait(&gate);
 	do {
-		r = reserve_for(own, 60000, rpc_printf(own, "orders/%ld", (long)data), line(own, "TEA", 1), NULL, &response);
+		r = reserve_for(own, 60000, rpc_printf(own, "orders/%ld", (long)data),
+				line(own, "TEA", 1), NULL, &response);
 	} while (r == RPC_ABORTED);
 	if (!r)
 		got = response->reserved;
@@ -389,15 +412,18 @@ TEST(reservations_are_listed_by_expiry_page_by_page)
 	for (int i = 0; i < 5; i++) {
 		ReserveStockResponse *response;
 
-		ck_assert_int_eq(reserve_for(call, 100000 - i * 1000, rpc_printf(call, "orders/%d", i), line(call, "TEA", 1),
-		                             NULL, &response),
-		                 0);
+		ck_assert_int_eq(reserve_for(call, 100000 - i * 1000,
+					     rpc_printf(call, "orders/%d", i), line(call, "TEA", 1),
+					     NULL, &response),
+				 0);
 	}
 	do {
 		ck_assert_int_eq(inventory_client_list_reservations(
 					 client, call,
-					 MSG(ListReservationsRequest, .parent = "TEA", .page_size = 2, .page_token = token), &page),
-		                 0);
+					 MSG(ListReservationsRequest, .parent = "TEA",
+					     .page_size = 2, .page_token = token),
+					 &page),
+				 0);
 		for (size_t i = 0; i < page->n_reservations; i++) {
 			ck_assert_int_ge(clock_ms(page->reservations[i]->expire_time), last);
 			last = clock_ms(page->reservations[i]->expire_time);
@@ -414,9 +440,12 @@ TEST(items_are_listed_by_what_is_left)
 
 	stock_up("TEA", 10);
 	stock_up("CUP", 2);
-	ck_assert_int_eq(inventory_client_list_stock_items(
-				 client, call, MSG(ListStockItemsRequest, .filter = "state = LOW_STOCK AND available > 1"), &page),
-	                 0);
+	ck_assert_int_eq(
+		inventory_client_list_stock_items(
+			client, call,
+			MSG(ListStockItemsRequest, .filter = "state = LOW_STOCK AND available > 1"),
+			&page),
+		0);
 	ck_assert_uint_eq(page->n_stock_items, 1);
 	ck_assert_str_eq(page->stock_items[0]->sku, "CUP");
 }
