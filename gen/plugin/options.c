@@ -278,6 +278,26 @@ void options_read_message(struct schema *schema, struct message *message,
 			message->event_subject = text_of(schema, &part);
 }
 
+/* What others publish was not written with our limits on strings and lists in mind. */
+static struct rpc_rules *no_rules(struct schema *schema, const struct field *field,
+				  const FieldDescriptorProto *proto)
+{
+	bool repeated = proto->label == GOOGLE__PROTOBUF__FIELD_DESCRIPTOR_PROTO__LABEL__LABEL_REPEATED,
+	     text = proto->type == GOOGLE__PROTOBUF__FIELD_DESCRIPTOR_PROTO__TYPE__TYPE_STRING;
+	struct rpc_rules *rules;
+
+	if ((!repeated && !text) || !schema_setting(schema, "rules", field->parent->full_name))
+		return NULL;
+	rules = arena_alloc(schema->arena, sizeof(*rules));
+	if (repeated)
+		rules->max_items = UINT32_MAX;
+	if (text) {
+		rules->max_len = UINT32_MAX;
+		rules->format = RPC_FORMAT_ANY;
+	}
+	return rules;
+}
+
 void options_read_field(struct schema *schema, struct field *field,
 			const FieldDescriptorProto *proto)
 {
@@ -287,6 +307,8 @@ void options_read_field(struct schema *schema, struct field *field,
 	read_behavior(field, options);
 	if (find_message(schema, options, OPTION_RULES, &wire))
 		field->rules = read_rules(schema, wire);
+	else
+		field->rules = no_rules(schema, field, proto);
 }
 
 void options_read_value(struct schema *schema, struct value *value, const ProtobufCMessage *options)
