@@ -319,9 +319,20 @@ void rpc_set_header(struct rpc_call *call, const char *name, const char *value)
 	header_add(call->arena, &call->response_headers, name, value, strlen(value));
 }
 
+void rpc_set_header_bin(struct rpc_call *call, const char *name, ProtobufCBinaryData value)
+{
+	header_add(call->arena, &call->response_headers, name, (const char *)value.data, value.len);
+}
+
 void rpc_set_trailer(struct rpc_call *call, const char *name, const char *value)
 {
 	header_add(call->arena, &call->response_trailers, name, value, strlen(value));
+}
+
+void rpc_set_trailer_bin(struct rpc_call *call, const char *name, ProtobufCBinaryData value)
+{
+	header_add(call->arena, &call->response_trailers, name, (const char *)value.data,
+		   value.len);
 }
 
 void rpc_set_request_header(struct rpc_call *call, const char *name, const char *value)
@@ -329,11 +340,23 @@ void rpc_set_request_header(struct rpc_call *call, const char *name, const char 
 	header_add(call->arena, &call->request_headers, name, value, strlen(value));
 }
 
-const char *rpc_response_header(const struct rpc_call *call, const char *name)
+void rpc_set_request_header_bin(struct rpc_call *call, const char *name, ProtobufCBinaryData value)
+{
+	header_add(call->arena, &call->request_headers, name, (const char *)value.data, value.len);
+}
+
+ProtobufCBinaryData rpc_response_header_bin(const struct rpc_call *call, const char *name)
 {
 	const struct header *header = header_find(&call->peer_headers, name);
 
-	return header ? header->value : NULL;
+	if (!header)
+		return (ProtobufCBinaryData){ 0, NULL };
+	return (ProtobufCBinaryData){ header->length, (uint8_t *)header->value };
+}
+
+const char *rpc_response_header(const struct rpc_call *call, const char *name)
+{
+	return (const char *)rpc_response_header_bin(call, name).data;
 }
 
 void rpc_call_set_token(struct rpc_call *call, const char *token)

@@ -67,12 +67,82 @@ static int server_stopped(struct rpc_stream *stream)
  * Both sides
  */
 
+/* A batch for the next message, NULL when there is none: whether it succeeded. */
+static bool receive(struct rpc_stream *stream, grpc_byte_buffer **ret)
+{
+	size_t n = 0;
+	grpc_op ops[2];
+	bool ok;
+
+	*ret = NULL;
+	memset(ops, 0, sizeof(ops));
+	if (!stream->server && !stream->headers_done) {
+		stream->headers_done = true;
+		ops[n].op = GRPC_OP_RECV_INITIAL_METADATA;
+		ops[n++].data.recv_initial_metadata.recv_initial_metadata =
+			&stream->operation->initial;
+	}
+	ops[n].op = GRPC_OP_RECV_MESSAGE;
+	ops[n++].data.recv_message.recv_message = ret;
+	ok = stream_batch(stream, ops, n, &stream->receiving);
+	if (*ret && !stream->server)
+		stream->operation->heard = true;
+	return ok;
+}
+
+/*
+ * The peer has ended the call while we were sending. The core tells its status only when its
+ * messages have been read: they are kept for rpc_stream_next(). Since the stream is closed there
+ * are no more of them than the window of its flow control held.
+ */
+struct kept_message {
+	struct kept_message *next;
+	grpc_byte_buffer *buffer;
+};
+
+static void keep_messages(struct rpc_stream *stream)
+{
+	grpc_byte_buffer *buffer;
+
+	if (!stream->last_kept)
+		stream->last_kept = &stream->kept;
+	while (receive(stream, &buffer) && buffer) {
+		struct kept_message *kept = calloc(1, sizeof(*kept));
+
+		if (!kept)
+			abort();
+		kept->buffer = buffer;
+		*stream->last_kept = kept;
+		stream->last_kept = &kept->next;
+	}
+}
+
+static grpc_byte_buffer *take_kept(struct rpc_stream *stream)
+{
+	struct kept_message *kept = stream->kept;
+	grpc_byte_buffer *buffer;
+
+	if (!kept)
+		return NULL;
+	buffer = kept->buffer;
+	stream->kept = kept->next;
+	if (!stream->kept)
+		stream->last_kept = &stream->kept;
+	free(kept);
+	return buffer;
+}
+
 /* The call has ended before its time; what with. */
 static int stream_broken(struct rpc_stream *stream)
 {
+	int r;
+
 	if (stream->server)
 		return rpc_fail_code(stream->call, RPC_CANCELLED, "The caller has gone.");
-	return client_stream_end(stream);
+	if (!stream->ended)
+		keep_messages(stream);
+	r = client_stream_end(stream);
+	return r ? r : RPC_STREAM_END;
 }
 
 int rpc_stream_send(struct rpc_stream *stream, const ProtobufCMessage *message)
@@ -86,6 +156,8 @@ int rpc_stream_send(struct rpc_stream *stream, const ProtobufCMessage *message)
 
 	if (stream->local)
 		return local_stream_send(stream, message);
+	if (stream->ended)
+		return stream_broken(stream);
 	if (stream->server) {
 		r = server_stopped(stream);
 		if (r)
@@ -157,9 +229,7 @@ static int read_message(struct rpc_stream *stream, grpc_byte_buffer *buffer, Pro
 
 int rpc_stream_next(struct rpc_stream *stream, ProtobufCMessage **ret)
 {
-	grpc_byte_buffer *buffer = NULL;
-	size_t n = 0;
-	grpc_op ops[2];
+	grpc_byte_buffer *buffer;
 	bool ok;
 	int r;
 
@@ -170,23 +240,14 @@ int rpc_stream_next(struct rpc_stream *stream, ProtobufCMessage **ret)
 		if (r)
 			return r;
 	} else if (stream->ended) {
+		buffer = take_kept(stream);
+		if (buffer)
+			return read_message(stream, buffer, ret);
 		return stream->code ? stream->code : RPC_STREAM_END;
 	}
-	memset(ops, 0, sizeof(ops));
-	if (!stream->server && !stream->headers_done) {
-		stream->headers_done = true;
-		ops[n].op = GRPC_OP_RECV_INITIAL_METADATA;
-		ops[n++].data.recv_initial_metadata.recv_initial_metadata =
-			&stream->operation->initial;
-	}
-	ops[n].op = GRPC_OP_RECV_MESSAGE;
-	ops[n++].data.recv_message.recv_message = &buffer;
-	ok = stream_batch(stream, ops, n, &stream->receiving);
-	if (buffer) {
-		if (!stream->server)
-			stream->operation->heard = true;
+	ok = receive(stream, &buffer);
+	if (buffer)
 		return read_message(stream, buffer, ret);
-	}
 	if (!stream->server) {
 		r = client_stream_end(stream);
 		return r ? r : RPC_STREAM_END;
@@ -202,10 +263,15 @@ int rpc_stream_close_send(struct rpc_stream *stream)
 {
 	grpc_op op = { .op = GRPC_OP_SEND_CLOSE_FROM_CLIENT };
 
+	int r;
+
 	if (stream->local || stream->server || stream->half_closed || stream->ended)
 		return 0;
 	stream->half_closed = true;
-	return stream_batch(stream, &op, 1, &stream->sending) ? 0 : stream_broken(stream);
+	if (stream_batch(stream, &op, 1, &stream->sending))
+		return 0;
+	r = stream_broken(stream);
+	return r == RPC_STREAM_END ? 0 : r; /* that it has ended already is no failure here */
 }
 
 int rpc_stream_close(struct rpc_stream *stream)
@@ -220,8 +286,12 @@ int rpc_stream_close(struct rpc_stream *stream)
 
 struct rpc_stream *rpc_stream_free(struct rpc_stream *stream)
 {
+	grpc_byte_buffer *buffer;
+
 	if (!stream || stream->server)
 		return NULL;
+	while ((buffer = take_kept(stream)))
+		grpc_byte_buffer_destroy(buffer);
 	if (stream->local)
 		local_stream_free(stream);
 	else

@@ -27,7 +27,8 @@ struct rpc_stream {
 
 	/* client */
 	struct client_operation *operation;
-	struct local_stream *local; /* a call in this process */
+	struct local_stream *local;             /* a call in this process */
+	struct kept_message *kept, **last_kept; /* came before an end that a send ran into */
 };
 
 /* The server's side; `stream` is the caller's. */

@@ -121,6 +121,51 @@ TEST(both_sides_stream_in_turn)
 	ck_assert_int_eq(number_reader_next(in, &number), RPC_STREAM_END);
 }
 
+/* Until the stream takes no more: what it says then. */
+static int send_on(struct number_writer *writer)
+{
+	static uint8_t weight[60000];
+	int r;
+
+	do
+		r = number_writer_send(
+			writer, MSG(Number, .value = 1, .padding = { sizeof(weight), weight }));
+	while (!r);
+	return r;
+}
+
+TEST(a_client_that_still_sends_learns_the_handlers_error)
+{
+	cleanup(number_reader_freep) struct number_reader *reader = NULL;
+	struct number_writer *writer;
+	Number *number;
+
+	ck_assert_int_eq(probe_client_sum(probe.client, call, &writer, &reader), 0);
+	ck_assert_int_eq(number_writer_send(writer, MSG(Number, .value = -1)), 0);
+	ck_assert_int_eq(send_on(writer), RPC_FAILED_PRECONDITION);
+	ck_assert(rpc_failed_with(call, PROBE_FAILED));
+	ck_assert_int_eq(number_writer_send(writer, MSG(Number)), RPC_FAILED_PRECONDITION);
+	ck_assert_int_eq(number_reader_next(reader, &number), RPC_FAILED_PRECONDITION);
+}
+
+TEST(what_a_server_said_before_it_ended_is_read_although_the_client_still_sends)
+{
+	cleanup(number_reader_freep) struct number_reader *reader = NULL;
+	struct number_writer *writer;
+	Number *number;
+
+	ck_assert_int_eq(probe_client_double_(probe.client, call, &writer, &reader), 0);
+	for (int i = 1; i <= 3; i++)
+		ck_assert_int_eq(number_writer_send(writer, MSG(Number, .value = i)), 0);
+	ck_assert_int_eq(number_writer_send(writer, MSG(Number, .value = -1)), 0);
+	ck_assert_int_eq(send_on(writer), RPC_STREAM_END);
+	for (int i = 1; i <= 3; i++) {
+		ck_assert_int_eq(number_reader_next(reader, &number), 0);
+		ck_assert_int_eq(number->value, 2 * i);
+	}
+	ck_assert_int_eq(number_reader_next(reader, &number), RPC_STREAM_END);
+}
+
 TEST(streams_beyond_the_limit_are_refused_and_one_that_ended_makes_room)
 {
 	struct number_reader *first, *second, *third;

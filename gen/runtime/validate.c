@@ -160,7 +160,9 @@ static void check_value(struct validator *validator, const ProtobufCFieldDescrip
 	case PROTOBUF_C_TYPE_STRING:
 		check_string(validator, value, rules);
 		break;
-	case PROTOBUF_C_TYPE_BYTES:
+	case PROTOBUF_C_TYPE_BYTES: /* by default as long as the request may be */
+		if (rules == &default_rules)
+			break;
 		check_length(validator, ((ProtobufCBinaryData *)value)->len, rules, "bytes");
 		break;
 	case PROTOBUF_C_TYPE_MESSAGE:

@@ -46,8 +46,10 @@ const char *rpc_header(const struct rpc_call *call, const char *name); /* of the
 ProtobufCBinaryData rpc_header_bin(const struct rpc_call *call, const char *name);
 void rpc_set_header(struct rpc_call *call, const char *name,
 		    const char *value); /* of the response */
+void rpc_set_header_bin(struct rpc_call *call, const char *name, ProtobufCBinaryData value);
 void rpc_set_trailer(struct rpc_call *call, const char *name,
 		     const char *value); /* of the response */
+void rpc_set_trailer_bin(struct rpc_call *call, const char *name, ProtobufCBinaryData value);
 
 /* W3C trace context. */
 const char *rpc_traceparent(const struct rpc_call *call); /* of the span that this call is */

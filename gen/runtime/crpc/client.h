@@ -78,7 +78,9 @@ bool rpc_stream_start_send(struct rpc_call *call, const ProtobufCMessage *messag
 
 /* Metadata for the next call made from `call`; the gateway hands on what it got. */
 void rpc_set_request_header(struct rpc_call *call, const char *name, const char *value);
+void rpc_set_request_header_bin(struct rpc_call *call, const char *name, ProtobufCBinaryData value);
 /* What the last peer's answer carried: initial metadata and trailers, or NULL. */
 const char *rpc_response_header(const struct rpc_call *call, const char *name);
+ProtobufCBinaryData rpc_response_header_bin(const struct rpc_call *call, const char *name);
 /* The token that calls made from `call` carry. */
 void rpc_call_set_token(struct rpc_call *call, const char *token);

@@ -58,8 +58,8 @@ struct rpc_service {
 
 /* A stream of messages, under the typed readers and writers that the generator writes. */
 struct rpc_stream;
-/* Blocks while the peer does not read (flow control). 0, or the code with which the call has ended.
- */
+/* Blocks while the peer does not read (flow control). 0, or the code with which the call has ended;
+ * RPC_STREAM_END at a client whose peer has ended it well, having heard enough. */
 int rpc_stream_send(struct rpc_stream *stream, const ProtobufCMessage *message);
 /* 0 with a message; RPC_STREAM_END after the last; another positive code when the call failed. Each
  * message lives until the next one is read: an arena of its own, reset in between. */

@@ -154,8 +154,11 @@ static int sum(struct probe_service *self, struct rpc_call *call, struct number_
 	int64_t total = 0;
 	int r;
 
-	while (!(r = number_reader_next(in, &number)))
+	while (!(r = number_reader_next(in, &number))) {
+		if (number->value < 0)
+			return rpc_fail(call, PROBE_FAILED, { "text", "sum" });
 		total += number->value;
+	}
 	if (r != RPC_STREAM_END) {
 		pthread_mutex_lock(&self->lock);
 		self->cancelled += r == RPC_CANCELLED;
@@ -174,6 +177,8 @@ static int double_each(struct probe_service *self, struct rpc_call *call, struct
 	int r;
 
 	while (!(r = number_reader_next(in, &number))) {
+		if (number->value < 0)
+			return 0;
 		r = number_writer_send(
 			out, MSG(Number, .value = number->value * 2, .padding = number->padding));
 		if (r)
