@@ -1,0 +1,109 @@
+# ./dev interop: the official gRPC interop suite, our server against grpc-go's client and our client against grpc-go's server.
+# `./dev interop --serve PORT` only serves, in plain text, for other clients.
+# shellcheck shell=bash disable=SC2034,SC2154
+
+interop_cases=(
+	empty_unary large_unary client_streaming server_streaming ping_pong empty_stream cancel_after_begin cancel_after_first_response
+	timeout_on_sleeping_server custom_metadata status_code_and_message special_status_message unimplemented_method
+	unimplemented_service rpc_soak channel_soak
+)
+interop_build=${SOUK_INTEROP_BUILD:-build-interop}
+interop_port=${SOUK_INTEROP_PORT:-32100} # of our server; grpc-go's is the next
+
+interop_go() {
+	local go
+	for go in go /usr/local/go/bin/go; do
+		if command -v "$go"; then
+			return
+		fi
+	done
+	return 1
+}
+
+# grpc-go that the Go at hand can build: Debian 12's is old.
+interop_version() {
+	local go=$1 version
+	version=$("$go" env GOVERSION)
+	if [[ $version =~ ^go1\.([0-9]+) ]] && ((BASH_REMATCH[1] >= 25)); then
+		echo v1.85.0
+	else
+		echo v1.62.2
+	fi
+}
+
+interop_go_make() {
+	local go=$1 version=$2 folder=$3 program
+	rm -rf "$folder.new"
+	mkdir -p "$folder.new"
+	for program in client server; do
+		GOBIN=$folder.new GOFLAGS=-mod=mod GOTOOLCHAIN=local "$go" install "google.golang.org/grpc/interop/$program@$version"
+	done
+	mv "$folder.new" "$folder"
+}
+
+# interop_serve NAME PORT COMMAND...: in the background, once it listens.
+interop_serve() {
+	local name=$1 port=$2 tries
+	shift 2
+	"$@" >"$state/$name.log" 2>&1 &
+	interop_pids+=($!)
+	for ((tries = 0; tries < 100; tries++)); do
+		kill -0 $! 2>/dev/null || break
+		if (exec 3<>"/dev/tcp/127.0.0.1/$port") 2>/dev/null; then
+			return
+		fi
+		sleep 0.1
+	done
+	fail "$name does not serve on port $port; see $state/$name.log. SOUK_INTEROP_PORT chooses another."
+}
+
+interop_end() {
+	((${#interop_pids[@]} == 0)) || kill "${interop_pids[@]}" 2>/dev/null || true
+}
+
+# interop_case TEXT CASE COMMAND...
+interop_case() {
+	local text=$1 name=$2 started=$EPOCHREALTIME log=$state/$1-$2.log
+	shift 2
+	if timeout 90 "$@" "--test_case=$name" --soak_iterations=200 --soak_overall_timeout_seconds=60 >"$log" 2>&1; then
+		interop_passed=$((interop_passed + 1))
+		printf '  %s✓%s   %-12s %-30s %s%5s s%s\n' "$green" "$plain" "$text" "$name" "$dim" "$(seconds_since "$started")" "$plain"
+	else
+		interop_failed=$((interop_failed + 1))
+		printf '  %s✗%s   %-12s %-30s %s\n' "$red" "$plain" "$text" "$name" "$(tail -n 1 "$log" | cut -c 1-300)"
+	fi
+}
+
+interop_run() {
+	local go version folder name ours=$interop_build/gen/interop/interop
+	state=$root/.souk/interop
+	mkdir -p "$state"
+	packages_need "${debian_packages[@]}"
+	# shellcheck disable=SC2086 # several words on purpose
+	build_need "$interop_build" interop --buildtype=debugoptimized ${SOUK_INTEROP_OPTIONS:-}
+	if [[ ${1:-} == --serve ]]; then
+		[[ ${2:-} =~ ^[0-9]+$ ]] || fail "Which port? ./dev interop --serve PORT"
+		exec "$ours-server" "--port=$2"
+	fi
+	[[ -z ${1:-} ]] || fail "./dev interop takes nothing, or --serve PORT."
+	interop_go >/dev/null || packages_need golang-go
+	go=$(interop_go)
+	version=$(interop_version "$go")
+	folder=$cache/grpc-go-interop-$version
+	[[ -d $folder ]] || step "grpc-go's interop programs $version" "go install google.golang.org/grpc/interop/... failed." \
+		interop_go_make "$go" "$version" "$folder"
+
+	interop_pids=() interop_passed=0 interop_failed=0
+	trap interop_end EXIT
+	interop_serve server "$interop_port" "$ours-server" "--port=$interop_port"
+	interop_serve go-server $((interop_port + 1)) "$folder/server" "--port=$((interop_port + 1))"
+	for name in "${interop_cases[@]}"; do
+		interop_case "go → ours" "$name" "$folder/client" --server_host=127.0.0.1 "--server_port=$interop_port"
+	done
+	for name in "${interop_cases[@]}"; do
+		interop_case "ours → go" "$name" "$ours-client" --server_host=127.0.0.1 "--server_port=$((interop_port + 1))"
+	done
+	echo
+	echo "$interop_passed passed, $interop_failed failed"
+	((interop_failed == 0))
+}
