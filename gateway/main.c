@@ -16,6 +16,13 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+/* Generated over all protos. */
+extern const struct route souk_routes[];
+extern const size_t n_souk_routes;
+extern const struct rpc_type_registry souk_types;
+extern const char souk_openapi[];
+extern const size_t n_souk_openapi;
+
 static struct gateway gateway = { .unknown_key_ms = 10000 };
 static const char *log_level;
 

@@ -4,7 +4,7 @@
 #include <ctype.h>
 #include <string.h>
 
-/* souk_cart_v1_CartUpdated, as nanopb calls it */
+/* acme_cart_v1_CartUpdated, as nanopb calls it */
 static const char *nanopb_name(struct arena *arena, const struct message *message)
 {
 	char *name = arena_printf(arena, "%s%s%s", message->file->package,
@@ -16,7 +16,7 @@ static const char *nanopb_name(struct arena *arena, const struct message *messag
 	return name;
 }
 
-/* "souk.cart.v1.cart.updated": the last word is the verb, the noun may have several */
+/* "acme.cart.v1.cart.updated": the last word is the verb, the noun may have several */
 static const char *subject_of(struct arena *arena, const struct message *message)
 {
 	char *words = arena_printf(arena, "%s", name_snake(arena, message->name));

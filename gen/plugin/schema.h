@@ -126,7 +126,7 @@ struct file {
 	size_t index; /* in schema->files */
 	const FileDescriptorProto *proto;
 	const char *name, *package, *prefix;
-	const char *stem; /* of what is written: "cart", "souk/cart/v1/cart" */
+	const char *stem; /* of what is written: "cart", "acme/cart/v1/cart" */
 	struct file **dependencies;
 	size_t n_dependencies;
 	struct message **messages; /* nested ones too, parents first */
@@ -183,6 +183,6 @@ void options_read_method(struct schema *schema, struct method *method,
 const char *schema_setting(const struct schema *schema, const char *kind, const char *name);
 /* The field of a path such as "item.product", or NULL. */
 struct field *schema_find_field(const struct message *message, const char *path);
-/* "cart" of souk.cart.v1, "souk" of it. */
+/* "cart" of acme.cart.v1, "acme" of it. */
 const char *schema_domain(const struct schema *schema, const struct file *file);
 const char *schema_platform(const struct schema *schema, const struct file *file);

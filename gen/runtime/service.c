@@ -12,10 +12,6 @@
 #include <time.h>
 #include <unistd.h>
 
-#ifndef CRPC_PREFIX
-#define CRPC_PREFIX "CRPC_"
-#endif
-
 enum { MODULES_MAX = 32, READY_STALE_MS = 6000, KILL_AFTER_S = 15, DEFAULT_THREADS = 4 };
 
 /* What every service has; read before anything starts. */

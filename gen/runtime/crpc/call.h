@@ -24,7 +24,7 @@ char *rpc_printf(struct rpc_call *call, const char *format, ...)
 struct rpc_caller {
 	const char *user;       /* "users/{user}" of the person, guests too */
 	const char *session;    /* "sessions/{session}" */
-	const char *merge_from; /* the user whose cart this login takes over */
+	const char *merge_from; /* the user whose data this login takes over */
 	const char *scope;      /* permissions, separated by spaces */
 	const char *service;    /* the peer's certificate: "gateway", "orders" */
 	bool guest;

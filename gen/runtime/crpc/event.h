@@ -6,8 +6,8 @@
 
 /* Generated of each message that is an event. */
 struct rpc_event_type {
-	const char *type;    /* CloudEvents `type`: "souk.orders.v1.OrderPaid" */
-	const char *subject; /* on the bus: "souk.orders.v1.order.paid" */
+	const char *type;    /* CloudEvents `type`: "acme.orders.v1.OrderPaid" */
+	const char *subject; /* on the bus: "acme.orders.v1.order.paid" */
 	const pb_msgdesc_t *fields;
 	size_t size;         /* of the nanopb struct */
 	size_t encoded_size; /* at most */

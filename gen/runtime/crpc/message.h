@@ -91,7 +91,7 @@ struct rpc_type_registry {
 	size_t n_types;
 };
 
-/* The descriptor of a full name such as "souk.cart.v1.Cart", or NULL. */
+/* The descriptor of a full name such as "acme.cart.v1.Cart", or NULL. */
 const ProtobufCMessageDescriptor *rpc_type_find(const struct rpc_type_registry *types,
 						const char *name, size_t length);
 

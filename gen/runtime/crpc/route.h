@@ -29,9 +29,7 @@ struct route {
 	const struct rpc_method *method;
 };
 
-/* All of a platform's routes and types; generated once over all protos (`--crpc_out=routes=souk`). */
-extern const struct route souk_routes[];
-extern const size_t n_souk_routes;
-extern const struct rpc_type_registry souk_types;
-extern const char souk_openapi[]; /* OpenAPI 3.1, JSON */
-extern const size_t n_souk_openapi;
+/*
+ * All routes and types of a set of protos, generated once over them: `--crpc_opt=...,aggregate=NAME` defines `NAME_routes[]`,
+ * `n_NAME_routes`, `NAME_types` and the OpenAPI document `NAME_openapi[]`, `n_NAME_openapi`.
+ */

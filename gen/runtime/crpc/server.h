@@ -25,7 +25,7 @@ enum rpc_idempotency { RPC_NOT_IDEMPOTENT, RPC_NO_SIDE_EFFECTS, RPC_IDEMPOTENT }
  */
 struct rpc_method {
 	const char *name; /* "AddCartItem" */
-	const char *path; /* "/souk.cart.v1.CartService/AddCartItem" */
+	const char *path; /* "/acme.cart.v1.CartService/AddCartItem" */
 	const ProtobufCMessageDescriptor *request, *response;
 	bool client_streaming, server_streaming;
 	enum rpc_idempotency idempotency;
@@ -50,7 +50,7 @@ struct rpc_file {
 };
 
 struct rpc_service {
-	const char *name; /* "souk.cart.v1.CartService" */
+	const char *name; /* "acme.cart.v1.CartService" */
 	const struct rpc_method *methods;
 	size_t n_methods;
 	const struct rpc_file *file;

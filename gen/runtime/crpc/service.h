@@ -32,7 +32,7 @@ struct service_config {
 	const char *summary;          /* "Keeps the shopping carts." */
 	const struct option *options; /* ended by an option without a name; or NULL */
 	const struct service_module *const *modules; /* NULL-terminated; or NULL */
-	const char *prefix; /* of environment variables; NULL: what the build says, CRPC_PREFIX */
+	const char *prefix; /* of environment variables; SERVICE_MAIN: CRPC_PREFIX of the build */
 	int threads; /* default of THREADS; 0: 4. More for services that wait on the outside world
 		      */
 	int (*start)(struct service *service, char **error);
@@ -45,10 +45,15 @@ struct service_config {
  * Exit codes: 0 stopped, 1 failed, 2 bad options. Names of options are without their prefix here.
  */
 int service_run(const struct service_config *config, int argc, char **argv);
+#ifndef CRPC_PREFIX
+#define CRPC_PREFIX "CRPC_"
+#endif
 #define SERVICE_MAIN(...)                                                                          \
 	int main(int argc, char **argv)                                                            \
 	{                                                                                          \
-		return service_run(&(const struct service_config){ __VA_ARGS__ }, argc, argv);     \
+		return service_run(                                                                \
+			&(const struct service_config){ .prefix = CRPC_PREFIX, __VA_ARGS__ },      \
+			argc, argv);                                                               \
 	}
 
 const char *service_name(const struct service *service);

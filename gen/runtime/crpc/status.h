@@ -34,7 +34,7 @@ const char *rpc_code_name(int code);
 /* An error that a service can answer with: a value of its `<Service>ErrorReason` enum. Generated.
  */
 struct rpc_reason {
-	const char *domain;  /* "cart.souk" */
+	const char *domain;  /* "cart.acme" */
 	const char *name;    /* "CART_ITEM_NOT_FOUND" */
 	const char *message; /* "The cart has no item '{item}'." */
 	enum rpc_code code;

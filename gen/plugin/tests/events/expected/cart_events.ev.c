@@ -2,15 +2,15 @@
 #include "cart_events.ev.h"
 
 static const struct rpc_event_type cart_updated_type = {
-	.type = "souk.cart.v1.CartUpdated",
-	.subject = "souk.cart.v1.cart.updated",
-	.fields = souk_cart_v1_CartUpdated_fields,
-	.size = sizeof(souk_cart_v1_CartUpdated),
-	.encoded_size = souk_cart_v1_CartUpdated_size,
-	.about_offset = offsetof(souk_cart_v1_CartUpdated, cart),
+	.type = "acme.cart.v1.CartUpdated",
+	.subject = "acme.cart.v1.cart.updated",
+	.fields = acme_cart_v1_CartUpdated_fields,
+	.size = sizeof(acme_cart_v1_CartUpdated),
+	.encoded_size = acme_cart_v1_CartUpdated_size,
+	.about_offset = offsetof(acme_cart_v1_CartUpdated, cart),
 };
 
-struct rpc_event *cart_event_cart_updated(struct rpc_call *call, const souk_cart_v1_CartUpdated *event)
+struct rpc_event *cart_event_cart_updated(struct rpc_call *call, const acme_cart_v1_CartUpdated *event)
 {
 	return rpc_event_new(call, &cart_updated_type, event);
 }
@@ -24,15 +24,15 @@ static int cart_updated_invoke(const void *table, void *self, struct rpc_call *c
 }
 
 static const struct rpc_event_type checkout_session_expired_type = {
-	.type = "souk.cart.v1.CheckoutSessionExpired",
-	.subject = "souk.cart.v1.checkout-session.expired",
-	.fields = souk_cart_v1_CheckoutSessionExpired_fields,
-	.size = sizeof(souk_cart_v1_CheckoutSessionExpired),
-	.encoded_size = souk_cart_v1_CheckoutSessionExpired_size,
-	.about_offset = offsetof(souk_cart_v1_CheckoutSessionExpired, session),
+	.type = "acme.cart.v1.CheckoutSessionExpired",
+	.subject = "acme.cart.v1.checkout-session.expired",
+	.fields = acme_cart_v1_CheckoutSessionExpired_fields,
+	.size = sizeof(acme_cart_v1_CheckoutSessionExpired),
+	.encoded_size = acme_cart_v1_CheckoutSessionExpired_size,
+	.about_offset = offsetof(acme_cart_v1_CheckoutSessionExpired, session),
 };
 
-struct rpc_event *cart_event_checkout_session_expired(struct rpc_call *call, const souk_cart_v1_CheckoutSessionExpired *event)
+struct rpc_event *cart_event_checkout_session_expired(struct rpc_call *call, const acme_cart_v1_CheckoutSessionExpired *event)
 {
 	return rpc_event_new(call, &checkout_session_expired_type, event);
 }

@@ -5,19 +5,19 @@
 #include "cart_events.pb.h"
 
 /* A cart changed. */
-struct rpc_event *cart_event_cart_updated(struct rpc_call *call, const souk_cart_v1_CartUpdated *event);
+struct rpc_event *cart_event_cart_updated(struct rpc_call *call, const acme_cart_v1_CartUpdated *event);
 
 /* A noun of two words. */
-struct rpc_event *cart_event_checkout_session_expired(struct rpc_call *call, const souk_cart_v1_CheckoutSessionExpired *event);
+struct rpc_event *cart_event_checkout_session_expired(struct rpc_call *call, const acme_cart_v1_CheckoutSessionExpired *event);
 
 struct cart_listener; /* yours to define */
 /* A member that is NULL is not subscribed to. */
 struct cart_events_ops {
 	/* A cart changed. */
-	int (*cart_updated)(struct cart_listener *self, struct rpc_call *call, const souk_cart_v1_CartUpdated *event,
+	int (*cart_updated)(struct cart_listener *self, struct rpc_call *call, const acme_cart_v1_CartUpdated *event,
 			const struct rpc_event *meta);
 	/* A noun of two words. */
-	int (*checkout_session_expired)(struct cart_listener *self, struct rpc_call *call, const souk_cart_v1_CheckoutSessionExpired *event,
+	int (*checkout_session_expired)(struct cart_listener *self, struct rpc_call *call, const acme_cart_v1_CheckoutSessionExpired *event,
 			const struct rpc_event *meta);
 };
 

@@ -23,10 +23,10 @@ static const ProtobufCEnumValueIndex CartErrorReason_by_name[] = {
 
 const ProtobufCEnumDescriptor CartErrorReason_descriptor = {
 	.magic = PROTOBUF_C__ENUM_DESCRIPTOR_MAGIC,
-	.name = "souk.cart.v1.CartErrorReason",
+	.name = "acme.cart.v1.CartErrorReason",
 	.short_name = "CartErrorReason",
 	.c_name = "CartErrorReason",
-	.package_name = "souk.cart.v1",
+	.package_name = "acme.cart.v1",
 	.n_values = 4,
 	.values = CartErrorReason_values,
 	.n_value_names = 4,
@@ -36,12 +36,12 @@ const ProtobufCEnumDescriptor CartErrorReason_descriptor = {
 };
 
 const struct rpc_reason CartErrorReason_reasons[4] = {
-	{ "cart.souk", "CART_ERROR_REASON_UNSPECIFIED",
+	{ "cart.acme", "CART_ERROR_REASON_UNSPECIFIED",
 	  "", RPC_UNKNOWN },
-	{ "cart.souk", "CART_ITEM_NOT_FOUND",
+	{ "cart.acme", "CART_ITEM_NOT_FOUND",
 	  "The cart has no item '{item}'.", RPC_NOT_FOUND },
-	{ "cart.souk", "CART_FULL",
+	{ "cart.acme", "CART_FULL",
 	  "Why\077\077 \"Because\" */ it \\ is\nfull: {n_items} of {max}.", RPC_RESOURCE_EXHAUSTED },
-	{ "cart.souk", "CART_CHANGED",
+	{ "cart.acme", "CART_CHANGED",
 	  "Written in two parts.", RPC_ABORTED },
 };

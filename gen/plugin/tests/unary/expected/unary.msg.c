@@ -42,10 +42,10 @@ static void GetCartRequest_init(ProtobufCMessage *message)
 
 const ProtobufCMessageDescriptor GetCartRequest_descriptor = {
 	.magic = PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
-	.name = "souk.cart.v1.GetCartRequest",
+	.name = "acme.cart.v1.GetCartRequest",
 	.short_name = "GetCartRequest",
 	.c_name = "GetCartRequest",
-	.package_name = "souk.cart.v1",
+	.package_name = "acme.cart.v1",
 	.sizeof_message = sizeof(GetCartRequest),
 	.n_fields = 1,
 	.fields = GetCartRequest_fields,
@@ -97,10 +97,10 @@ static void Cart_init(ProtobufCMessage *message)
 
 const ProtobufCMessageDescriptor Cart_descriptor = {
 	.magic = PROTOBUF_C__MESSAGE_DESCRIPTOR_MAGIC,
-	.name = "souk.cart.v1.Cart",
+	.name = "acme.cart.v1.Cart",
 	.short_name = "Cart",
 	.c_name = "Cart",
-	.package_name = "souk.cart.v1",
+	.package_name = "acme.cart.v1",
 	.sizeof_message = sizeof(Cart),
 	.n_fields = 1,
 	.fields = Cart_fields,

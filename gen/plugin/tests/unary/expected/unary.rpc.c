@@ -43,18 +43,18 @@ static const struct rpc_file file_3 = {
 
 /* unary.proto */
 static const uint8_t file_4_descriptor[] =
-	"\012\013unary.proto\022\014souk.cart.v1\032\025crp"
+	"\012\013unary.proto\022\014acme.cart.v1\032\025crp"
 	"c/v1/options.proto\032\033google/proto"
 	"buf/empty.proto\"$\012\016GetCartReques"
 	"t\022\022\012\004name\030\001 \001(\011R\004name\"\032\012\004Cart\022\022\012"
 	"\004name\030\001 \001(\011R\004name2\234\001\012\013CartServic"
-	"e\022C\012\007GetCart\022\034.souk.cart.v1.GetC"
-	"artRequest\032\022.souk.cart.v1.Cart\"\006"
-	"\302\214\031\002\010\001\022H\012\010Register\022\034.souk.cart.v"
+	"e\022C\012\007GetCart\022\034.acme.cart.v1.GetC"
+	"artRequest\032\022.acme.cart.v1.Cart\"\006"
+	"\302\214\031\002\010\001\022H\012\010Register\022\034.acme.cart.v"
 	"1.GetCartRequest\032\026.google.protob"
 	"uf.Empty\"\006\302\214\031\002\010\0012I\012\011HTTPProbe\022<\012"
 	"\006GetURL\022\026.google.protobuf.Empty\032"
-	"\022.souk.cart.v1.Cart\"\006\302\214\031\002\010\0012\016\012\014E"
+	"\022.acme.cart.v1.Cart\"\006\302\214\031\002\010\0012\016\012\014E"
 	"mptyServiceb\006proto3";
 static const struct rpc_file file_4 = {
 	.name = "unary.proto",
@@ -70,7 +70,7 @@ static int cart_get_cart_invoke(const void *table, void *self, struct rpc_call *
 	int r;
 
 	if (!ops->get_cart)
-		return rpc_fail_code(call, RPC_UNIMPLEMENTED, "%s is not implemented.", "souk.cart.v1.CartService.GetCart");
+		return rpc_fail_code(call, RPC_UNIMPLEMENTED, "%s is not implemented.", "acme.cart.v1.CartService.GetCart");
 	r = ops->get_cart(self, call, in, &ret);
 	if (!r)
 		*(ProtobufCMessage **)out = (ProtobufCMessage *)ret;
@@ -84,7 +84,7 @@ static int cart_register__invoke(const void *table, void *self, struct rpc_call 
 	int r;
 
 	if (!ops->register_)
-		return rpc_fail_code(call, RPC_UNIMPLEMENTED, "%s is not implemented.", "souk.cart.v1.CartService.Register");
+		return rpc_fail_code(call, RPC_UNIMPLEMENTED, "%s is not implemented.", "acme.cart.v1.CartService.Register");
 	r = ops->register_(self, call, in, &ret);
 	if (!r)
 		*(ProtobufCMessage **)out = (ProtobufCMessage *)ret;
@@ -94,7 +94,7 @@ static int cart_register__invoke(const void *table, void *self, struct rpc_call 
 const struct rpc_method cart_service_methods[] = {
 	{
 		.name = "GetCart",
-		.path = "/souk.cart.v1.CartService/GetCart",
+		.path = "/acme.cart.v1.CartService/GetCart",
 		.request = &GetCartRequest_descriptor,
 		.response = &Cart_descriptor,
 		.access = {
@@ -106,7 +106,7 @@ const struct rpc_method cart_service_methods[] = {
 	},
 	{
 		.name = "Register",
-		.path = "/souk.cart.v1.CartService/Register",
+		.path = "/acme.cart.v1.CartService/Register",
 		.request = &GetCartRequest_descriptor,
 		.response = &Empty_descriptor,
 		.access = {
@@ -119,7 +119,7 @@ const struct rpc_method cart_service_methods[] = {
 };
 
 const struct rpc_service cart_service_descriptor = {
-	.name = "souk.cart.v1.CartService",
+	.name = "acme.cart.v1.CartService",
 	.methods = cart_service_methods,
 	.n_methods = 2,
 	.file = &file_4,
@@ -168,7 +168,7 @@ static int http_probe_get_url_invoke(const void *table, void *self, struct rpc_c
 	int r;
 
 	if (!ops->get_url)
-		return rpc_fail_code(call, RPC_UNIMPLEMENTED, "%s is not implemented.", "souk.cart.v1.HTTPProbe.GetURL");
+		return rpc_fail_code(call, RPC_UNIMPLEMENTED, "%s is not implemented.", "acme.cart.v1.HTTPProbe.GetURL");
 	r = ops->get_url(self, call, in, &ret);
 	if (!r)
 		*(ProtobufCMessage **)out = (ProtobufCMessage *)ret;
@@ -178,7 +178,7 @@ static int http_probe_get_url_invoke(const void *table, void *self, struct rpc_c
 const struct rpc_method http_probe_service_methods[] = {
 	{
 		.name = "GetURL",
-		.path = "/souk.cart.v1.HTTPProbe/GetURL",
+		.path = "/acme.cart.v1.HTTPProbe/GetURL",
 		.request = &Empty_descriptor,
 		.response = &Cart_descriptor,
 		.access = {
@@ -191,7 +191,7 @@ const struct rpc_method http_probe_service_methods[] = {
 };
 
 const struct rpc_service http_probe_service_descriptor = {
-	.name = "souk.cart.v1.HTTPProbe",
+	.name = "acme.cart.v1.HTTPProbe",
 	.methods = http_probe_service_methods,
 	.n_methods = 1,
 	.file = &file_4,
@@ -220,7 +220,7 @@ const struct rpc_method empty_service_methods[] = {
 };
 
 const struct rpc_service empty_service_descriptor = {
-	.name = "souk.cart.v1.EmptyService",
+	.name = "acme.cart.v1.EmptyService",
 	.methods = empty_service_methods,
 	.n_methods = 0,
 	.file = &file_4,

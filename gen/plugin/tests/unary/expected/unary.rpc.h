@@ -6,7 +6,7 @@
 #include "unary.msg.h"
 
 /*
- * souk.cart.v1.CartService
+ * acme.cart.v1.CartService
  */
 
 struct cart_service; /* yours to define */
@@ -51,7 +51,7 @@ int cart_client_register__async(struct cart_client *client, struct rpc_call *cal
 		void (*done)(void *data, struct rpc_call *call, int code, Empty *ret), void *data);
 
 /*
- * souk.cart.v1.HTTPProbe
+ * acme.cart.v1.HTTPProbe
  */
 
 struct http_probe_service; /* yours to define */
@@ -90,7 +90,7 @@ int http_probe_client_get_url_async(struct http_probe_client *client, struct rpc
 		void (*done)(void *data, struct rpc_call *call, int code, Cart *ret), void *data);
 
 /*
- * souk.cart.v1.EmptyService
+ * acme.cart.v1.EmptyService
  */
 
 struct empty_service; /* yours to define */
