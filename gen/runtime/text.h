@@ -28,7 +28,7 @@ static inline char *text_room(struct text *text, size_t size)
 
 static inline void text_add(struct text *text, const char *bytes, size_t size)
 {
-	char *to = text_room(text, size);
+	char *to = size ? text_room(text, size) : NULL;
 
 	if (!to)
 		return;

@@ -153,11 +153,13 @@ static bool decode_packed(struct decoder *decoder, ProtobufCMessage *message,
 		if (more * size != (size_t)(end - at))
 			return refuse_field(decoder, message->descriptor, field, "is cut");
 	}
+	if (!more)
+		return at == end ||
+		       refuse_field(decoder, message->descriptor, field, "is cut or overlong");
 	*array = rpc_array_room(decoder->arena, *array, *n, more, size);
 	to = (char *)*array + *n * size;
 	if (wire_types[field->type] != WIRE_VARINT) {
-		if (more)
-			memcpy(to, at, more * size); /* little endian, as this machine */
+		memcpy(to, at, more * size); /* little endian, as this machine */
 	} else {
 		for (; at < end; to += size) {
 			uint64_t value;
