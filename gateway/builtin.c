@@ -36,17 +36,22 @@ static void add_member(struct text *text, const char *separator, const char *key
 	text_add_json_string(text, value, strlen(value));
 }
 
-/* Ready is who can answer at all. What is away is told: peers have routes of their own, Redis takes
- * limits and sessions with it. */
+/*
+ * Ready is who reaches any service at all: one that is away takes its own routes with it, and no others. Redis takes limits and
+ * sessions. What is away is told.
+ */
 static void readyz(struct request *request)
 {
 	struct worker *worker = request->worker;
 	struct text text = { .arena = rpc_arena(request->call) };
 	const char *why = "", *domain;
-	bool ready;
+	bool reached, ready = false;
 
+	for (size_t i = 0; upstreams_domain(worker->gateway->upstreams, i, &reached); i++)
+		ready |= reached;
+	ready &= !worker->draining;
 	text_add_literal(&text, "{\"ready\":");
-	text_add(&text, worker->draining ? "false" : "true", worker->draining ? 5 : 4);
+	text_add(&text, ready ? "true" : "false", ready ? 4 : 5);
 	add_member(
 		&text, ",", "redis",
 		!worker->redis ? "not configured: limits are this gateway's own, sessions cannot "
@@ -56,11 +61,11 @@ static void readyz(struct request *request)
 			: "away: limits are this gateway's own, requests with a token answer 503");
 	add_member(&text, ",", "tokens", sessions_ready(worker->sessions, &why) ? "ready" : why);
 	text_add_literal(&text, ",\"peers\":{");
-	for (size_t i = 0; (domain = upstreams_domain(worker->gateway->upstreams, i, &ready)); i++)
-		add_member(&text, i ? "," : "", domain, ready ? "ready" : "away");
+	for (size_t i = 0; (domain = upstreams_domain(worker->gateway->upstreams, i, &reached));
+	     i++)
+		add_member(&text, i ? "," : "", domain, reached ? "ready" : "away");
 	text_add_literal(&text, "}}");
-	answer_text(request, worker->draining ? 503 : 200, "application/json", text.data,
-		    text.length);
+	answer_text(request, ready ? 200 : 503, "application/json", text.data, text.length);
 }
 
 static void metrics(struct request *request)

@@ -1,5 +1,6 @@
 /* One client's connection. */
 #include "connection.h"
+#include "clients.h"
 #include "gateway.h"
 #include "tls.h"
 #include <arpa/inet.h>
@@ -53,6 +54,8 @@ void connection_close(struct connection *connection)
 	if (connection->next)
 		connection->next->link = connection->link;
 	worker->n_connections--;
+	if (connection->counted)
+		clients_leave(worker->gateway->clients, connection->address);
 	/* `flush` runs before the garbage is collected; `again` perhaps in the next turn, and
 	 * disposes of us then. */
 	if (!connection->again.queued)

@@ -64,6 +64,7 @@ struct connection {
 	int64_t write_deadline; /* when the kernel must have taken something; 0: nothing waits */
 	int64_t born;
 	bool admin;
+	bool counted; /* among its client's */
 	bool readable, writable; /* as far as we know: edge-triggered */
 	bool handshaking;
 	bool paused;  /* the protocol takes no input now */

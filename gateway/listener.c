@@ -1,9 +1,11 @@
 /* A listening socket. */
 #include "listener.h"
+#include "clients.h"
 #include "connection.h"
 #include "gateway.h"
 #include "worker.h"
 #include <arpa/inet.h>
+#include <crpc/metrics.h>
 #include <errno.h>
 #include <netdb.h>
 #include <netinet/in.h>
@@ -29,6 +31,35 @@ static void address_text(const struct sockaddr_storage *address, char *ret, size
 		inet_ntop(AF_INET, six->sin6_addr.s6_addr + 12, ret, (socklen_t)size);
 	else if (address->ss_family == AF_INET6)
 		inet_ntop(AF_INET6, &six->sin6_addr, ret, (socklen_t)size);
+}
+
+/* Whose connections are counted: behind proxies all come from the same few. */
+static bool limited(const struct listener *listener)
+{
+	const struct gateway *gateway = listener->worker->gateway;
+
+	return !listener->admin && gateway->client_connections_max && !gateway->forwarded_hops;
+}
+
+/* A client that has too many gets no answer: that would cost what the limit is to save. */
+static void take(struct listener *listener, int fd, const char *address)
+{
+	struct worker *worker = listener->worker;
+	const struct gateway *gateway = worker->gateway;
+	struct connection *connection;
+
+	if (limited(listener) &&
+	    !clients_enter(gateway->clients, address, (unsigned)gateway->client_connections_max)) {
+		metric_add(listener->refused, 1);
+		close(fd);
+		return;
+	}
+	connection = connection_new(worker, fd, address, listener->admin ? NULL : worker->tls,
+				    listener->admin);
+	if (connection)
+		connection->counted = limited(listener);
+	else if (limited(listener))
+		clients_leave(gateway->clients, address);
 }
 
 /* Level-triggered: what is left comes again in the next turn. */
@@ -57,8 +88,7 @@ static void ready(struct watch *watch, uint32_t events)
 		if (fd < 0)
 			return; /* none left, or no descriptors: the next turn tries again */
 		address_text(&address, text, sizeof(text));
-		connection_new(worker, fd, text, listener->admin ? NULL : worker->tls,
-			       listener->admin);
+		take(listener, fd, text);
 	}
 }
 
@@ -112,7 +142,13 @@ struct listener *listener_new(struct worker *worker, const char *address, bool a
 			freeaddrinfo(infos);
 	}
 	if (listener && fd >= 0) {
-		*listener = (struct listener){ { fd, ready }, worker, admin, false };
+		*listener = (struct listener){
+			.watch = { fd, ready },
+			.worker = worker,
+			.admin = admin,
+			.refused = metric_counter("gateway_connections_refused_total", "",
+						  "Connections of clients that had too many."),
+		};
 		if (!loop_watch(&worker->loop, &listener->watch, EPOLLIN))
 			return listener;
 		fd = -errno;

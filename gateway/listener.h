@@ -4,12 +4,14 @@
 #include "loop.h"
 #include <stdbool.h>
 
+struct metric;
 struct worker;
 
 struct listener {
 	struct watch watch;
 	struct worker *worker;
-	bool admin;  /* metrics and health instead of routes */
+	bool admin; /* metrics and health instead of routes */
+	struct metric *refused;
 	bool paused; /* as many connections as there may be */
 };
 

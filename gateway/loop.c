@@ -249,6 +249,9 @@ void loop_turn(struct loop *loop, int timeout_ms)
 		timeout_ms = 0;
 	n = epoll_wait(loop->epoll_fd, events, EVENTS_MAX, timeout_ms);
 	loop->now_ms = monotonic_ms();
+	atomic_store_explicit(&loop->turns,
+			      atomic_load_explicit(&loop->turns, memory_order_relaxed) + 1,
+			      memory_order_relaxed);
 	for (int i = 0; i < n; i++) {
 		struct watch *watch = events[i].data.ptr;
 

@@ -37,6 +37,7 @@ struct loop {
 	int epoll_fd, event_fd;
 	struct watch wakeup;
 	int64_t now_ms; /* monotonic, as of this turn */
+	_Atomic uint64_t turns; /* so far */
 	_Atomic bool stopping;
 	_Atomic(struct task *) posted;
 	struct task *later, **later_end;

@@ -1,4 +1,5 @@
 /* The gateway's process: options, start, signals, stop. */
+#include "clients.h"
 #include "cors.h"
 #include "docs.h"
 #include "gateway.h"
@@ -55,6 +56,9 @@ static const struct option options[] = {
 	  "no limits of methods' own, such as logins: for tests" },
 	{ "MAX_CONNECTIONS", OPTION_INTEGER, &gateway.connections_max, "10000",
 	  "connections of a worker", 1, 1000000 },
+	{ "MAX_CLIENT_CONNECTIONS", OPTION_INTEGER, &gateway.client_connections_max, "500",
+	  "connections of one address, of all workers; 0: no limit. Off behind proxies", 0,
+	  1000000 },
 	{ "MAX_REQUESTS", OPTION_INTEGER, &gateway.requests_max, "2000",
 	  "requests of a worker at once; beyond: 503", 1, 1000000 },
 	{ "MAX_STREAMS", OPTION_INTEGER, &gateway.streams_max, "1000",
@@ -125,6 +129,9 @@ static int set_up(char **error)
 	gateway.docs = docs_new(souk_openapi, n_souk_openapi, docs_html_text, docs_html_length);
 	if (!gateway.docs)
 		return -1;
+	gateway.clients = clients_new();
+	if (!gateway.clients)
+		return -1;
 	gateway.upstreams = upstreams_new(&gateway, error);
 	return gateway.upstreams ? 0 : -1;
 }
@@ -186,6 +193,7 @@ out:
 	for (int64_t i = 0; i < n; i++)
 		worker_free(workers[i]);
 	gateway.upstreams = upstreams_free(gateway.upstreams);
+	gateway.clients = clients_free(gateway.clients);
 	gateway.router = router_free((struct router *)gateway.router);
 	gateway.docs = docs_free((struct docs *)gateway.docs);
 	return r;

@@ -1,5 +1,6 @@
 /* Rate limits. */
 #include "rate_limits.h"
+#include "clients.h"
 #include "gateway.h"
 #include "redis_async.h"
 #include <arpa/inet.h>
@@ -46,7 +47,7 @@ const char *limits_client(struct request *request)
 	const struct gateway *gateway = request->worker->gateway;
 	const char *forwarded = NULL;
 	const char *address = request->connection->address;
-	char text[INET6_ADDRSTRLEN] = "", *client;
+	char text[INET6_ADDRSTRLEN] = "", network_text[INET6_ADDRSTRLEN], *client;
 	struct in6_addr network;
 	struct in_addr host;
 
@@ -76,13 +77,9 @@ const char *limits_client(struct request *request)
 				address = text;
 		}
 	}
-	if (inet_pton(AF_INET6, address, &network) == 1 && !IN6_IS_ADDR_V4MAPPED(&network)) {
-		memset(network.s6_addr + 8, 0, 8); /* a household has 2^64 of them */
-		inet_ntop(AF_INET6, &network, text, sizeof(text));
-		address = text;
-	}
+	clients_network(address, network_text);
 	client = request->client_text;
-	snprintf(client, sizeof(request->client_text), "ip:%s", address);
+	snprintf(client, sizeof(request->client_text), "ip:%s", network_text);
 	return client;
 }
 

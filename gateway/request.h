@@ -70,7 +70,7 @@ struct request {
 	struct rpc_call *call; /* since the head is done */
 	struct router_match match;
 	const struct builtin *builtin; /* the gateway's own page, instead of a route */
-	const char *client;            /* who is limited: "session:..." or client_text */
+	const char *client;            /* who is limited: "user:users/ann" or client_text */
 	char client_text[64];          /* "ip:192.0.2.7" */
 	struct redis_wait session_wait, limit_wait;
 	struct request *next_for_keys;

@@ -51,7 +51,7 @@ static uint32_t hash_edge(const struct node *from, const char *text, size_t leng
 }
 
 static struct node *find_edge(const struct router *router, const struct node *from,
-			      const char *text, size_t length)
+			      const char *text, size_t length, unsigned *looks)
 {
 	uint32_t hash;
 
@@ -59,17 +59,20 @@ static struct node *find_edge(const struct router *router, const struct node *fr
 		return NULL;
 	hash = hash_edge(from, text, length);
 	for (const struct edge *edge = router->edges[hash & (router->n_buckets - 1)]; edge;
-	     edge = edge->next)
+	     edge = edge->next) {
+		++*looks;
 		if (edge->hash == hash && edge->from == from && edge->length == length &&
 		    !memcmp(edge->text, text, length))
 			return edge->to;
+	}
 	return NULL;
 }
 
 static struct node *add_edge(struct router *router, struct node *from, const char *text,
 			     size_t length)
 {
-	struct node *node = find_edge(router, from, text, length);
+	unsigned looks = 0;
+	struct node *node = find_edge(router, from, text, length, &looks);
 	struct edge *edge, **bucket;
 
 	if (node)
@@ -280,13 +283,15 @@ struct search {
 	const struct router_segment *verb; /* with its colon; or NULL */
 	uint32_t method;
 	uint32_t methods; /* found on the way */
+	unsigned looks;
 	const struct route *route;
 };
 
 static void find_end(struct search *search, const struct node *node)
 {
 	if (search->verb)
-		node = find_edge(search->router, node, search->verb->text, search->verb->length);
+		node = find_edge(search->router, node, search->verb->text, search->verb->length,
+				 &search->looks);
 	if (!node)
 		return;
 	search->methods |= node->methods;
@@ -297,18 +302,21 @@ static void find_end(struct search *search, const struct node *node)
 			search->route = end->route;
 }
 
-static const struct node *find_literal(const struct router *router, const struct node *node,
+static const struct node *find_literal(struct search *search, const struct node *node,
 				       const struct router_segment *segment)
 {
 	char plain[LITERAL_MAX];
 	size_t length;
 
 	if (!memchr(segment->text, '%', segment->length))
-		return find_edge(router, node, segment->text, segment->length);
+		return find_edge(search->router, node, segment->text, segment->length,
+				 &search->looks);
 	if (segment->length > sizeof(plain) * 3)
 		return NULL;
 	length = percent_decode(plain, sizeof(plain), segment->text, segment->length, NULL);
-	return length > sizeof(plain) ? NULL : find_edge(router, node, plain, length);
+	return length > sizeof(plain)
+		       ? NULL
+		       : find_edge(search->router, node, plain, length, &search->looks);
 }
 
 /* Each node is visited at most once: what it costs is bounded by the trie's branches that the path
@@ -321,7 +329,7 @@ static void descend(struct search *search, const struct node *node, unsigned dep
 	if (depth == search->match->n_segments) {
 		find_end(search, node);
 	} else {
-		next = find_literal(search->router, node, segment);
+		next = find_literal(search, node, segment);
 		if (next)
 			descend(search, next, depth + 1);
 		if (!search->route && node->one && segment->length)
@@ -342,6 +350,7 @@ void router_match(const struct router *router, const char *method, const char *p
 
 	ret->route = NULL;
 	ret->methods = 0;
+	ret->n_looks = 0;
 	if (!split(path, length, ret) || !ret->n_segments)
 		return;
 
@@ -365,6 +374,7 @@ void router_match(const struct router *router, const char *method, const char *p
 		descend(&search, &router->root, 0);
 	ret->route = search.route;
 	ret->methods = search.methods;
+	ret->n_looks = search.looks;
 }
 
 const char *router_allow(const struct router *router, uint32_t methods, struct arena *arena)

@@ -28,6 +28,7 @@ struct router_match {
 	const struct route *route; /* NULL: the path has no route for this method */
 	uint32_t methods;    /* bits of the methods that the path has routes for; 0: unknown path */
 	unsigned n_segments; /* without the verb */
+	unsigned n_looks;    /* edges compared: what the match cost */
 	struct router_segment segments[ROUTER_SEGMENTS_MAX];
 };
 

@@ -21,6 +21,7 @@ enum {
 	CACHE_SLOTS = 1024, /* tokens verified before: an Ed25519 verification costs more than the
 			       rest of a request */
 	SESSION_ID_MAX = 128,
+	USER_MAX = 144,
 };
 static const char jwks_path[] = "/.well-known/jwks.json";
 
@@ -29,6 +30,7 @@ struct cached {
 	char *token; /* NULL: free */
 	int64_t expires_ms;
 	char session[SESSION_ID_MAX + 1];
+	char user[USER_MAX + 1]; /* "": a guest */
 };
 
 struct sessions {
@@ -236,7 +238,7 @@ static int verify(struct request *request, const char *token, size_t length, str
 		return unauthenticated(request, token_problem(r));
 	id = strrchr(claims.session, '/');
 	id = id ? id + 1 : claims.session;
-	if (!*id || strlen(id) > SESSION_ID_MAX)
+	if (!*id || strlen(id) > SESSION_ID_MAX || strlen(claims.subject) > USER_MAX)
 		return unauthenticated(request, "The access token is of no session.");
 
 	free(slot->token);
@@ -244,6 +246,7 @@ static int verify(struct request *request, const char *token, size_t length, str
 				 .token = strndup(token, length),
 				 .expires_ms = claims.expire_time };
 	snprintf(slot->session, sizeof(slot->session), "%s", id);
+	snprintf(slot->user, sizeof(slot->user), "%s", claims.guest ? "" : claims.subject);
 	*ret = *slot;
 	return 0;
 }
@@ -285,7 +288,9 @@ static int admit(struct request *request, const char *token, const struct cached
 {
 	request->token_expires_ms = verified->expires_ms;
 	request->session = rpc_strdup(request->call, verified->session);
-	request->client = rpc_printf(request->call, "session:%s", verified->session);
+	/* A guest is limited by the address: sessions of guests are free. */
+	if (*verified->user)
+		request->client = rpc_printf(request->call, "user:%s", verified->user);
 	request->token = token;
 	rpc_call_set_token(request->call, token);
 	return look_up(request, request->session);

@@ -1,5 +1,6 @@
 /* The edge's work: CORS, limits on what clients may take, slow clients, the access log, draining. */
 #include "access_log.h"
+#include "clients.h"
 #include "test/fixture.h"
 #include <pthread.h>
 #include <stdio.h>
@@ -206,6 +207,101 @@ TEST(beyond_so_many_connections_more_wait_for_their_turn)
 	ck_assert_int_eq(fixture_read(fds[2], false).status, 200);
 	close(fds[1]);
 	close(fds[2]);
+}
+
+TEST(a_client_has_so_many_connections_and_no_more)
+{
+	int fds[4], more;
+
+	fixture_gateway.client_connections_max = 4;
+	fixture_start();
+	for (int i = 0; i < 4; i++) {
+		fds[i] = fixture_connect(fixture_port);
+		fixture_send(fds[i], "GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n");
+		ck_assert_int_eq(fixture_read(fds[i], false).status, 200);
+	}
+	more = fixture_connect(fixture_port);
+	ck_assert(fixture_closed(more));
+	close(more);
+	/* The probes' door is another. */
+	more = fixture_connect(fixture_admin_port);
+	fixture_send(more, "GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n");
+	ck_assert_int_eq(fixture_read(more, false).status, 200);
+	close(more);
+	close(fds[0]);
+	for (int i = 0;; i++) {
+		ck_assert_int_lt(i, 200);
+		more = fixture_connect(fixture_port);
+		fixture_send(more, "GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n");
+		if (fixture_read(more, false).status == 200)
+			break;
+		close(more);
+		usleep(10000);
+	}
+	for (int i = 1; i < 4; i++)
+		close(fds[i]);
+	close(more);
+}
+
+TEST(clients_are_told_apart_by_address_or_household)
+{
+	struct clients *clients = clients_new();
+
+	fixture_start();
+	ck_assert(clients_enter(clients, "192.0.2.1", 1));
+	ck_assert(!clients_enter(clients, "192.0.2.1", 1));
+	ck_assert(clients_enter(clients, "192.0.2.2", 1));
+	ck_assert(clients_enter(clients, "2001:db8:1:2::1", 1));
+	ck_assert(!clients_enter(clients, "2001:db8:1:2:ffff::1", 1));
+	ck_assert(clients_enter(clients, "2001:db8:1:3::1", 1));
+	clients_leave(clients, "2001:db8:1:2:ffff::1");
+	ck_assert(clients_enter(clients, "2001:db8:1:2::2", 1));
+	clients_free(clients);
+}
+
+TEST(a_refused_client_that_stays_costs_nothing)
+{
+	uint64_t turns;
+	int fd;
+
+	fixture_start();
+	fd = fixture_connect(fixture_port);
+	fixture_send(fd, "NONSENSE\r\n\r\n");
+	ck_assert_int_eq(fixture_read(fd, false).status, 400);
+	turns = fixture_worker->loop.turns;
+	ck_assert(fixture_closed(fd)); /* its end is said */
+	usleep(300000);                /* and ours not */
+	ck_assert_uint_lt(fixture_worker->loop.turns - turns, 100);
+	close(fd);
+}
+
+/*
+ * Readiness
+ */
+
+static struct answer readyz(void)
+{
+	return ask("GET /readyz HTTP/1.1", NULL);
+}
+
+static void await_readiness(int status)
+{
+	for (int i = 0; i < 500 && readyz().status != status; i++)
+		usleep(10000);
+	ck_assert_int_eq(readyz().status, status);
+}
+
+TEST(ready_is_who_reaches_a_service)
+{
+	fixture_start();
+	await_readiness(200);
+	ck_assert_ptr_nonnull(strstr(readyz().body, "\"library\":\"ready\""));
+	fixture_library_serves(false);
+	await_readiness(503);
+	ck_assert_ptr_nonnull(strstr(readyz().body, "\"ready\":false"));
+	ck_assert_ptr_nonnull(strstr(readyz().body, "\"library\":\"away\""));
+	fixture_library_serves(true);
+	await_readiness(200);
 }
 
 TEST(the_log_says_what_was_asked_and_keeps_what_is_private)

@@ -15,6 +15,7 @@
 
 static struct token_private_key key, other_key;
 static char session[64];
+static const char *subject = "users/ann";
 
 static int64_t unix_ms(void)
 {
@@ -49,6 +50,7 @@ static void setup(void)
 {
 	const uint8_t seed[32] = { 1 }, other_seed[32] = { 2 };
 
+	subject = "users/ann";
 	stores_redis();
 	token_key_from_seed(seed, &key);
 	token_key_from_seed(other_seed, &other_key);
@@ -74,7 +76,7 @@ static const char *sign(const struct token_private_key *with, const char *use,
 	const struct token_claims claims = {
 		.issuer = "https://souk.local",
 		.audience = "souk",
-		.subject = "users/ann",
+		.subject = subject,
 		.session = rpc_printf(test_call(), "sessions/%s", session),
 		.scope = "",
 		.merge_from = "",
@@ -208,6 +210,24 @@ TEST(a_stream_ends_when_its_session_does)
 		used += (size_t)n;
 	ck_assert_ptr_nonnull(strstr(text, "event: error\ndata: {\"error\":{\"code\":401,"));
 	close(fd);
+}
+
+TEST(a_user_is_one_client_whatever_the_session)
+{
+	const char *first = sign(&key, "access", 60000), *second;
+	struct answer answer;
+
+	ck_assert_int_eq(ask_as(first).status, 200); /* keys are there */
+	subject = rpc_printf(test_call(), "users/%s", session);
+	first = sign(&key, "access", 60000);
+	second = sign(&key, "access", 90000); /* another token */
+	fixture_gateway.limit_window_ms = 86400000;
+	fixture_gateway.limit_requests = 2;
+	ck_assert_int_eq(ask_as(first).status, 200);
+	answer = ask_as(second);
+	ck_assert_int_eq(answer.status, 200);
+	ck_assert_ptr_nonnull(strstr(answer_header(&answer, "ratelimit"), ";r=0;"));
+	ck_assert_int_eq(ask_as(first).status, 429);
 }
 
 /* A browser can send no Authorization with a WebSocket. */

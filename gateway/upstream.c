@@ -145,7 +145,8 @@ const char *upstreams_domain(const struct upstreams *upstreams, size_t i, bool *
 	while (peer && i--)
 		peer = peer->next;
 	if (peer)
-		*ready = peer->channel && rpc_channel_ready(peer->channel, false);
+		/* Connects again what has been idle for long. */
+		*ready = peer->channel && rpc_channel_ready(peer->channel, true);
 	return peer ? peer->domain : NULL;
 }
 

@@ -1,5 +1,6 @@
 /* A gateway before a library. */
 #include "fixture.h"
+#include "../clients.h"
 #include "../docs.h"
 #include "../listener.h"
 #include "../router.h"
@@ -334,6 +335,11 @@ void fixture_reset(void)
 	};
 }
 
+void fixture_library_serves(bool serving)
+{
+	rpc_server_set_serving(server, "", serving);
+}
+
 static void *run(void *data)
 {
 	loop_run(&fixture_worker->loop);
@@ -368,6 +374,7 @@ void fixture_start(void)
 	ck_assert_msg(gateway->router, "%s", error);
 	gateway->docs =
 		docs_new(library_openapi, n_library_openapi, docs_html_text, docs_html_length);
+	gateway->clients = clients_new();
 	gateway->upstreams = upstreams_new(gateway, &error);
 	ck_assert_msg(gateway->upstreams, "%s", error);
 	fixture_worker = worker_new(gateway, &error);
@@ -389,6 +396,7 @@ void fixture_stop(void)
 	pthread_join(thread, NULL);
 	fixture_worker = worker_free(fixture_worker);
 	gateway->upstreams = upstreams_free(gateway->upstreams);
+	gateway->clients = clients_free(gateway->clients);
 	gateway->router = router_free((struct router *)gateway->router);
 	gateway->docs = docs_free((struct docs *)gateway->docs);
 	rpc_server_drain(server, 2000);

@@ -16,6 +16,8 @@ extern int fixture_port, fixture_admin_port;
 void fixture_reset(void);
 void fixture_start(void);
 void fixture_stop(void);
+/* What the library says of its health. */
+void fixture_library_serves(bool serving);
 
 /* Lives as long as the test. */
 extern struct arena *fixture_memory;
