@@ -20,8 +20,9 @@ struct node {
 	struct node *one;  /* `*` */
 	struct node *rest; /* `**`: the last segments; only verbs go on from there */
 	struct end *ends;
-	uint32_t methods; /* of `ends` */
-	bool branches;    /* has literal edges */
+	uint32_t methods;        /* of `ends` */
+	const struct route *any; /* of the methods that they leave */
+	bool branches;           /* has literal edges */
 };
 
 struct edge {
@@ -156,6 +157,11 @@ static int add_route(struct router *router, const struct route *route, const str
 	if (!node)
 		return -ENOMEM;
 
+	if (!strcmp(route->http_method, "*")) {
+		*ret = node->any;
+		node->any = route;
+		return *ret ? -EEXIST : 0;
+	}
 	r = add_method(router, route->http_method, &method);
 	if (r)
 		return r;
@@ -283,6 +289,7 @@ struct search {
 	const struct router_segment *verb; /* with its colon; or NULL */
 	uint32_t method;
 	uint32_t methods; /* found on the way */
+	bool takes_any;
 	unsigned looks;
 	const struct route *route;
 };
@@ -295,8 +302,11 @@ static void find_end(struct search *search, const struct node *node)
 	if (!node)
 		return;
 	search->methods |= node->methods;
-	if (!(node->methods & search->method))
+	if (!(node->methods & search->method)) {
+		if (search->takes_any)
+			search->route = node->any;
 		return;
+	}
 	for (const struct end *end = node->ends; end && !search->route; end = end->next)
 		if (end->method == search->method)
 			search->route = end->route;
@@ -344,7 +354,8 @@ void router_match(const struct router *router, const char *method, const char *p
 {
 	struct search search = { .router = router,
 				 .match = ret,
-				 .method = method_bit(router, method) };
+				 .method = method_bit(router, method),
+				 .takes_any = strcmp(method, "OPTIONS") != 0 };
 	struct router_segment *last, whole, verb;
 	const char *colon;
 
@@ -365,12 +376,12 @@ void router_match(const struct router *router, const char *method, const char *p
 		last->length -= verb.length;
 		search.verb = &verb;
 		descend(&search, &router->root, 0);
-		if (!search.methods) {
+		if (!search.methods && !search.route) {
 			*last = whole;
 			search.verb = NULL;
 		}
 	}
-	if (!search.methods)
+	if (!search.methods && !search.route)
 		descend(&search, &router->root, 0);
 	ret->route = search.route;
 	ret->methods = search.methods;

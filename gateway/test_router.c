@@ -25,6 +25,10 @@ static void setup(void)
 		{ "GET", "/v1/files/{path=**}" },
 		{ "GET", "/v1/files/{path=**}:describe" },
 		{ "SUBSCRIBE", "/v1/topics/{topic}" },
+		{ "*", "/v1/pages/{page}" },
+		{ "PUT", "/v1/pages/{page}" },
+		{ "GET", "/v1/{name=shelves/*/books/**}" },
+		{ "GET", "/v1/{name=*}/{item=*}/parts" },
 	};
 
 	memory = arena_new(16 << 20);
@@ -85,6 +89,14 @@ static const struct {
 	{ "GET", "/v1/files/a%2Fb/c", "/v1/files/{path=**}", "path=a%2Fb/c" },
 	{ "GET", "/v1/files", "/v1/files/{path=**}", "path=" },
 	{ "GET", "/v1/files/a/b:describe", "/v1/files/{path=**}:describe", "path=a/b" },
+	{ "GET", "/v1/shelves/a/books", "/v1/{name=shelves/*/books/**}", "name=shelves/a/books" },
+	{ "GET", "/v1/shelves/a/books/b/c", "/v1/{name=shelves/*/books/**}",
+	  "name=shelves/a/books/b/c" },
+	{ "GET", "/v1/a/b/parts", "/v1/{name=*}/{item=*}/parts", "name=a" },
+	/* any method that no other route takes */
+	{ "GET", "/v1/pages/a", "/v1/pages/{page}", "page=a" },
+	{ "NONSENSE", "/v1/pages/a", "/v1/pages/{page}", "page=a" },
+	{ "PUT", "/v1/pages/a", "/v1/pages/{page}", "page=a" },
 	{ "POST", "/v1/users/7/addresses/1/2", "/v1/users/*/{rest=addresses/**}",
 	  "rest=addresses/1/2" },
 };
@@ -112,6 +124,7 @@ static const struct {
 	{ "DELETE", "/v1/products", "HEAD, POST, GET, OPTIONS" },
 	{ "GET", "/v1/products/tea:publish", "POST, OPTIONS" },
 	{ "POST", "/v1/products:search", "HEAD, GET, OPTIONS" },
+	{ "OPTIONS", "/v1/pages/a", "PUT, OPTIONS" },
 	{ "NONSENSE", "/v1/topics/x", "SUBSCRIBE, OPTIONS" },
 	{ "GET", "/", NULL },
 	{ "GET", "/v1", NULL },
@@ -150,6 +163,12 @@ static const struct {
 TEST_EACH(a_path_is_printable_ascii_with_whole_escapes, paths)
 {
 	ck_assert_int_eq(router_path_valid(row->path, strlen(row->path)), row->valid);
+}
+
+TEST(a_methods_own_route_wins_over_one_for_all)
+{
+	ck_assert_str_eq(match("PUT", "/v1/pages/a").route->http_method, "PUT");
+	ck_assert_str_eq(match("DELETE", "/v1/pages/a").route->http_method, "*");
 }
 
 TEST(two_methods_with_one_route_are_refused)

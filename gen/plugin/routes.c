@@ -80,10 +80,11 @@ void check_routes(struct schema *schema, const struct method *method)
 		const char *error;
 
 		if (!*rule->http_method ||
-		    rule->http_method[strspn(rule->http_method, "ABCDEFGHIJKLMNOPQRSTUVWXYZ")]) {
+		    (strcmp(rule->http_method, "*") &&
+		     rule->http_method[strspn(rule->http_method, "ABCDEFGHIJKLMNOPQRSTUVWXYZ")])) {
 			refuse(schema, method->place,
 			       "a route of '%s' has no HTTP method in capitals; write get, post, "
-			       "put, patch, delete or custom",
+			       "put, patch, delete or custom, or the kind * for all",
 			       method->name);
 			continue;
 		}

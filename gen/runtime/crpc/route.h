@@ -16,7 +16,8 @@ struct route_variable {
 };
 
 struct route {
-	const char *http_method; /* "GET", or what `custom` names */
+	const char *http_method; /* "GET", or what `custom` names: "*" is any that no other route of
+				    the path has, but OPTIONS */
 	const char *template;    /* as written: "/v1/carts/{cart}:clear" */
 	const struct route_segment *segments;
 	uint8_t n_segments;
