@@ -9,7 +9,7 @@ static const int sizes_up[] = { 27182, 8, 1828, 45904 };
 static const int sizes_down[] = { 31415, 9, 2653, 58979 };
 enum { N_SIZES = 4 };
 
-static TestPayload *payload_of(struct rpc_call *call, int size)
+TestPayload *payload_of(struct rpc_call *call, int size)
 {
 	return rpc_new(call, TestPayload, .body = { (size_t)size, rpc_alloc(call, (size_t)size) });
 }
@@ -330,6 +330,10 @@ const struct interop_case interop_cases[] = {
 	{ "special_status_message", case_special_status_message },
 	{ "unimplemented_method", case_unimplemented_method },
 	{ "unimplemented_service", case_unimplemented_service },
+	{ "client_compressed_unary", client_compressed_unary },
+	{ "server_compressed_unary", server_compressed_unary },
+	{ "client_compressed_streaming", client_compressed_streaming },
+	{ "server_compressed_streaming", server_compressed_streaming },
 	{ "rpc_soak", rpc_soak },
 	{ "channel_soak", channel_soak },
 	{ 0 },

@@ -36,6 +36,12 @@ struct rpc_channel *interop_channel(const struct interop *interop);
 
 /* cases.c: a unary call with payloads of these sizes, its answer looked at. 0 or a code. */
 int large_unary(struct test_client *client, struct rpc_call *call, int request, int response);
+TestPayload *payload_of(struct rpc_call *call, int size);
+/* compressed.c */
+int client_compressed_unary(struct interop *interop, struct rpc_call *call);
+int server_compressed_unary(struct interop *interop, struct rpc_call *call);
+int client_compressed_streaming(struct interop *interop, struct rpc_call *call);
+int server_compressed_streaming(struct interop *interop, struct rpc_call *call);
 /* soak.c */
 int rpc_soak(struct interop *interop, struct rpc_call *call);
 int channel_soak(struct interop *interop, struct rpc_call *call);

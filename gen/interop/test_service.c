@@ -26,6 +26,14 @@ static int fail_as_told(struct rpc_call *call, const TestEchoStatus *status)
 	return rpc_fail_code(call, (enum rpc_code)status->code, "%s", status->message);
 }
 
+static int check_compression(struct rpc_call *call, const TestBoolValue *expected)
+{
+	if (!expected || expected->value == rpc_received_compressed(call))
+		return 0;
+	return rpc_fail_code(call, RPC_INVALID_ARGUMENT, "The message came %s.",
+			     expected->value ? "as it is" : "compressed");
+}
+
 /* As large as is asked for, of zeros; in `space`, which is made when NULL and has room for all. */
 static int make_payload(struct rpc_call *call, int32_t size, uint8_t *space, TestPayload *ret)
 {
@@ -52,9 +60,12 @@ static int unary_call(struct test_service *self, struct rpc_call *call,
 	int r;
 
 	echo_metadata(call);
-	r = fail_as_told(call, req->response_status);
+	r = check_compression(call, req->expect_compressed);
+	if (!r)
+		r = fail_as_told(call, req->response_status);
 	if (r)
 		return r;
+	rpc_set_compressed(call, req->response_compressed && req->response_compressed->value);
 	r = make_payload(call, req->response_size, NULL, payload);
 	if (r)
 		return r;
@@ -93,6 +104,7 @@ static int answer(struct rpc_call *call, const TestStreamingOutputCallRequest *r
 		r = make_payload(call, wanted->size, *space, &payload);
 		if (r)
 			return r;
+		rpc_set_compressed(call, wanted->compressed && wanted->compressed->value);
 		r = test_streaming_output_call_response_writer_send(
 			out, MSG(TestStreamingOutputCallResponse, .payload = &payload));
 	}
@@ -116,9 +128,13 @@ static int streaming_input_call(struct test_service *self, struct rpc_call *call
 	int32_t size = 0;
 	int r;
 
-	while (!(r = test_streaming_input_call_request_reader_next(in, &req)))
+	while (!(r = test_streaming_input_call_request_reader_next(in, &req))) {
+		r = check_compression(call, req->expect_compressed);
+		if (r)
+			return r;
 		if (req->payload)
 			size += (int32_t)req->payload->body.len;
+	}
 	if (r != RPC_STREAM_END)
 		return r;
 	*ret = rpc_new(call, TestStreamingInputCallResponse, .aggregated_payload_size = size);

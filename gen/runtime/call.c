@@ -267,7 +267,7 @@ void header_add(struct arena *arena, struct header_list *list, const char *name,
 	struct header *header = arena_alloc(arena, sizeof(*header));
 
 	header->name = arena_strndup(arena, name, strlen(name));
-	header->value = arena_strndup(arena, value, length);
+	header->value = arena_strndup(arena, value ? value : "", length);
 	header->length = length;
 	*list->last = header;
 	list->last = &header->next;
@@ -357,6 +357,21 @@ ProtobufCBinaryData rpc_response_header_bin(const struct rpc_call *call, const c
 const char *rpc_response_header(const struct rpc_call *call, const char *name)
 {
 	return (const char *)rpc_response_header_bin(call, name).data;
+}
+
+void rpc_set_compressed(struct rpc_call *call, bool compressed)
+{
+	call->compress = compressed;
+}
+
+void rpc_set_request_compressed(struct rpc_call *call, bool compressed)
+{
+	call->compress_request = compressed;
+}
+
+bool rpc_received_compressed(const struct rpc_call *call)
+{
+	return call->received_compressed;
 }
 
 void rpc_call_set_token(struct rpc_call *call, const char *token)

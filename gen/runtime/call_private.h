@@ -64,6 +64,8 @@ struct rpc_call {
 	/* Made when asked for, in place: a log line needs them when the arena is full. */
 	char traceparent[TRACEPARENT_LENGTH + 1], request_id[REQUEST_ID_MAX + 1];
 
+	bool compress, compress_request; /* what is sent: the answer, the next call to a peer */
+	bool received_compressed;        /* the message that came last */
 	struct header_list response_headers, response_trailers;
 	struct header_list request_headers; /* of the next call to a peer */
 	struct header_list peer_headers;    /* of a peer's answer */

@@ -119,6 +119,8 @@ grpc_channel *channel_core_new(struct rpc_channel *channel, const struct rpc_ser
 	list[args.num_args++] = integer(GRPC_ARG_MAX_RECEIVE_MESSAGE_LENGTH,
 					(int64_t)channel->options.max_message_bytes);
 	list[args.num_args++] = integer(GRPC_ARG_MAX_METADATA_SIZE, METADATA_MAX);
+	list[args.num_args++] =
+		integer(GRPC_ARG_ENABLE_PER_MESSAGE_DECOMPRESSION, 0); /* payload.c does */
 	list[args.num_args++] = integer(GRPC_ARG_KEEPALIVE_TIME_MS, KEEPALIVE_MS);
 	list[args.num_args++] = integer(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, KEEPALIVE_TIMEOUT_MS);
 	list[args.num_args++] = integer(GRPC_ARG_KEEPALIVE_PERMIT_WITHOUT_CALLS, 1);

@@ -49,6 +49,7 @@ struct client_operation {
 	grpc_metadata_array initial, trailing;
 	grpc_status_code status;
 	grpc_slice details;
+	size_t limit; /* bytes of a received message */
 	int64_t started_ns;
 	bool short_time; /* so little was left that a timeout says nothing about the peer */
 	bool heard;      /* a message came */
@@ -70,7 +71,7 @@ void channel_forget(struct rpc_channel *channel, grpc_channel *core);
 
 /* What starts a call; the core copies it. */
 struct client_batch {
-	grpc_metadata headers[HEADERS_MAX + 3];
+	grpc_metadata headers[HEADERS_MAX + 4];
 	size_t n_headers, n_ops;
 	grpc_op ops[6];
 };

@@ -1,6 +1,7 @@
 /* Clients: a call to a peer from within a call, waiting for the answer. */
 #include "channel_private.h"
 #include "local.h"
+#include "payload.h"
 #include <crpc/log.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -90,6 +91,7 @@ int operation_begin(struct client_operation *operation, struct client_batch *bat
 		return r;
 	}
 	*operation = (struct client_operation){ .client = client, .method = method, .call = call };
+	operation->limit = channel->options.max_message_bytes;
 	operation->started_ns = monotonic_ns();
 	operation->short_time = deadline - now < SHORT_TIME_MS;
 	operation->details = grpc_empty_slice();
@@ -104,6 +106,9 @@ int operation_begin(struct client_operation *operation, struct client_batch *bat
 		add_header(batch, "authorization", "Bearer ", call->token);
 	add_header(batch, "traceparent", "", rpc_traceparent(call));
 	add_header(batch, "x-request-id", "", rpc_request_id(call));
+	call->compress_request |= channel->options.compress;
+	if (call->compress_request)
+		add_header(batch, GRPC_COMPRESSION_REQUEST_ALGORITHM_MD_KEY, "", "gzip");
 	op = add_op(batch, GRPC_OP_SEND_INITIAL_METADATA);
 	op->data.send_initial_metadata.metadata = batch->headers;
 	op->data.send_initial_metadata.count = batch->n_headers;
@@ -113,8 +118,9 @@ int operation_begin(struct client_operation *operation, struct client_batch *bat
 void operation_add_request(struct client_operation *operation, struct client_batch *batch,
 			   const ProtobufCMessage *request)
 {
-	operation->request = core_pack(request);
-	add_op(batch, GRPC_OP_SEND_MESSAGE)->data.send_message.send_message = operation->request;
+	operation->request = payload_pack(request);
+	payload_send_op(add_op(batch, GRPC_OP_SEND_MESSAGE), operation->request,
+			operation->call->compress_request);
 	add_op(batch, GRPC_OP_SEND_CLOSE_FROM_CLIENT);
 }
 
@@ -188,15 +194,19 @@ int operation_unpack(struct client_operation *operation, grpc_byte_buffer *buffe
 		     ProtobufCMessage **ret)
 {
 	struct rpc_call *call = operation->call;
-	const ProtobufCMessageDescriptor *type = operation->method->response;
-	ProtobufCBinaryData bytes = core_bytes(call->arena, buffer);
-	const char *problem = "";
-	ProtobufCMessage *message = rpc_unpack(call->arena, type, bytes.data, bytes.len, &problem);
+	const struct rpc_method *method = operation->method;
+	struct payload payload = { .type = method->response, .limit = operation->limit };
+	int r = payload_unpack(call->arena, buffer, &payload);
 
-	if (!message)
+	if (r == PAYLOAD_TOO_LARGE)
+		return rpc_fail_code(call, RPC_RESOURCE_EXHAUSTED,
+				     "The answer of %s is larger than %zu bytes.", method->path + 1,
+				     payload.limit);
+	if (r)
 		return rpc_fail_code(call, RPC_INTERNAL, "The answer of %s is not a valid %s. %s",
-				     operation->method->path + 1, type->name, problem);
-	*ret = message;
+				     method->path + 1, method->response->name, payload.problem);
+	call->received_compressed = payload.compressed;
+	*ret = payload.message;
 	return 0;
 }
 
@@ -225,6 +235,7 @@ int operation_result(struct client_operation *operation, ProtobufCMessage **ret)
 	breaker_leave(&operation->client->channel->breaker, monotonic_ms(), judge(operation, code));
 	operation->client = NULL; /* the breaker was left */
 
+	call->compress_request = false;
 	call->request_headers = (struct header_list){ .last = &call->request_headers.first };
 	call->peer_headers = (struct header_list){ .last = &call->peer_headers.first };
 	core_metadata_keep(call->arena, &operation->initial, &call->peer_headers);

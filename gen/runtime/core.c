@@ -100,44 +100,6 @@ int64_t core_deadline_ms(gpr_timespec deadline)
 	return deadline.tv_sec * 1000 + deadline.tv_nsec / 1000000;
 }
 
-grpc_byte_buffer *core_pack(const ProtobufCMessage *message)
-{
-	size_t size = protobuf_c_message_get_packed_size(message);
-	grpc_slice slice = grpc_slice_malloc(size);
-	grpc_byte_buffer *buffer;
-
-	protobuf_c_message_pack(message, GRPC_SLICE_START_PTR(slice));
-	buffer = grpc_raw_byte_buffer_create(&slice, 1);
-	grpc_slice_unref(slice);
-	return buffer;
-}
-
-ProtobufCBinaryData core_bytes(struct arena *arena, grpc_byte_buffer *buffer)
-{
-	size_t size = grpc_byte_buffer_length(buffer), at = 0;
-	grpc_byte_buffer_reader reader;
-	grpc_slice *slice;
-	uint8_t *bytes;
-
-	if (!size || !grpc_byte_buffer_reader_init(&reader, buffer))
-		return (ProtobufCBinaryData){ 0, NULL };
-	bytes = NULL;
-	while (grpc_byte_buffer_reader_peek(&reader, &slice)) {
-		size_t length = GRPC_SLICE_LENGTH(*slice);
-
-		if (length == size) {
-			bytes = GRPC_SLICE_START_PTR(*slice);
-			break;
-		}
-		if (!bytes)
-			bytes = arena_alloc(arena, size);
-		memcpy(bytes + at, GRPC_SLICE_START_PTR(*slice), length);
-		at += length;
-	}
-	grpc_byte_buffer_reader_destroy(&reader);
-	return (ProtobufCBinaryData){ size, bytes };
-}
-
 void core_metadata_set(grpc_metadata *item, const char *static_name, const char *value,
 		       size_t length)
 {

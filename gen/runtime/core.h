@@ -4,6 +4,7 @@
 #include "call_private.h"
 #include <grpc/byte_buffer.h>
 #include <grpc/byte_buffer_reader.h>
+#include <grpc/compression.h>
 #include <grpc/grpc.h>
 #include <grpc/slice.h>
 #include <grpc/support/alloc.h>
@@ -46,11 +47,6 @@ void __tsan_release(void *address);
 
 gpr_timespec core_deadline(int64_t monotonic_ms);
 int64_t core_deadline_ms(gpr_timespec deadline);
-
-/* A message as bytes to send. */
-grpc_byte_buffer *core_pack(const ProtobufCMessage *message);
-/* The bytes of a buffer in a row: its own where they are, else copied into the arena. */
-ProtobufCBinaryData core_bytes(struct arena *arena, grpc_byte_buffer *buffer);
 
 /* Metadata to send, appended to an array with room for HEADERS_MAX; what HTTP/2 cannot carry is
  * left out. */

@@ -1,6 +1,7 @@
 /* Dispatch: everything between the bytes of a request and the handler. */
 #include "dispatch.h"
 #include "core.h"
+#include "payload.h"
 #include "tls.h"
 #include <crpc/log.h>
 #include <stdio.h>
@@ -91,13 +92,28 @@ static int authenticate(struct rpc_call *call, const struct dispatch *dispatch, 
 	return 0;
 }
 
+int dispatch_refuse_payload(struct rpc_call *call, const struct payload *payload, int problem)
+{
+	const char *size;
+
+	if (problem != PAYLOAD_TOO_LARGE)
+		return rpc_fail(call, &crpc_reasons[REASON_MESSAGE_MALFORMED],
+				{ "type", payload->type->name }, { "problem", payload->problem });
+	/* Of what came compressed only this is known. */
+	size = payload->size > payload->limit ? rpc_printf(call, "%zu", payload->size)
+					      : rpc_printf(call, "over %zu", payload->limit);
+	return rpc_fail(call, &crpc_reasons[REASON_MESSAGE_TOO_LARGE], { "size", size },
+			{ "method", call->method->path + 1 },
+			{ "limit", rpc_printf(call, "%zu", payload->limit) });
+}
+
 static int read_request(struct rpc_call *call, struct dispatch *dispatch, ProtobufCMessage **ret)
 {
 	const struct rpc_method *method = dispatch->served->method;
-	size_t limit = method->max_request_bytes ? method->max_request_bytes : dispatch->max_bytes;
-	const char *problem = "";
-	ProtobufCBinaryData bytes;
-	size_t size;
+	struct payload payload = { .type = method->request,
+				   .limit = method->max_request_bytes ? method->max_request_bytes
+								      : dispatch->max_bytes };
+	int r;
 
 	if (dispatch->request) {
 		*ret = dispatch->request;
@@ -105,17 +121,11 @@ static int read_request(struct rpc_call *call, struct dispatch *dispatch, Protob
 	}
 	if (!dispatch->payload)
 		return rpc_fail(call, &crpc_reasons[REASON_MESSAGE_MISSING]);
-	size = grpc_byte_buffer_length(dispatch->payload);
-	if (limit && size > limit)
-		return rpc_fail(call, &crpc_reasons[REASON_MESSAGE_TOO_LARGE],
-				{ "size", rpc_printf(call, "%zu", size) },
-				{ "method", method->path + 1 },
-				{ "limit", rpc_printf(call, "%zu", limit) });
-	bytes = core_bytes(call->arena, dispatch->payload);
-	*ret = rpc_unpack(call->arena, method->request, bytes.data, bytes.len, &problem);
-	if (!*ret)
-		return rpc_fail(call, &crpc_reasons[REASON_MESSAGE_MALFORMED],
-				{ "type", method->request->name }, { "problem", problem });
+	r = payload_unpack(call->arena, dispatch->payload, &payload);
+	if (r)
+		return dispatch_refuse_payload(call, &payload, r);
+	call->received_compressed = payload.compressed;
+	*ret = payload.message;
 	return 0;
 }
 

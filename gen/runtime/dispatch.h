@@ -31,6 +31,10 @@ struct dispatch {
  */
 int dispatch(struct rpc_call *call, struct dispatch *dispatch);
 
+struct payload;
+/* Fails the call because of what it sent: PAYLOAD_TOO_LARGE or PAYLOAD_MALFORMED. */
+int dispatch_refuse_payload(struct rpc_call *call, const struct payload *payload, int problem);
+
 /* Metrics and the access line. */
 void dispatch_count(struct rpc_call *call, struct served_method *served, int code,
 		    int64_t started_ns, bool access_log);

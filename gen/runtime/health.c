@@ -1,5 +1,6 @@
 /* grpc.health.v1: what serves and what does not, asked once or watched. */
 #include "health.h"
+#include "payload.h"
 #include <health.rpc.h>
 #include <stdlib.h>
 #include <string.h>
@@ -116,9 +117,8 @@ static void watcher_step(struct watcher *watcher)
 		ops[n++].data.send_status_from_server.status_details = &reason;
 	} else {
 		watcher->told = (int)status;
-		sc->response = core_pack(&MSG(HealthCheckResponse, .status = status)->base);
-		ops[n].op = GRPC_OP_SEND_MESSAGE;
-		ops[n++].data.send_message.send_message = sc->response;
+		sc->response = payload_pack(&MSG(HealthCheckResponse, .status = status)->base);
+		payload_send_op(&ops[n++], sc->response, false);
 	}
 	watcher_send(watcher, ops, n);
 }

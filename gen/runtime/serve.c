@@ -1,5 +1,6 @@
 /* Serving calls: from the queue to a thread, and the answer back. */
 #include "health.h"
+#include "payload.h"
 #include "server_private.h"
 #include "tls.h"
 #include <crpc/log.h>
@@ -173,6 +174,7 @@ struct rpc_call *server_call_begin(struct server_call *sc)
 	call->transport = sc;
 	call->poll = poll_call;
 	call->deadline_ms = core_deadline_ms(sc->deadline);
+	call->compress = sc->server->options.compress;
 	return call;
 }
 
@@ -184,6 +186,18 @@ static void call_sent(struct core_event *event, bool ok)
 {
 	(void)ok; /* whether the peer still wanted it changes nothing here */
 	server_call_unref(server_call_of(event, sent));
+}
+
+void server_call_headers_op(struct rpc_call *call, grpc_op *op, grpc_metadata *headers,
+			    size_t *n_headers)
+{
+	core_metadata_add(headers, n_headers, &call->response_headers);
+	op->op = GRPC_OP_SEND_INITIAL_METADATA;
+	op->data.send_initial_metadata.metadata = headers;
+	op->data.send_initial_metadata.count = *n_headers;
+	/* Of what the caller takes, the core chooses; nothing if it takes nothing. */
+	op->data.send_initial_metadata.maybe_compression_level.is_set = call->compress;
+	op->data.send_initial_metadata.maybe_compression_level.level = GRPC_COMPRESS_LEVEL_LOW;
 }
 
 void server_call_status_op(struct rpc_call *call, int code, grpc_op *op, grpc_metadata *trailers,
@@ -212,15 +226,11 @@ void server_call_finish(struct server_call *sc, struct rpc_call *call, int code,
 	grpc_op ops[4];
 
 	memset(ops, 0, sizeof(ops));
-	core_metadata_add(headers, &n_headers, &call->response_headers);
-	ops[n].op = GRPC_OP_SEND_INITIAL_METADATA;
-	ops[n].data.send_initial_metadata.metadata = headers;
-	ops[n++].data.send_initial_metadata.count = n_headers;
+	server_call_headers_op(call, &ops[n++], headers, &n_headers);
 	if (!code) {
 		sc->response =
-			response ? core_pack(response) : grpc_raw_byte_buffer_create(NULL, 0);
-		ops[n].op = GRPC_OP_SEND_MESSAGE;
-		ops[n++].data.send_message.send_message = sc->response;
+			response ? payload_pack(response) : grpc_raw_byte_buffer_create(NULL, 0);
+		payload_send_op(&ops[n++], sc->response, call->compress);
 	}
 	server_call_status_op(call, code, &ops[n++], trailers, &n_trailers, &message);
 	if (!sc->watched) {

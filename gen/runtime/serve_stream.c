@@ -1,5 +1,6 @@
 /* Serving streams: each on a thread of its own, so that a handler may wait for the world and for
  * its reader. */
+#include "payload.h"
 #include "server_private.h"
 #include "stream_private.h"
 #include "thread.h"
@@ -16,15 +17,11 @@ static void send_end(struct rpc_stream *stream, struct rpc_call *call, int code,
 
 	memset(ops, 0, sizeof(ops));
 	if (!stream->headers_done) {
-		core_metadata_add(headers, &n_headers, &call->response_headers);
-		ops[n].op = GRPC_OP_SEND_INITIAL_METADATA;
-		ops[n].data.send_initial_metadata.metadata = headers;
-		ops[n++].data.send_initial_metadata.count = n_headers;
+		server_call_headers_op(call, &ops[n++], headers, &n_headers);
 	}
 	if (!code && !call->method->server_streaming) {
-		buffer = response ? core_pack(response) : grpc_raw_byte_buffer_create(NULL, 0);
-		ops[n].op = GRPC_OP_SEND_MESSAGE;
-		ops[n++].data.send_message.send_message = buffer;
+		buffer = response ? payload_pack(response) : grpc_raw_byte_buffer_create(NULL, 0);
+		payload_send_op(&ops[n++], buffer, call->compress);
 	}
 	server_call_status_op(call, code, &ops[n++], trailers, &n_trailers, &message);
 	stream_batch(stream, ops, n, &stream->sending);
@@ -60,6 +57,9 @@ static void *stream_thread(void *data)
 
 	stream_serve(&stream, call, sc->core, sc->queue);
 	stream.incoming = sc->method->served.method->request;
+	stream.limit = sc->method->served.method->max_request_bytes
+			       ? sc->method->served.method->max_request_bytes
+			       : server->options.max_message_bytes;
 	call->transport = &stream;
 	call->poll = stream_poll;
 	call->draining = &server->draining;

@@ -70,6 +70,8 @@ static grpc_server *core_server_new(const struct rpc_server *server)
 	list[args.num_args++] =
 		integer(GRPC_ARG_MAX_RECEIVE_MESSAGE_LENGTH, largest_message(server));
 	list[args.num_args++] = integer(GRPC_ARG_MAX_METADATA_SIZE, METADATA_MAX);
+	list[args.num_args++] =
+		integer(GRPC_ARG_ENABLE_PER_MESSAGE_DECOMPRESSION, 0); /* payload.c does */
 	/* More than can run and wait, so that what is too much is refused with a reason and not
 	 * held back. */
 	list[args.num_args++] =

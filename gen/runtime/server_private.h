@@ -91,6 +91,9 @@ struct rpc_call *server_call_begin(struct server_call *sc);
 /* Sends answer or error; takes over the handler's reference and frees `call`. */
 void server_call_finish(struct server_call *sc, struct rpc_call *call, int code,
 			const ProtobufCMessage *response);
+/* What begins an answer: the op for headers, which has room for HEADERS_MAX. */
+void server_call_headers_op(struct rpc_call *call, grpc_op *op, grpc_metadata *headers,
+			    size_t *n_headers);
 /* What ends a call: the ops for status and trailers. `trailers` has room for HEADERS_MAX + 1;
  * *message is unref'd after the batch. */
 void server_call_status_op(struct rpc_call *call, int code, grpc_op *op, grpc_metadata *trailers,

@@ -1,5 +1,7 @@
 /* Streams: messages one after the other, each side at the pace of the other. */
 #include "local.h"
+#include "payload.h"
+#include "server_private.h"
 #include "stream_private.h"
 #include <crpc/client.h>
 #include <stdlib.h>
@@ -166,40 +168,51 @@ int rpc_stream_send(struct rpc_stream *stream, const ProtobufCMessage *message)
 	memset(ops, 0, sizeof(ops));
 	if (stream->server && !stream->headers_done) {
 		stream->headers_done = true;
-		core_metadata_add(headers, &n_headers, &stream->call->response_headers);
-		ops[n].op = GRPC_OP_SEND_INITIAL_METADATA;
-		ops[n].data.send_initial_metadata.metadata = headers;
-		ops[n++].data.send_initial_metadata.count = n_headers;
+		server_call_headers_op(stream->call, &ops[n++], headers, &n_headers);
 	}
-	buffer = core_pack(message);
-	ops[n].op = GRPC_OP_SEND_MESSAGE;
-	ops[n++].data.send_message.send_message = buffer;
+	buffer = payload_pack(message);
+	payload_send_op(&ops[n++], buffer,
+			stream->server ? stream->call->compress : stream->call->compress_request);
 	sent = stream_batch(stream, ops, n, &stream->sending);
 	grpc_byte_buffer_destroy(buffer);
 	core_metadata_unref(headers, n_headers);
 	return sent ? 0 : stream_broken(stream);
 }
 
-struct unpack {
+struct reading {
 	struct rpc_stream *stream;
 	grpc_byte_buffer *buffer;
-	ProtobufCMessage *message;
-	const char *problem;
+	struct payload payload;
 };
 
 static int unpack(void *data)
 {
-	struct unpack *job = data;
-	ProtobufCBinaryData bytes = core_bytes(job->stream->arena, job->buffer);
+	struct reading *reading = data;
 
-	job->message = rpc_unpack(job->stream->arena, job->stream->incoming, bytes.data, bytes.len,
-				  &job->problem);
-	return 0;
+	return payload_unpack(reading->stream->arena, reading->buffer, &reading->payload);
+}
+
+static int refuse_message(struct rpc_stream *stream, const struct payload *payload, int r)
+{
+	struct rpc_call *call = stream->call;
+
+	if (r < 0)
+		return rpc_fail(call, &crpc_reasons[REASON_CALL_TOO_LARGE]);
+	if (stream->server)
+		return dispatch_refuse_payload(call, payload, r);
+	if (r == PAYLOAD_TOO_LARGE)
+		return rpc_fail_code(call, RPC_RESOURCE_EXHAUSTED,
+				     "A message of the stream is larger than %zu bytes.",
+				     payload->limit);
+	return rpc_fail_code(call, RPC_INTERNAL, "A message of the stream is not a valid %s. %s",
+			     payload->type->name, payload->problem);
 }
 
 static int read_message(struct rpc_stream *stream, grpc_byte_buffer *buffer, ProtobufCMessage **ret)
 {
-	struct unpack job = { stream, buffer, NULL, "" };
+	struct reading job = { stream,
+			       buffer,
+			       { .type = stream->incoming, .limit = stream->limit } };
 	struct rpc_call *call = stream->call;
 	int r;
 
@@ -210,20 +223,14 @@ static int read_message(struct rpc_stream *stream, grpc_byte_buffer *buffer, Pro
 	r = arena_run(stream->arena, unpack, &job);
 	grpc_byte_buffer_destroy(buffer);
 	if (r)
-		return rpc_fail(call, &crpc_reasons[REASON_CALL_TOO_LARGE]);
-	if (!job.message && stream->server)
-		return rpc_fail(call, &crpc_reasons[REASON_MESSAGE_MALFORMED],
-				{ "type", stream->incoming->name }, { "problem", job.problem });
-	if (!job.message)
-		return rpc_fail_code(call, RPC_INTERNAL,
-				     "A message of the stream is not a valid %s. %s",
-				     stream->incoming->name, job.problem);
+		return refuse_message(stream, &job.payload, r);
+	call->received_compressed = job.payload.compressed;
 	if (stream->server) {
-		r = rpc_validate(call, job.message);
+		r = rpc_validate(call, job.payload.message);
 		if (r)
 			return r;
 	}
-	*ret = job.message;
+	*ret = job.payload.message;
 	return 0;
 }
 

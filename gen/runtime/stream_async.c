@@ -2,6 +2,7 @@
  */
 #include "channel_private.h"
 #include "local.h"
+#include "payload.h"
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -82,11 +83,12 @@ static void receive(struct async_stream *stream)
 static int unpack(void *data)
 {
 	struct async_stream *stream = data;
-	const struct rpc_method *method = stream->operation->method;
-	ProtobufCBinaryData bytes = core_bytes(stream->arena, stream->buffer);
+	struct payload payload = { .type = stream->operation->method->response,
+				   .limit = stream->operation->limit };
+	int r = payload_unpack(stream->arena, stream->buffer, &payload);
 
-	stream->message = rpc_unpack(stream->arena, method->response, bytes.data, bytes.len, NULL);
-	return stream->message ? 0 : -EBADMSG;
+	stream->message = payload.message;
+	return r;
 }
 
 /* Whether the reader wants more. */
@@ -105,7 +107,7 @@ static bool deliver(struct async_stream *stream)
 	grpc_byte_buffer_destroy(stream->buffer);
 	stream->buffer = NULL;
 	if (r) {
-		stream->problem = r == -EBADMSG ? RPC_INTERNAL : RPC_RESOURCE_EXHAUSTED;
+		stream->problem = r == PAYLOAD_MALFORMED ? RPC_INTERNAL : RPC_RESOURCE_EXHAUSTED;
 		grpc_call_cancel(operation->core, NULL);
 		return false;
 	}
@@ -182,16 +184,17 @@ static void message_sent(struct core_event *event, bool ok)
 bool rpc_stream_start_send(struct rpc_call *call, const ProtobufCMessage *message,
 			   rpc_sent_function *sent, void *data)
 {
-	grpc_op op = { .op = message ? GRPC_OP_SEND_MESSAGE : GRPC_OP_SEND_CLOSE_FROM_CLIENT };
+	grpc_op op = { .op = GRPC_OP_SEND_CLOSE_FROM_CLIENT };
 	struct async_stream *stream;
 	bool started = false;
 
 	pthread_mutex_lock(&call->lock);
 	stream = call->operation ? call->operation->stream : NULL;
 	if (stream && !stream->sending && !stream->has_status) {
-		if (message)
-			stream->outgoing = core_pack(message);
-		op.data.send_message.send_message = stream->outgoing;
+		if (message) {
+			stream->outgoing = payload_pack(message);
+			payload_send_op(&op, stream->outgoing, call->compress_request);
+		}
 		stream->on_sent = sent;
 		stream->on_sent_data = data;
 		started = stream->sending =

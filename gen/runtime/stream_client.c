@@ -4,7 +4,8 @@
 #include "stream_private.h"
 #include <stdlib.h>
 
-static struct rpc_stream *stream_new(struct rpc_call *call, const struct rpc_method *method)
+static struct rpc_stream *stream_new(struct rpc_call *call, const struct rpc_method *method,
+				     size_t limit)
 {
 	struct rpc_stream *stream = calloc(1, sizeof(*stream));
 
@@ -12,6 +13,7 @@ static struct rpc_stream *stream_new(struct rpc_call *call, const struct rpc_met
 		abort();
 	stream->call = call;
 	stream->incoming = method->response;
+	stream->limit = limit;
 	stream->operation = calloc(1, sizeof(*stream->operation));
 	if (!stream->operation)
 		abort();
@@ -31,7 +33,7 @@ int rpc_client_open(struct rpc_client *client, const struct rpc_method *method,
 
 	if (!client->channel)
 		return local_stream_open(client, method, call, request, ret);
-	stream = stream_new(call, method);
+	stream = stream_new(call, method, client->channel->options.max_message_bytes);
 	r = operation_begin(stream->operation, &batch, client, method, call, stream->queue);
 	if (r)
 		return r;

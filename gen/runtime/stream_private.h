@@ -15,6 +15,7 @@ struct rpc_stream {
 	grpc_call *core;
 	grpc_completion_queue *queue;
 	const ProtobufCMessageDescriptor *incoming;
+	size_t limit;        /* bytes of an incoming message; 0: none */
 	struct arena *arena; /* of the message read last */
 	bool server;
 	bool headers_done; /* sent by the server, received by the client */

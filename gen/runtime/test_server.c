@@ -176,6 +176,24 @@ TEST(metadata_goes_both_ways)
 	ck_assert_str_eq(response->text, "(none)");
 }
 
+TEST(metadata_may_be_bytes)
+{
+	static uint8_t bytes[] = { 0, 0xff, '\n', 0, 7 };
+	static const char *const names[] = { "x-header-bin", "x-trailer-bin" };
+	ProbeResponse *response;
+
+	rpc_set_request_header_bin(call, "x-probe-bin",
+				   (ProtobufCBinaryData){ sizeof(bytes), bytes });
+	ck_assert_int_eq(ask(PROBE_REQUEST_ACTION_METADATA, "", 0, &response), 0);
+	for (int i = 0; i < 2; i++) {
+		ProtobufCBinaryData back = rpc_response_header_bin(call, names[i]);
+
+		ck_assert_uint_eq(back.len, sizeof(bytes));
+		ck_assert_mem_eq(back.data, bytes, sizeof(bytes));
+	}
+	ck_assert_ptr_null(rpc_response_header_bin(call, "x-none-bin").data);
+}
+
 TEST(trace_and_request_id_go_with_the_call)
 {
 	ProbeResponse *response;

@@ -7,6 +7,7 @@ interop_cases=(
 	timeout_on_sleeping_server custom_metadata status_code_and_message special_status_message unimplemented_method
 	unimplemented_service rpc_soak channel_soak
 )
+interop_compressed=(client_compressed_unary server_compressed_unary client_compressed_streaming server_compressed_streaming)
 interop_build=${SOUK_INTEROP_BUILD:-build-interop}
 interop_port=${SOUK_INTEROP_PORT:-32100} # of our server; grpc-go's is the next
 
@@ -102,6 +103,9 @@ interop_run() {
 	done
 	for name in "${interop_cases[@]}"; do
 		interop_case "ours → go" "$name" "$ours-client" --server_host=127.0.0.1 "--server_port=$((interop_port + 1))"
+	done
+	for name in "${interop_compressed[@]}"; do # grpc-go has none of these
+		interop_case "ours → ours" "$name" "$ours-client" --server_host=127.0.0.1 "--server_port=$interop_port"
 	done
 	echo
 	echo "$interop_passed passed, $interop_failed failed"

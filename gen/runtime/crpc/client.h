@@ -11,6 +11,7 @@ struct rpc_channel_options {
 	const char *authority; /* the name that the peer's certificate must carry: "cart" */
 	size_t max_message_bytes;
 	bool health_check; /* ask grpc.health.v1 of each backend */
+	bool compress;     /* gzip for what is sent; what is received may always be compressed */
 };
 
 /* Thread safe. round_robin, keepalive, retries for idempotent methods within a budget, a circuit
@@ -79,6 +80,8 @@ bool rpc_stream_start_send(struct rpc_call *call, const ProtobufCMessage *messag
 /* Metadata for the next call made from `call`; the gateway hands on what it got. */
 void rpc_set_request_header(struct rpc_call *call, const char *name, const char *value);
 void rpc_set_request_header_bin(struct rpc_call *call, const char *name, ProtobufCBinaryData value);
+/* The same for the next call from `call`, and then for each of its messages. */
+void rpc_set_request_compressed(struct rpc_call *call, bool compressed);
 /* What the last peer's answer carried: initial metadata and trailers, or NULL. */
 const char *rpc_response_header(const struct rpc_call *call, const char *name);
 ProtobufCBinaryData rpc_response_header_bin(const struct rpc_call *call, const char *name);

@@ -73,6 +73,8 @@ static int act(struct probe_service *self, struct rpc_call *call, const ProbeReq
 		response->text = header ? header : "(none)";
 		rpc_set_header(call, "x-answer", "header");
 		rpc_set_trailer(call, "x-end", "trailer");
+		rpc_set_header_bin(call, "x-header-bin", rpc_header_bin(call, "x-probe-bin"));
+		rpc_set_trailer_bin(call, "x-trailer-bin", rpc_header_bin(call, "x-probe-bin"));
 		rpc_set_trailer(call, "x-illegal", "line\nbreak");
 		return 0;
 	case PROBE_REQUEST_ACTION_WHO:
