@@ -180,15 +180,24 @@ static void print_header(struct output *out, struct schema *schema, const struct
 void write_messages(struct outputs *outputs, const struct file *file)
 {
 	struct schema *schema = outputs->schema;
+	const char *reflected = schema_setting(schema, "reflect", file->name);
 	struct output *header =
 		output_new(outputs, arena_printf(schema->arena, "%s.msg.h", file->stem));
 	struct output *source =
 		output_new(outputs, arena_printf(schema->arena, "%s.msg.c", file->stem));
 
 	print_header(header, schema, file);
+	if (reflected)
+		print(header, "\nextern const struct rpc_file *const %s;\n", reflected);
 
 	print_head(source, file->name);
 	print(source, "#include \"%s.msg.h\"\n", file->stem);
+	if (reflected) {
+		print(source, "#include <crpc/server.h>\n");
+		print_files(source, schema, file);
+		print(source, "const struct rpc_file *const %s = &file_%zu;\n", reflected,
+		      file->index);
+	}
 	for (size_t i = 0; i < file->n_enumerations; i++) {
 		print_enumeration(source, file->enumerations[i]);
 		if (file->enumerations[i]->is_reasons)

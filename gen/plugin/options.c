@@ -282,7 +282,8 @@ void options_read_message(struct schema *schema, struct message *message,
 static struct rpc_rules *no_rules(struct schema *schema, const struct field *field,
 				  const FieldDescriptorProto *proto)
 {
-	bool repeated = proto->label == GOOGLE__PROTOBUF__FIELD_DESCRIPTOR_PROTO__LABEL__LABEL_REPEATED,
+	bool repeated = proto->label ==
+			GOOGLE__PROTOBUF__FIELD_DESCRIPTOR_PROTO__LABEL__LABEL_REPEATED,
 	     text = proto->type == GOOGLE__PROTOBUF__FIELD_DESCRIPTOR_PROTO__TYPE__TYPE_STRING;
 	struct rpc_rules *rules;
 

@@ -5,7 +5,7 @@
 
 static int read_setting(struct schema *schema, const char *word)
 {
-	static const char *const kinds[] = { "prefix", "access", "stem", "rules" };
+	static const char *const kinds[] = { "prefix", "access", "stem", "rules", "reflect" };
 	const char *colon = strchr(word, ':');
 	const char *equals = colon ? strchr(colon, '=') : NULL;
 	struct setting *setting = &schema->settings[schema->n_settings];
@@ -28,6 +28,8 @@ static int read_setting(struct schema *schema, const char *word)
 		if (i == 2 && strpbrk(setting->value, "\"\\*? \n"))
 			return -EINVAL;
 		if (i == 3 && strcmp(setting->value, "none"))
+			return -EINVAL;
+		if (i == 4 && !name_is_identifier(setting->value))
 			return -EINVAL;
 		schema->n_settings++;
 		return 0;
@@ -53,8 +55,8 @@ int schema_read_parameter(struct schema *schema, const char *parameter)
 			refuse(schema, (struct place){ 0 },
 			       "the parameter '%s' is unknown; use flat, aggregate=NAME, "
 			       "prefix:PACKAGE=PREFIX, "
-			       "access:PACKAGE=public|session|user, rules:PACKAGE=none or "
-			       "stem:FILE=STEM",
+			       "access:PACKAGE=public|session|user, rules:PACKAGE=none, "
+			       "stem:FILE=STEM or reflect:FILE=NAME",
 			       word);
 			return -EINVAL;
 		}

@@ -131,7 +131,7 @@ grpc_channel *channel_core_new(struct rpc_channel *channel, const struct rpc_ser
 	list[args.num_args++] =
 		integer(GRPC_ARG_DNS_MIN_TIME_BETWEEN_RESOLUTIONS_MS, RECONNECT_MAX_MS);
 	list[args.num_args++] = integer(GRPC_ARG_ENABLE_HTTP_PROXY, 0);
-	list[args.num_args++] = integer(GRPC_ARG_ENABLE_CHANNELZ, 0);
+	list[args.num_args++] = integer(GRPC_ARG_ENABLE_CHANNELZ, channel->options.channelz);
 	if (channel->options.authority) {
 		list[args.num_args++] =
 			string(GRPC_ARG_DEFAULT_AUTHORITY, channel->options.authority);

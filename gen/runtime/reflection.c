@@ -2,7 +2,10 @@
 #include "reflection.h"
 #include "descriptor_names.h"
 #include "server_private.h"
+#include <error_details.msg.h>
 #include <reflection.rpc.h>
+#include <reflection_alpha.rpc.h>
+#include <status.msg.h>
 #include <string.h>
 
 enum { FILES_MAX = 256 };
@@ -26,10 +29,13 @@ static void files_add(struct files *files, const struct rpc_file *file)
 		files_add(files, *dependency);
 }
 
-/* All that the services need. Generated tables may hold the same file twice; names tell. */
+/* All that the services need, and what the details of errors hold. Generated tables may hold the
+ * same file twice; names tell. */
 static void files_of_server(const struct rpc_server *server, struct files *files)
 {
 	files->n = 0;
+	files_add(files, status_file);
+	files_add(files, error_details_file);
 	for (size_t i = 0; i < server->n_services; i++)
 		if (server->services[i]->file)
 			files_add(files, server->services[i]->file);
@@ -148,20 +154,16 @@ static void extension_numbers(struct rpc_call *call, const struct files *files, 
 	response->all_extension_numbers_response = numbers.answer;
 }
 
-static const char *const ALPHA = "grpc.reflection.v1alpha.ServerReflection";
-
 static void list_services(struct rpc_call *call, const struct rpc_server *server,
 			  ReflectionServerReflectionResponse *response)
 {
 	ReflectionListServiceResponse *answer = rpc_new(call, ReflectionListServiceResponse);
 
-	/* v1alpha has no file of its own to describe it with, so it is not named. */
 	for (size_t i = 0; i < server->n_services; i++)
-		if (strcmp(server->services[i]->name, ALPHA))
-			reflection_list_service_response_add_service(
-				call, answer,
-				rpc_new(call, ReflectionServiceResponse,
-					.name = server->services[i]->name));
+		reflection_list_service_response_add_service(
+			call, answer,
+			rpc_new(call, ReflectionServiceResponse,
+				.name = server->services[i]->name));
 	response->message_response_case =
 		REFLECTION_SERVER_REFLECTION_RESPONSE_MESSAGE_RESPONSE_LIST_SERVICES_RESPONSE;
 	response->list_services_response = answer;
@@ -226,19 +228,17 @@ static const struct reflection_server_reflection_service_ops reflection_ops = {
 	.server_reflection_info = server_reflection_info,
 };
 
-/* v1alpha is v1 under another name. */
+/* v1alpha is v1 under another name, with the same messages on the wire. */
 static struct rpc_method alpha_methods[1];
-static const struct rpc_service alpha_descriptor = {
-	.name = "grpc.reflection.v1alpha.ServerReflection",
-	.methods = alpha_methods,
-	.n_methods = 1,
-};
+static struct rpc_service alpha_descriptor;
 static pthread_once_t alpha_once = PTHREAD_ONCE_INIT;
 
 static void alpha_make(void)
 {
+	alpha_descriptor = reflection_alpha_server_reflection_service_descriptor;
 	alpha_methods[0] = reflection_server_reflection_service_descriptor.methods[0];
-	alpha_methods[0].path = "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo";
+	alpha_methods[0].path = alpha_descriptor.methods[0].path;
+	alpha_descriptor.methods = alpha_methods;
 }
 
 void reflection_serve(struct rpc_server *server)

@@ -1,4 +1,5 @@
 /* A server's life: made, started, drained, freed. */
+#include "channelz.h"
 #include "health.h"
 #include "reflection.h"
 #include "server_private.h"
@@ -84,7 +85,7 @@ static grpc_server *core_server_new(const struct rpc_server *server)
 	list[args.num_args++] = integer(GRPC_ARG_KEEPALIVE_PERMIT_WITHOUT_CALLS, 1);
 	list[args.num_args++] =
 		integer(GRPC_ARG_HTTP2_MIN_RECV_PING_INTERVAL_WITHOUT_DATA_MS, KEEPALIVE_MS / 3);
-	list[args.num_args++] = integer(GRPC_ARG_ENABLE_CHANNELZ, 0);
+	list[args.num_args++] = integer(GRPC_ARG_ENABLE_CHANNELZ, options->channelz);
 	if (options->max_connection_age_ms) {
 		list[args.num_args++] =
 			integer(GRPC_ARG_MAX_CONNECTION_AGE_MS, options->max_connection_age_ms);
@@ -132,6 +133,8 @@ struct rpc_server *rpc_server_new(const struct rpc_server_options *options, char
 	server->health = health_new(server);
 	health_serve(server->health);
 	reflection_serve(server);
+	if (options->channelz)
+		channelz_serve(server);
 	(void)error;
 	return server;
 }

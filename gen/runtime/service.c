@@ -19,7 +19,7 @@ static struct {
 	const char *grpc_listen, *http_listen, *tls_dir, *log_level;
 	int64_t threads, queue, streams, drain_ms, drain_delay_ms, connection_age_ms;
 	size_t call_memory, message_size;
-	bool log_calls;
+	bool channelz, log_calls;
 	const char *crash_at;
 } arg;
 
@@ -44,6 +44,8 @@ static struct option options[] = {
 	  "how long it still takes calls after SIGTERM, while balancers learn that it goes" },
 	{ "DRAIN_TIMEOUT", OPTION_DURATION, &arg.drain_ms, "25s",
 	  "how long calls in flight may take after that" },
+	{ "CHANNELZ", OPTION_BOOLEAN, &arg.channelz, "false",
+	  "count what goes over channels and sockets, and serve it as grpc.channelz.v1" },
 	{ "LOG_LEVEL", OPTION_STRING, &arg.log_level, "info", "debug, info, warning or error" },
 	{ "LOG_CALLS", OPTION_BOOLEAN, &arg.log_calls, "false", "a log line for each call" },
 #ifdef CRPC_CRASH_POINTS
@@ -309,6 +311,7 @@ static int run(struct service *service, const sigset_t *signals, char **error)
 			.arena_cap = arg.call_memory,
 			.max_message_bytes = arg.message_size,
 			.max_connection_age_ms = arg.connection_age_ms,
+			.channelz = arg.channelz,
 			.log_calls = arg.log_calls,
 		},
 		error);
@@ -432,6 +435,7 @@ struct rpc_channel *service_peer(struct service *service, const char *name)
 					       .tls_dir = *arg.tls_dir ? arg.tls_dir : NULL,
 					       .authority = name,
 					       .max_message_bytes = arg.message_size,
+					       .channelz = arg.channelz,
 					       .health_check = true },
 		&error);
 	if (!peer->channel)

@@ -75,8 +75,9 @@ TEST(it_lists_the_services)
 		found |= !strcmp(name, "crpc.test.v1.ProbeService") ? 1 : 0;
 		found |= !strcmp(name, "grpc.health.v1.Health") ? 2 : 0;
 		found |= !strcmp(name, "grpc.reflection.v1.ServerReflection") ? 4 : 0;
+		found |= !strcmp(name, "grpc.reflection.v1alpha.ServerReflection") ? 8 : 0;
 	}
-	ck_assert_uint_eq(found, 7);
+	ck_assert_uint_eq(found, 15);
 }
 
 static const char *const symbols[] = {
@@ -99,6 +100,15 @@ TEST_EACH(it_finds_the_file_of_a_symbol_and_all_that_it_needs, symbols)
 		dependency |= names_file(response, i, "google/protobuf/descriptor.proto");
 	ck_assert(dependency);
 	ck_assert_str_eq(response->original_request->file_containing_symbol, *row);
+}
+
+TEST(it_describes_what_errors_hold)
+{
+	ck_assert(names_file(ask_symbol("google.rpc.ErrorInfo"), 0,
+			     "google/rpc/error_details.proto"));
+	ck_assert(names_file(ask_symbol("google.rpc.Status"), 0, "google/rpc/status.proto"));
+	ck_assert(names_file(ask_symbol("grpc.reflection.v1alpha.ServerReflection"), 0,
+			     "grpc/reflection/v1alpha/reflection.proto"));
 }
 
 static const char *const strangers[] = {

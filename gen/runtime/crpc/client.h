@@ -11,6 +11,7 @@ struct rpc_channel_options {
 	const char *authority; /* the name that the peer's certificate must carry: "cart" */
 	size_t max_message_bytes;
 	bool health_check; /* ask grpc.health.v1 of each backend */
+	bool channelz;     /* grpc.channelz.v1 of this process's server tells of it */
 	bool compress;     /* gzip for what is sent; what is received may always be compressed */
 };
 

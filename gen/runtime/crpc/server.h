@@ -93,8 +93,9 @@ struct rpc_server_options {
 	size_t arena_cap; /* bytes a call */
 	size_t max_message_bytes;
 	int64_t max_connection_age_ms; /* 0: any */
-	bool compress;                 /* gzip for answers, to callers that take it */
-	bool log_calls;                /* a line for each call at level info; else at debug */
+	bool channelz;  /* counts channels and sockets, and serves grpc.channelz.v1 */
+	bool compress;  /* gzip for answers, to callers that take it */
+	bool log_calls; /* a line for each call at level info; else at debug */
 	const struct rpc_authenticator
 		*authenticator; /* NULL: tokens are ignored, persons are nobody */
 };

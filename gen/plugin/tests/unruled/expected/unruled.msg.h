@@ -50,3 +50,5 @@ struct NoteCountsEntry {
 extern const ProtobufCMessageDescriptor NoteCountsEntry_descriptor;
 #define NoteCountsEntry_BASE .base = PROTOBUF_C_MESSAGE_INIT(&NoteCountsEntry_descriptor), \
 	.key = protobuf_c_empty_string
+
+extern const struct rpc_file *const unruled_file;
