@@ -5,13 +5,19 @@
 
 enum { INFLATE_FIRST = 4096, ZLIB_OR_GZIP = MAX_WBITS + 32 };
 
-grpc_byte_buffer *payload_pack(const ProtobufCMessage *message)
+grpc_slice payload_pack_slice(const ProtobufCMessage *message)
 {
-	size_t size = protobuf_c_message_get_packed_size(message);
-	grpc_slice slice = grpc_slice_malloc(size);
-	grpc_byte_buffer *buffer;
+	grpc_slice slice = grpc_slice_malloc(protobuf_c_message_get_packed_size(message));
 
 	protobuf_c_message_pack(message, GRPC_SLICE_START_PTR(slice));
+	return slice;
+}
+
+grpc_byte_buffer *payload_pack(const ProtobufCMessage *message)
+{
+	grpc_slice slice = payload_pack_slice(message);
+	grpc_byte_buffer *buffer;
+
 	buffer = grpc_raw_byte_buffer_create(&slice, 1);
 	grpc_slice_unref(slice);
 	return buffer;

@@ -7,6 +7,7 @@
 enum { COMPRESS_FROM = 1024 };
 
 grpc_byte_buffer *payload_pack(const ProtobufCMessage *message);
+grpc_slice payload_pack_slice(const ProtobufCMessage *message);
 /* The op that sends a packed message, which the caller keeps until its end; compressed if the call
  * is. */
 void payload_send_op(grpc_op *op, grpc_byte_buffer *buffer, bool compress);

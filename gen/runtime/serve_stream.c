@@ -11,7 +11,7 @@ static void send_end(struct rpc_stream *stream, struct rpc_call *call, int code,
 {
 	grpc_metadata headers[HEADERS_MAX], trailers[HEADERS_MAX + 1];
 	size_t n_headers = 0, n_trailers = 0, n = 0;
-	grpc_byte_buffer *buffer = NULL;
+	grpc_byte_buffer *buffer = stream_burst_end(stream);
 	grpc_slice message;
 	grpc_op ops[3];
 
@@ -19,10 +19,10 @@ static void send_end(struct rpc_stream *stream, struct rpc_call *call, int code,
 	if (!stream->headers_done) {
 		server_call_headers_op(call, &ops[n++], headers, &n_headers);
 	}
-	if (!code && !call->method->server_streaming) {
+	if (!code && !call->method->server_streaming)
 		buffer = response ? payload_pack(response) : grpc_raw_byte_buffer_create(NULL, 0);
+	if (buffer)
 		payload_send_op(&ops[n++], buffer, call->compress);
-	}
 	server_call_status_op(call, code, &ops[n++], trailers, &n_trailers, &message);
 	stream_batch(stream, ops, n, &stream->sending);
 	if (buffer)

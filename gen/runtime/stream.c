@@ -22,6 +22,7 @@ void stream_serve(struct rpc_stream *stream, struct rpc_call *call, grpc_call *c
 	grpc_op op = { .op = GRPC_OP_RECV_CLOSE_ON_SERVER };
 
 	*stream = (struct rpc_stream){ .call = call, .core = core, .queue = queue, .server = true };
+	pthread_mutex_init(&stream->lock, NULL);
 	op.data.recv_close_on_server.cancelled = &stream->core_cancelled;
 	core_start(core, &op, 1, &stream->closed);
 }
@@ -50,6 +51,7 @@ void stream_serve_end(struct rpc_stream *stream)
 {
 	see_closed(stream, gpr_inf_future(GPR_CLOCK_REALTIME));
 	arena_free(stream->arena);
+	pthread_mutex_destroy(&stream->lock);
 }
 
 /* Why a stream cannot go on, although the handler would. 0: it can. */
@@ -149,10 +151,8 @@ static int stream_broken(struct rpc_stream *stream)
 
 int rpc_stream_send(struct rpc_stream *stream, const ProtobufCMessage *message)
 {
-	grpc_metadata headers[HEADERS_MAX];
+	grpc_op op = { 0 };
 	grpc_byte_buffer *buffer;
-	size_t n_headers = 0, n = 0;
-	grpc_op ops[2];
 	bool sent;
 	int r;
 
@@ -164,18 +164,12 @@ int rpc_stream_send(struct rpc_stream *stream, const ProtobufCMessage *message)
 		r = server_stopped(stream);
 		if (r)
 			return r;
-	}
-	memset(ops, 0, sizeof(ops));
-	if (stream->server && !stream->headers_done) {
-		stream->headers_done = true;
-		server_call_headers_op(stream->call, &ops[n++], headers, &n_headers);
+		return stream_burst_send(stream, message) ? 0 : stream_broken(stream);
 	}
 	buffer = payload_pack(message);
-	payload_send_op(&ops[n++], buffer,
-			stream->server ? stream->call->compress : stream->call->compress_request);
-	sent = stream_batch(stream, ops, n, &stream->sending);
+	payload_send_op(&op, buffer, stream->call->compress_request);
+	sent = stream_batch(stream, &op, 1, &stream->sending);
 	grpc_byte_buffer_destroy(buffer);
-	core_metadata_unref(headers, n_headers);
 	return sent ? 0 : stream_broken(stream);
 }
 
@@ -246,6 +240,7 @@ int rpc_stream_next(struct rpc_stream *stream, ProtobufCMessage **ret)
 		r = server_stopped(stream);
 		if (r)
 			return r;
+		stream_burst_flush(stream);
 	} else if (stream->ended) {
 		buffer = take_kept(stream);
 		if (buffer)

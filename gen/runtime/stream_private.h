@@ -24,7 +24,15 @@ struct rpc_stream {
 	int code;
 	char sending, receiving, closed, finished; /* tags */
 
-	int core_cancelled; /* server: written by the core */
+	/* server */
+	int core_cancelled; /* written by the core */
+	/* bursts (stream_burst.c), under `lock` */
+	pthread_mutex_t lock;
+	grpc_byte_buffer *held, *spare;
+	bool hasty, flushing;
+	int64_t sent_at; /* the clock's tick at the last message */
+	uint64_t n_sent, n_seen;
+	struct rpc_stream *next_hasty;
 
 	/* client */
 	struct client_operation *operation;
@@ -37,5 +45,10 @@ void stream_serve(struct rpc_stream *stream, struct rpc_call *call, grpc_call *c
 		  grpc_completion_queue *queue);
 bool stream_poll(struct rpc_call *call); /* rpc_call.poll */
 bool stream_batch(struct rpc_stream *stream, const grpc_op *ops, size_t n, void *tag);
+/* The server's messages. What is sent may be held back for a moment; the flush sends it, and the end hands it
+ * out (or NULL), to go with the status. */
+bool stream_burst_send(struct rpc_stream *stream, const ProtobufCMessage *message);
+bool stream_burst_flush(struct rpc_stream *stream);
+grpc_byte_buffer *stream_burst_end(struct rpc_stream *stream);
 /* Waits until the peer has seen the end, or is gone. */
 void stream_serve_end(struct rpc_stream *stream);

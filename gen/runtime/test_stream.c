@@ -40,6 +40,22 @@ TEST(a_server_stream_brings_every_message_and_then_ends)
 	ck_assert_int_eq(number_reader_next(reader, &number), RPC_STREAM_END);
 }
 
+TEST(messages_in_quick_succession_arrive_although_the_handler_then_waits)
+{
+	cleanup(number_reader_freep) struct number_reader *reader = NULL;
+	enum { N = 1000 };
+	Number *number;
+
+	ck_assert_int_eq(probe_client_count(probe.client, call,
+					    MSG(CountRequest, .last = N + 1, .wait_after = N),
+					    &reader),
+			 0);
+	for (int i = 1; i <= N; i++) {
+		ck_assert_int_eq(number_reader_next(reader, &number), 0);
+		ck_assert_int_eq(number->value, i);
+	}
+}
+
 TEST(a_server_stream_ends_with_the_handlers_error)
 {
 	cleanup(number_reader_freep) struct number_reader *reader = NULL;

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 static int wait_open(struct probe_service *self)
@@ -145,6 +146,8 @@ static int count_to(struct probe_service *self, struct rpc_call *call, const Cou
 		pthread_mutex_unlock(&self->lock);
 		if (r)
 			return r;
+		while (i == req->wait_after && !rpc_cancelled(call))
+			nanosleep(&(struct timespec){ .tv_nsec = 1000000 }, NULL);
 	}
 	return 0;
 }

@@ -20,7 +20,7 @@ mkdir -p "$folder/go"
 cp -ru "$here/go/." "$folder/go/"
 cd "$folder/go"
 GOBIN=$folder/bin go install -mod=mod tool
-mappings=(Mcrpc/v1/options.proto=$module/gen/crpc Mbench.proto=$module/gen/bench)
+mappings=("Mcrpc/v1/options.proto=$module/gen/crpc" "Mbench.proto=$module/gen/bench")
 protos=(crpc/v1/options.proto bench.proto)
 for proto in "$root"/protos/souk/type/v1/{address,shipping_quote}.proto; do
 	protos+=("${proto#"$root/protos/"}")
