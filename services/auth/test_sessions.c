@@ -212,10 +212,15 @@ struct racer {
 static void *race(void *data)
 {
 	struct racer *racer = data;
-	struct rpc_call *own = rpc_call_new("race", 60000);
 
-	racer->code = racer->run(own, racer->data, racer);
-	rpc_call_free(own);
+	/* Who is not told in time asks again, as an app does. */
+	racer->code = RPC_DEADLINE_EXCEEDED;
+	for (int i = 0; i < 10 && racer->code == RPC_DEADLINE_EXCEEDED; i++) {
+		struct rpc_call *own = rpc_call_new("race", 60000);
+
+		racer->code = racer->run(own, racer->data, racer);
+		rpc_call_free(own);
+	}
 	return NULL;
 }
 

@@ -305,17 +305,22 @@ TEST(an_order_that_could_not_be_placed_in_time_is_given_up)
 	ck_assert(rpc_failed_with(call, ORDER_NOT_PAYABLE));
 }
 
+/* Who is not told in time asks again, as an app does. */
 static void *create_in_thread(void *data)
 {
-	struct rpc_call *own = call_as("users/ann", "");
-	Order *order;
-	int r = create_as(own, data, &order);
+	int r = RPC_DEADLINE_EXCEEDED;
 
-	if (!r)
-		snprintf(data, 64, "%s", order->name);
-	else
+	for (int i = 0; i < 10 && r == RPC_DEADLINE_EXCEEDED; i++) {
+		struct rpc_call *own = call_as("users/ann", "");
+		Order *order;
+
+		r = create_as(own, data, &order);
+		if (!r)
+			snprintf(data, 64, "%s", order->name);
+		rpc_call_free(own);
+	}
+	if (r)
 		snprintf(data, 64, "failed with %d", r);
-	rpc_call_free(own);
 	return NULL;
 }
 
