@@ -36,6 +36,9 @@ class Processes:
     def __init__(self, state):
         self.run = Path(state) / "run"
 
+    def kind(self, name):
+        return read(self.run / name / "kind").strip()
+
     def trees(self):
         """{name: (part, {pid: ticks})}"""
         ticks, children = {}, {}
@@ -55,7 +58,7 @@ class Processes:
                 if pid in ticks:
                     tree[pid] = ticks[pid]
                     left += children.get(pid, [])
-            found[folder.name] = part_of(folder.name, read(folder / "kind").strip()), tree
+            found[folder.name] = part_of(folder.name, self.kind(folder.name)), tree
         return found
 
     def cpu(self):
@@ -66,7 +69,7 @@ class Processes:
         """The same, or a difference of two, summed by part."""
         sums = dict.fromkeys(PARTS, 0.0)
         for name, value in by_name.items():
-            part = part_of(name, read(self.run / name / "kind").strip())
+            part = part_of(name, self.kind(name))
             sums[part] = sums.get(part, 0.0) + value
         return sums
 
@@ -80,6 +83,11 @@ class Processes:
                     if line.startswith("Pss:"):
                         memory[name] += int(line.split()[1])
         return memory
+
+    def descriptors(self):
+        """Open files and sockets: {name: count}"""
+        return {name: sum(len(os.listdir(f"/proc/{pid}/fd")) for pid in tree if os.path.isdir(f"/proc/{pid}/fd"))
+                for name, (_, tree) in self.trees().items()}
 
 
 def difference(before, after):
