@@ -108,27 +108,29 @@ static void add_body(struct openapi *openapi, json_t *operation, const struct bi
 	const char *name = binding->rule->body;
 	const struct field *field;
 	json_t *body, *schema;
-	bool required = true;
+	bool partial, required;
 
 	if (!name)
 		return;
 	field = strcmp(name, "*") ? schema_find_field(method->request, name) : NULL;
+	partial = field && has_update_mask(method->request);
+	required = field && !partial && (field->behaviors & RPC_FIELD_REQUIRED);
 	body = json_object();
 	if (is_http_body(field ? field->message : method->request)) {
 		openapi_set(body, "content", openapi_object("*/*", json_object()));
+		required = true;
 	} else {
 		if (field && field->message && !field->repeated)
-			schema = has_update_mask(method->request)
-					 ? openapi_message_partial(openapi, field->message)
+			schema = partial ? openapi_message_partial(openapi, field->message)
 					 : openapi_message(openapi, field->message);
 		else if (field)
 			schema = openapi_field(openapi, field);
 		else
 			schema = openapi_request_body(openapi, binding);
-		if (!schema) {
+		if (!schema)
 			schema = openapi_object("type", openapi_text("object"));
-			required = false;
-		}
+		/* no body says as much as an empty object */
+		required = required || (!field && json_object_get(schema, "required"));
 		openapi_set(body, "content", content("application/json", schema));
 	}
 	if (required)

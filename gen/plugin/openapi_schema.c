@@ -39,10 +39,14 @@ static json_t *scalar(ProtobufCType type)
 	case PROTOBUF_C_TYPE_INT64:
 	case PROTOBUF_C_TYPE_SINT64:
 	case PROTOBUF_C_TYPE_SFIXED64:
-		return typed("string", "int64"); /* JavaScript's numbers end at 2^53 */
+		object = typed("string", "int64"); /* JavaScript's numbers end at 2^53 */
+		openapi_set(object, "pattern", openapi_text("^-?[0-9]{1,19}$"));
+		return object;
 	case PROTOBUF_C_TYPE_UINT64:
 	case PROTOBUF_C_TYPE_FIXED64:
-		return typed("string", "uint64");
+		object = typed("string", "uint64");
+		openapi_set(object, "pattern", openapi_text("^[0-9]{1,20}$"));
+		return object;
 	case PROTOBUF_C_TYPE_FLOAT:
 		return typed("number", "float");
 	case PROTOBUF_C_TYPE_DOUBLE:
@@ -155,12 +159,13 @@ static void add_number_rules(json_t *object, const struct field *field)
 static void add_text_rules(json_t *object, const struct field *field)
 {
 	static const char *const patterns[] = {
-		[RPC_FORMAT_CURRENCY] = "^[A-Z]{3}$",
-		[RPC_FORMAT_COUNTRY] = "^[A-Z]{2}$",
-		[RPC_FORMAT_PHONE] = "^\\+[0-9]{6,15}$",
-		[RPC_FORMAT_ID] = "^[A-Za-z0-9._~-]{1,128}$",
+		[RPC_FORMAT_CURRENCY] = "[A-Z]{3}",
+		[RPC_FORMAT_COUNTRY] = "[A-Z]{2}",
+		[RPC_FORMAT_PHONE] = "\\+[0-9]{6,15}",
+		[RPC_FORMAT_ID] = "[A-Za-z0-9._~-]{1,128}",
 		[RPC_FORMAT_ANY] = NULL,
 	};
+	char pattern[64];
 
 	if (field->type != PROTOBUF_C_TYPE_STRING)
 		return;
@@ -172,8 +177,13 @@ static void add_text_rules(json_t *object, const struct field *field)
 		openapi_set(object, "format", openapi_text("email"));
 	else if (field->rules->format == RPC_FORMAT_URI)
 		openapi_set(object, "format", openapi_text("uri"));
-	else if (patterns[field->rules->format])
-		openapi_set(object, "pattern", openapi_text(patterns[field->rules->format]));
+	if (!patterns[field->rules->format])
+		return;
+	/* empty is unset, where a field may be unset */
+	snprintf(pattern, sizeof(pattern),
+		 field->repeated || (field->behaviors & RPC_FIELD_REQUIRED) ? "^%s$" : "^(%s)?$",
+		 patterns[field->rules->format]);
+	openapi_set(object, "pattern", openapi_text(pattern));
 }
 
 static json_t *element(struct openapi *openapi, const struct field *field)
@@ -254,10 +264,31 @@ json_t *openapi_field(struct openapi *openapi, const struct field *field)
 	return object;
 }
 
+/* Of a oneof at most one: no two of its members are there. Without what the path holds. */
+static json_t *exclusions(const json_t *members, const struct message *message)
+{
+	json_t *pairs = json_array();
+
+	for (size_t i = 0; i < message->n_fields; i++) {
+		const struct field *a = &message->fields[i];
+
+		for (size_t j = i + 1; a->oneof && j < message->n_fields; j++) {
+			const struct field *b = &message->fields[j];
+
+			if (b->oneof == a->oneof && json_object_get(members, a->json_name) &&
+			    json_object_get(members, b->json_name))
+				json_array_append_new(pairs, json_pack("{s:[s,s]}", "required",
+								       a->json_name, b->json_name));
+		}
+	}
+	return pairs;
+}
+
 static json_t *properties(struct openapi *openapi, const struct message *message,
 			  const struct binding *without, bool partial)
 {
-	json_t *object = typed("object", NULL), *members = json_object(), *required = json_array();
+	json_t *object = typed("object", NULL), *members = json_object(), *required = json_array(),
+	       *pairs;
 	const char *description = openapi_comment(openapi->schema->arena, message->comment);
 
 	if (*description)
@@ -273,6 +304,12 @@ static json_t *properties(struct openapi *openapi, const struct message *message
 		if ((field->behaviors & RPC_FIELD_REQUIRED) && !partial)
 			json_array_append_new(required, openapi_text(field->json_name));
 	}
+	pairs = exclusions(members, message);
+	if (json_array_size(pairs) == 1)
+		openapi_set(object, "not", json_incref(json_array_get(pairs, 0)));
+	else if (json_array_size(pairs))
+		openapi_set(object, "not", openapi_object("anyOf", json_incref(pairs)));
+	json_decref(pairs);
 	if (json_object_size(members))
 		openapi_set(object, "properties", members);
 	else
