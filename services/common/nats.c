@@ -175,6 +175,7 @@ static struct {
 	struct rpc_event *const *events;
 	bool *acked;
 	size_t n, n_answered, next; /* acks come in order: look from `next` on */
+	size_t n_awaited;           /* so many wake who waits: one by one would cost a switch each */
 } batch = { .one_at_a_time = PTHREAD_MUTEX_INITIALIZER,
 	    .lock = PTHREAD_MUTEX_INITIALIZER,
 	    .changed = PTHREAD_COND_INITIALIZER };
@@ -196,7 +197,8 @@ static void on_ack(jsCtx *js, natsMsg *message, jsPubAck *ack, jsPubAckErr *erro
 		batch.acked[at] = ack != NULL;
 		batch.n_answered++;
 		batch.next = at + 1;
-		pthread_cond_signal(&batch.changed);
+		if (batch.n_answered == batch.n_awaited)
+			pthread_cond_signal(&batch.changed);
 		break;
 	}
 	pthread_mutex_unlock(&batch.lock);
@@ -261,6 +263,7 @@ static void wait_for_acks(size_t n_sent, int64_t timeout_ms)
 		until.tv_nsec -= 1000000000;
 	}
 	pthread_mutex_lock(&batch.lock);
+	batch.n_awaited = n_sent;
 	while (batch.n_answered < n_sent && !r)
 		r = pthread_cond_timedwait(&batch.changed, &batch.lock, &until);
 	pthread_mutex_unlock(&batch.lock);
@@ -285,7 +288,7 @@ int nats_publish(struct rpc_call *call, struct rpc_event *const *events, size_t 
 	batch.events = events;
 	batch.acked = acked;
 	batch.n = n_events;
-	batch.n_answered = batch.next = 0;
+	batch.n_answered = batch.next = batch.n_awaited = 0;
 	pthread_mutex_unlock(&batch.lock);
 
 	send_batch(events, n_events, &n_sent, &why);
