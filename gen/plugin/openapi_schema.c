@@ -136,6 +136,11 @@ static json_t *well_known(const struct message *message)
 	}
 }
 
+static bool is_required(const struct field *field)
+{
+	return field->behaviors & RPC_FIELD_REQUIRED;
+}
+
 static json_t *bound(double number)
 {
 	return fabs(number) < 1e15 && number == floor(number) ? json_integer((json_int_t)number)
@@ -156,16 +161,45 @@ static void add_number_rules(json_t *object, const struct field *field)
 		openapi_set(object, "maximum", bound(field->rules->max));
 }
 
-static void add_text_rules(json_t *object, const struct field *field)
+static const char id_pattern[] = "[A-Za-z0-9._~-]{1,128}";
+
+/* "products/{product}" is a name, or the id alone where it is the only variable. */
+static const char *resource_pattern(struct arena *arena, const char *resource)
+{
+	const char *variable = strchr(resource, '{'), *pattern = "";
+	bool id_is_enough = variable && !strchr(variable, '/');
+
+	if (id_is_enough)
+		return arena_printf(arena, "(%.*s)?%s", (int)(variable - resource), resource,
+				    id_pattern);
+	while (*resource) {
+		size_t length = strcspn(resource, "/");
+
+		pattern = *resource == '{'
+				  ? arena_printf(arena, "%s%s", pattern, id_pattern)
+				  : arena_printf(arena, "%s%.*s", pattern, (int)length, resource);
+		resource += length;
+		if (*resource == '/') {
+			pattern = arena_printf(arena, "%s/", pattern);
+			resource++;
+		}
+	}
+	return pattern;
+}
+
+static void add_text_rules(struct arena *arena, json_t *object, const struct field *field)
 {
 	static const char *const patterns[] = {
 		[RPC_FORMAT_CURRENCY] = "[A-Z]{3}",
 		[RPC_FORMAT_COUNTRY] = "[A-Z]{2}",
-		[RPC_FORMAT_PHONE] = "\\+[0-9]{6,15}",
-		[RPC_FORMAT_ID] = "[A-Za-z0-9._~-]{1,128}",
+		[RPC_FORMAT_PHONE] = "\\+[1-9][0-9]{5,14}",
+		[RPC_FORMAT_LANGUAGE] = "([A-Za-z]{2,3}|[A-Za-z]{5,8})(-[A-Za-z0-9]{1,8})*",
+		[RPC_FORMAT_ID] = id_pattern,
 		[RPC_FORMAT_ANY] = NULL,
 	};
-	char pattern[64];
+	const char *pattern = field->rules->resource
+				      ? resource_pattern(arena, field->rules->resource)
+				      : patterns[field->rules->format];
 
 	if (field->type != PROTOBUF_C_TYPE_STRING)
 		return;
@@ -177,27 +211,37 @@ static void add_text_rules(json_t *object, const struct field *field)
 		openapi_set(object, "format", openapi_text("email"));
 	else if (field->rules->format == RPC_FORMAT_URI)
 		openapi_set(object, "format", openapi_text("uri"));
-	if (!patterns[field->rules->format])
-		return;
 	/* empty is unset, where a field may be unset */
-	snprintf(pattern, sizeof(pattern),
-		 field->repeated || (field->behaviors & RPC_FIELD_REQUIRED) ? "^%s$" : "^(%s)?$",
-		 patterns[field->rules->format]);
-	openapi_set(object, "pattern", openapi_text(pattern));
+	if (pattern)
+		openapi_set(
+			object, "pattern",
+			openapi_text(arena_printf(
+				arena, field->repeated || is_required(field) ? "^%s$" : "^(%s)?$",
+				pattern)));
 }
 
 static json_t *element(struct openapi *openapi, const struct field *field)
 {
 	json_t *object;
 
-	if (field->enumeration)
-		return enumeration_reference(openapi, field->enumeration);
+	if (field->enumeration) {
+		object = enumeration_reference(openapi, field->enumeration);
+		/* the zero says nothing */
+		if (is_required(field) && !field->repeated && field->enumeration->n_values)
+			openapi_set(
+				object, "not",
+				json_pack("{s:s}", "const", field->enumeration->values[0].name));
+		return object;
+	}
 	if (field->message)
 		return openapi_message(openapi, field->message);
 	object = scalar(field->type);
+	if (is_required(field) && !field->repeated &&
+	    (field->type == PROTOBUF_C_TYPE_STRING || field->type == PROTOBUF_C_TYPE_BYTES))
+		openapi_set(object, "minLength", json_integer(1));
 	if (field->rules) {
 		add_number_rules(object, field);
-		add_text_rules(object, field);
+		add_text_rules(openapi->schema->arena, object, field);
 	}
 	return object;
 }
@@ -301,7 +345,7 @@ static json_t *properties(struct openapi *openapi, const struct message *message
 				field == without->method->request_id))
 			continue;
 		openapi_set(members, field->json_name, openapi_field(openapi, field));
-		if ((field->behaviors & RPC_FIELD_REQUIRED) && !partial)
+		if (is_required(field) && !partial)
 			json_array_append_new(required, openapi_text(field->json_name));
 	}
 	pairs = exclusions(members, message);
@@ -321,6 +365,21 @@ static json_t *properties(struct openapi *openapi, const struct message *message
 	return object;
 }
 
+/* google.type says it in comments only, and rpc_validate() holds to it. */
+static void add_money_rules(json_t *money)
+{
+	json_t *members = json_object_get(money, "properties"),
+	       *currency = json_object_get(members, "currencyCode"),
+	       *nanos = json_object_get(members, "nanos");
+
+	if (!currency || !nanos)
+		return;
+	openapi_set(currency, "pattern", openapi_text("^[A-Z]{3}$"));
+	openapi_set(nanos, "minimum", json_integer(-999999999));
+	openapi_set(nanos, "maximum", json_integer(999999999));
+	openapi_set(money, "required", json_pack("[s]", "currencyCode"));
+}
+
 static json_t *component(struct openapi *openapi, const struct message *message, const char *name,
 			 bool partial)
 {
@@ -330,6 +389,8 @@ static json_t *component(struct openapi *openapi, const struct message *message,
 		/* first its place: a message may hold itself */
 		openapi_set(openapi->schemas, name, json_object());
 		object = properties(openapi, message, NULL, partial);
+		if (!strcmp(message->full_name, "google.type.Money"))
+			add_money_rules(object);
 		json_object_update(json_object_get(openapi->schemas, name), object);
 		json_decref(object);
 	}
