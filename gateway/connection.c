@@ -445,6 +445,8 @@ struct connection *connection_new(struct worker *worker, int fd, const char *add
 		.writable = true,
 	};
 	snprintf(connection->address, sizeof(connection->address), "%s", address);
+	memcpy(connection->client, "ip:", 3);
+	clients_network(address, connection->client + 3);
 	if (tls) {
 		connection->tls = tls_open(tls, fd);
 		if (!connection->tls)

@@ -64,7 +64,7 @@ struct connection {
 	int64_t write_deadline; /* when the kernel must have taken something; 0: nothing waits */
 	int64_t born;
 	bool admin;
-	bool counted; /* among its client's */
+	bool counted;            /* among its client's */
 	bool readable, writable; /* as far as we know: edge-triggered */
 	bool handshaking;
 	bool paused;  /* the protocol takes no input now */
@@ -74,6 +74,7 @@ struct connection {
 	bool broken;  /* nothing can be written any more */
 	bool closed;
 	char address[46];
+	char client[50]; /* "ip:192.0.2.7": who is limited, if no proxy says more */
 };
 
 /* Takes the socket over. NULL: no memory; the socket is closed. For tests too, with a socket pair.

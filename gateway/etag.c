@@ -54,13 +54,30 @@ static bool list_has(const char *list, const char *tag)
 	return false;
 }
 
+static const char *print_tag(struct request *request, const char *prefix, size_t length,
+			     uint64_t hash)
+{
+	static const char digits[] = "0123456789abcdef";
+	char *tag = rpc_alloc(request->call, length + HASH_DIGITS + 4), *to = tag;
+
+	*to++ = '"';
+	memcpy(to, prefix, length);
+	to += length;
+	if (length)
+		*to++ = '~';
+	for (int shift = 60; shift >= 0; shift -= 4)
+		*to++ = digits[hash >> shift & 15];
+	*to = '"';
+	return tag;
+}
+
 static const char *tag_of(struct request *request, const char *resource_etag)
 {
 	uint64_t hash = hash_bytes(request->response.body, request->response.length);
 	size_t length;
 
 	if (!resource_etag)
-		return rpc_printf(request->call, "\"%016" PRIx64 "\"", hash);
+		return print_tag(request, "", 0, hash);
 	length = strlen(resource_etag);
 	if (length >= 2 && resource_etag[0] == '"' && resource_etag[length - 1] == '"') {
 		resource_etag++;
@@ -69,9 +86,8 @@ static const char *tag_of(struct request *request, const char *resource_etag)
 	/* What may not stand in a tag is not put there. */
 	for (size_t i = 0; i < length; i++)
 		if (resource_etag[i] <= ' ' || resource_etag[i] > '~' || resource_etag[i] == '"')
-			return rpc_printf(request->call, "\"%016" PRIx64 "\"", hash);
-	return rpc_printf(request->call, "\"%.*s~%016" PRIx64 "\"", (int)length, resource_etag,
-			  hash);
+			return print_tag(request, "", 0, hash);
+	return print_tag(request, resource_etag, length, hash);
 }
 
 void etag_apply(struct request *request, const char *resource_etag)

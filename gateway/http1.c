@@ -288,32 +288,59 @@ static bool has_body(const struct response *response)
 	return response->status >= 200 && response->status != 204 && response->status != 304;
 }
 
-/* Into the worker's buffer, which lasts until the next head. */
+static char *put(char *to, const char *bytes, size_t length)
+{
+	memcpy(to, bytes, length);
+	return to + length;
+}
+
+static char *put_number(char *to, size_t number)
+{
+	char digits[20], *at = digits + sizeof(digits);
+
+	do
+		*--at = (char)('0' + number % 10);
+	while (number /= 10);
+	return put(to, at, (size_t)(digits + sizeof(digits) - at));
+}
+
+/* Into the worker's buffer, which lasts until the next head; empty when there is no memory. */
 static struct iovec print_head(struct http1 *http1, const char *framing, size_t framing_length)
 {
+	enum { STATUS_LINE = 64, CONNECTION_LINE = 32 }; /* bytes at most */
 	struct request *request = http1->request;
 	const struct response *response = &request->response;
 	struct buffer *head = &http1->connection->worker->head;
-	char line[64];
+	size_t size = STATUS_LINE + CONNECTION_LINE + framing_length;
+	const char *reason = response_reason(response->status);
+	char *to;
 
 	buffer_clear(head, REQUEST_HEAD_MAX);
-	buffer_append(head, line,
-		      (size_t)snprintf(line, sizeof(line), "HTTP/1.1 %d %s\r\n", response->status,
-				       response_reason(response->status)));
+	for (unsigned i = 0; i < response->n_headers; i++)
+		size += response->headers[i].name_length + response->headers[i].value_length + 4;
+	to = buffer_room(head, size);
+	if (!to)
+		return (struct iovec){ NULL, 0 };
+	to = put(to, "HTTP/1.1 ", 9);
+	to = put_number(to, (size_t)response->status);
+	*to++ = ' ';
+	to = put(to, reason, strlen(reason));
+	to = put(to, "\r\n", 2);
 	for (unsigned i = 0; i < response->n_headers; i++) {
 		const struct header *header = &response->headers[i];
 
-		buffer_append(head, header->name, header->name_length);
-		buffer_append(head, ": ", 2);
-		buffer_append(head, header->value, header->value_length);
-		buffer_append(head, "\r\n", 2);
+		to = put(to, header->name, header->name_length);
+		to = put(to, ": ", 2);
+		to = put(to, header->value, header->value_length);
+		to = put(to, "\r\n", 2);
 	}
 	if (!http1->keep_alive || !request->complete || http1->winding_down)
-		buffer_append(head, "connection: close\r\n", 19);
+		to = put(to, "connection: close\r\n", 19);
 	else if (http1->parser.http_minor == 0)
-		buffer_append(head, "connection: keep-alive\r\n", 24);
-	buffer_append(head, framing, framing_length);
-	buffer_append(head, "\r\n", 2);
+		to = put(to, "connection: keep-alive\r\n", 24);
+	to = put(to, framing, framing_length);
+	to = put(to, "\r\n", 2);
+	buffer_added(head, (size_t)(to - head->data));
 	return (struct iovec){ head->data, head->length };
 }
 
@@ -321,14 +348,15 @@ static void respond(struct request *request)
 {
 	struct connection *connection = request->connection;
 	const struct response *response = &request->response;
-	char framing[48] = "";
 	struct iovec pieces[2];
-	int length = 0;
+	char framing[48], *to = framing;
 
-	if (has_body(response))
-		length = snprintf(framing, sizeof(framing), "content-length: %zu\r\n",
-				  response->length);
-	pieces[0] = print_head(of(connection), framing, (size_t)length);
+	if (has_body(response)) {
+		to = put(to, "content-length: ", 16);
+		to = put_number(to, response->length);
+		to = put(to, "\r\n", 2);
+	}
+	pieces[0] = print_head(of(connection), framing, (size_t)(to - framing));
 	pieces[1] = (struct iovec){ (char *)response->body, response->length };
 	if (response->omit_body || !has_body(response))
 		pieces[1].iov_len = 0;

@@ -42,45 +42,44 @@ static int64_t unix_ms(void)
 	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
 }
 
-const char *limits_client(struct request *request)
+/* Each proxy adds who called it at the end: the last one's entry is the nearest to be trusted, and
+ * so on to the front. */
+static bool forwarded_for(struct request *request, const char *list)
 {
-	const struct gateway *gateway = request->worker->gateway;
-	const char *forwarded = NULL;
-	const char *address = request->connection->address;
-	char text[INET6_ADDRSTRLEN] = "", network_text[INET6_ADDRSTRLEN], *client;
-	struct in6_addr network;
-	struct in_addr host;
+	const char *end = list + strlen(list), *start = end;
+	char text[INET6_ADDRSTRLEN] = "";
+	struct in6_addr host;
 
-	/* Each proxy adds who called it at the end: the last one's entry is the nearest to be
-	 * trusted, and so on to the front. */
-	for (unsigned i = 0; gateway->forwarded_hops && i < request->n_headers; i++)
-		if (!strcmp(request->headers[i].name, "x-forwarded-for"))
-			forwarded = request->headers[i]
-					    .value; /* the last one is what the proxy added */
-	if (forwarded) {
-		const char *end = forwarded + strlen(forwarded), *start = end;
-
-		for (int64_t hop = 0; hop < gateway->forwarded_hops && start >= forwarded; hop++) {
-			end = start;
-			start = memrchr(forwarded, ',', (size_t)(end - forwarded));
-			if (!start) {
-				start = forwarded;
-				break;
-			}
-		}
-		start += strspn(start, ", \t");
-		if (end > start && (size_t)(end - start) < sizeof(text)) {
-			memcpy(text, start, (size_t)(end - start));
-			text[end - start] = '\0';
-			if (inet_pton(AF_INET, text, &host) == 1 ||
-			    inet_pton(AF_INET6, text, &network) == 1)
-				address = text;
+	for (int64_t hop = 0; hop < request->worker->gateway->forwarded_hops; hop++) {
+		end = start;
+		start = memrchr(list, ',', (size_t)(end - list));
+		if (!start) {
+			start = list;
+			break;
 		}
 	}
-	clients_network(address, network_text);
-	client = request->client_text;
-	snprintf(client, sizeof(request->client_text), "ip:%s", network_text);
-	return client;
+	start += strspn(start, ", \t");
+	if (end <= start || (size_t)(end - start) >= sizeof(text))
+		return false;
+	memcpy(text, start, (size_t)(end - start));
+	if (inet_pton(AF_INET, text, &host) != 1 && inet_pton(AF_INET6, text, &host) != 1)
+		return false;
+	memcpy(request->forwarded, "ip:", 3);
+	clients_network(text, request->forwarded + 3);
+	return true;
+}
+
+const char *limits_client(struct request *request)
+{
+	const char *list = NULL;
+
+	for (unsigned i = 0; request->worker->gateway->forwarded_hops && i < request->n_headers;
+	     i++)
+		if (!strcmp(request->headers[i].name, "x-forwarded-for"))
+			list = request->headers[i].value; /* the last one is what the proxy added */
+	request->address = list && forwarded_for(request, list) ? request->forwarded
+								: request->connection->client;
+	return request->address;
 }
 
 static uint32_t hash_of(const char *client)
@@ -311,7 +310,7 @@ static void check_own(struct request *request, int64_t now)
 	const struct rpc_method *method = request->match.route->method;
 	int64_t window_ms = (int64_t)method->rate_limit_seconds * 1000;
 	const char *client =
-		method->access.level == RPC_LEVEL_PUBLIC ? request->client_text : request->client;
+		method->access.level == RPC_LEVEL_PUBLIC ? request->address : request->client;
 	char key[CLIENT_MAX + 256];
 
 	if (!method->rate_limit_requests || window_ms <= 0 ||

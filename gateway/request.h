@@ -70,11 +70,12 @@ struct request {
 	struct rpc_call *call; /* since the head is done */
 	struct router_match match;
 	const struct builtin *builtin; /* the gateway's own page, instead of a route */
-	const char *client;            /* who is limited: "user:users/ann" or client_text */
-	char client_text[64];          /* "ip:192.0.2.7" */
+	const char *client;            /* who is limited: "user:users/ann" or `address` */
+	const char *address;           /* "ip:192.0.2.7": the client, as far as is known */
+	char forwarded[50];            /* the same as a proxy names it */
 	struct redis_wait session_wait, limit_wait;
 	struct request *next_for_keys;
-	const char *session; /* id of the session whose token it brought; or NULL */
+	const char *session;       /* id of the session whose token it brought; or NULL */
 	const char *offered_token; /* among the subprotocols of a WebSocket; or NULL */
 	const char *token;         /* verified; or NULL */
 	int64_t token_expires_ms;

@@ -4,9 +4,8 @@
 #include "encoding.h"
 #include "gateway.h"
 #include "rate_limits.h"
-#include <inttypes.h>
-#include <stdio.h>
 #include <string.h>
+#include <text.h>
 
 const char *response_reason(int status)
 {
@@ -81,19 +80,30 @@ const char *response_find(const struct response *response, const char *name)
 	return NULL;
 }
 
+static void add_limit(struct request *request, const char *name, size_t name_length, int64_t number,
+		      int64_t seconds, const char *number_key, const char *seconds_key)
+{
+	struct text text = { .arena = rpc_arena(request->call) };
+
+	text_add_char(&text, '"');
+	text_add(&text, request->limit.policy, strlen(request->limit.policy));
+	text_add_char(&text, '"');
+	text_add(&text, number_key, 3);
+	text_add_integer(&text, number);
+	text_add(&text, seconds_key, 3);
+	text_add_integer(&text, seconds);
+	response_add(&request->response, name, name_length, text.data, text.length);
+}
+
 /* The draft's form (draft-ietf-httpapi-ratelimit-headers): "policy";r=remaining;t=seconds. */
 static void add_limits(struct request *request)
 {
 	if (!request->limited)
 		return;
-	response_header(&request->response, "ratelimit-policy",
-			rpc_printf(request->call, "\"%s\";q=%" PRId64 ";w=%" PRId64,
-				   request->limit.policy, request->limit.limit,
-				   request->limit.window_s));
-	response_header(&request->response, "ratelimit",
-			rpc_printf(request->call, "\"%s\";r=%" PRId64 ";t=%" PRId64,
-				   request->limit.policy, request->limit.remaining,
-				   request->limit.reset_s));
+	add_limit(request, "ratelimit-policy", 16, request->limit.limit, request->limit.window_s,
+		  ";q=", ";w=");
+	add_limit(request, "ratelimit", 9, request->limit.remaining, request->limit.reset_s,
+		  ";r=", ";t=");
 }
 
 static void add_caching(struct request *request)

@@ -257,7 +257,7 @@ static const char *forwarded_value(const struct request *request, const char *na
 {
 	if (strcmp(name, "x-forwarded-for"))
 		return request_header(request, name);
-	return request->client_text + (strncmp(request->client_text, "ip:", 3) ? 0 : 3);
+	return request->address + 3;
 }
 
 int transcode_pass_headers(const struct request *request, struct rpc_call *call)

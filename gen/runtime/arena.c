@@ -34,11 +34,12 @@ enum { REDZONE = 0 };
 #endif
 
 /*
- * Invariants: `blocks` is the block that is handed out from; `first` the one that a reset keeps.
+ * Invariants: `blocks` is the block that is handed out from; `kept` the one that a reset keeps: the largest up
+ * to KEEP_MAX, so that the next call of the kind finds all its room in it.
  * `reserved`, the bytes of all blocks, never exceeds `cap`, so that the cap bounds what the process
  * really holds. Free bytes are poisoned under ASan.
  */
-enum { ALIGNMENT = 16, BLOCK_MIN = 4096, BLOCK_MAX = 256 * 1024 };
+enum { ALIGNMENT = 16, BLOCK_MIN = 4096, KEEP_MAX = 16 * 1024, BLOCK_MAX = 256 * 1024 };
 
 struct block {
 	struct block *next;
@@ -53,7 +54,7 @@ struct guard {
 };
 
 struct arena {
-	struct block *blocks, *first;
+	struct block *blocks, *kept;
 	size_t cap, reserved, used;
 	struct guard *guard;
 	struct _Unwind_Exception unwinding;
@@ -165,8 +166,8 @@ static __attribute__((noinline)) void *allocate_slowly(struct arena *arena, size
 		block->next = arena->blocks;
 		arena->blocks = block;
 	}
-	if (!arena->first && block_size <= BLOCK_MAX)
-		arena->first = block;
+	if (block_size <= (arena->kept ? KEEP_MAX : BLOCK_MAX))
+		arena->kept = block;
 	return bump(arena, block, size, space);
 }
 
@@ -295,16 +296,16 @@ void arena_reset(struct arena *arena)
 
 	for (struct block *block = arena->blocks; block; block = next) {
 		next = block->next;
-		if (block != arena->first)
-			block_free(block); /* not the first: it serves the next call */
+		if (block != arena->kept)
+			block_free(block); /* the kept one serves the next call */
 	}
-	arena->blocks = arena->first;
+	arena->blocks = arena->kept;
 	arena->reserved = arena->used = 0;
-	if (arena->first) {
-		arena->first->next = NULL;
-		arena->first->used = 0;
-		poison(arena->first->bytes, arena->first->size);
-		arena->reserved = arena->first->size;
+	if (arena->kept) {
+		arena->kept->next = NULL;
+		arena->kept->used = 0;
+		poison(arena->kept->bytes, arena->kept->size);
+		arena->reserved = arena->kept->size;
 	}
 }
 
@@ -313,8 +314,8 @@ struct arena *arena_free(struct arena *arena)
 	if (!arena)
 		return NULL;
 	arena_reset(arena);
-	if (arena->first)
-		block_free(arena->first);
+	if (arena->kept)
+		block_free(arena->kept);
 	free(arena);
 	return NULL;
 }

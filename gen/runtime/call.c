@@ -10,9 +10,10 @@
 
 /*
  * Arenas are pooled by thread: a call usually ends on the thread it began on, and a pool without a
- * lock costs nothing. A thread keeps few, so that a burst does not stay in memory.
+ * lock costs nothing. A thread keeps few, so that a burst does not stay in memory; the
+ * gateway, whose one thread has many calls under way, is why it is not fewer.
  */
-enum { POOL_SIZE = 4 };
+enum { POOL_SIZE = 32 };
 
 struct pool {
 	size_t cap, count;

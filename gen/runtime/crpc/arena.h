@@ -16,7 +16,7 @@ struct arena;
  */
 struct arena *arena_new(size_t cap);
 struct arena *arena_free(struct arena *arena);
-void arena_reset(struct arena *arena); /* frees all but the first block */
+void arena_reset(struct arena *arena); /* frees all but one block of moderate size */
 
 /* The result of function(data), or -ENOMEM when the arena was full. Nests. */
 int arena_run(struct arena *arena, int (*function)(void *data), void *data);
