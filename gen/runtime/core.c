@@ -6,6 +6,7 @@
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static unsigned references;
@@ -45,8 +46,14 @@ void core_ref(void)
 void core_unref(void)
 {
 	pthread_mutex_lock(&lock);
-	if (!--references)
+	if (!--references) {
 		grpc_shutdown_blocking();
+		/* A connection that was being made holds the core, and ends on a thread of the
+		 * core's. Were it still at its handshake when the process exits, it would find
+		 * OpenSSL cleaned up. */
+		for (int i = 0; i < 2000 && grpc_is_initialized(); i++)
+			usleep(1000);
+	}
 	pthread_mutex_unlock(&lock);
 }
 
