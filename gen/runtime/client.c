@@ -244,6 +244,12 @@ int operation_result(struct client_operation *operation, ProtobufCMessage **ret)
 		status = core_metadata_find(&operation->trailing, "grpc-status-details-bin");
 		if (code == RPC_UNAVAILABLE && !status && !operation->trailing.count)
 			return unreachable(operation, peer);
+		if (code == RPC_DEADLINE_EXCEEDED && !status && !operation->trailing.count)
+			return rpc_fail_code(
+				call, code,
+				"%s did not answer in time. Whether it was done is not known: "
+				"ask again, as the same request if it changes something.",
+				operation->method->path + 1);
 		return error_from_peer(call, code, core_slice_text(&operation->details),
 				       GRPC_SLICE_LENGTH(operation->details),
 				       status ? GRPC_SLICE_START_PTR(*status) : NULL,
