@@ -54,6 +54,9 @@ static void setup(void)
 	set("PROBE_HTTP_LISTEN=127.0.0.1:%d", http_port);
 	set("PROBE_READY_FILE=%s/ready", root);
 	set("PROBE_STOP_FILE=%s/stopped", root);
+	for (char **variable = environ; *variable; variable++)
+		if (strstr(*variable, "SAN_OPTIONS=")) /* a sanitizer's */
+			set("%s", *variable);
 	process = 0;
 }
 
