@@ -1,8 +1,8 @@
-"""Counts tests over all programs and prints the failed ones and one line of totals: count.py [--skips-fail] [--broken NAME]... LOG...
+"""Counts tests over all programs and prints the failed ones and one line of totals: count.py [--skips-fail] [--finding TEXT]... [--broken NAME]... LOG...
 
 The logs are Meson's testlog JSON. A program that uses Check says how many tests it ran ("100%: Checks: 12, Failures: 0, Errors: 0"), and so
-does Python's unittest ("Ran 12 tests in 0.1s", "FAILED (failures=1)"); any other program is one test. A program that ended badly without a failure of its own, as by a crash or a time limit, is one failed test more;
-and when no test failed, so is whatever else is said to be broken.
+does Python's unittest ("Ran 12 tests in 0.1s", "FAILED (failures=1)"); any other program is one test. A program that ended badly without a failure of its own, as by a crash or a time limit, is one failed test more.
+So is each finding; and when nothing else failed, whatever is said to be broken.
 """
 import argparse
 import json
@@ -41,6 +41,7 @@ def count(test):
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--skips-fail", action="store_true")
+    parser.add_argument("--finding", action="append", default=[])
     parser.add_argument("--broken", action="append", default=[])
     parser.add_argument("logs", nargs="*")
     arguments = parser.parse_args()
@@ -56,6 +57,9 @@ def main():
                     print(f"failed: {test['name']}: {text}")
                 if s:
                     print(f"skipped: {test['name']}")
+    for text in arguments.finding:
+        failed += 1
+        print(f"failed: {text}")
     if not failed:
         for name in arguments.broken:
             failed += 1

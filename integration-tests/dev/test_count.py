@@ -50,6 +50,9 @@ class Totals(unittest.TestCase):
         self.assertEqual(totals(("OK", ""), options=["--broken", "x"]), ("1 passed, 1 failed", 1))
         self.assertEqual(totals(("FAIL", ""), options=["--broken", "x"]), ("0 passed, 1 failed", 1))
 
+    def test_a_finding_counts_whatever_else_failed(self):
+        self.assertEqual(totals(("FAIL", ""), options=["--finding", "x", "--broken", "y"]), ("0 passed, 2 failed", 1))
+
 
 if __name__ == "__main__":
     unittest.main()

@@ -31,7 +31,7 @@ tests_finish() {
 		if [[ -n ${SOUK_SANITIZE:-} ]]; then
 			sanitize_findings 3>"$state/findings"
 			while IFS= read -r finding; do
-				arguments+=(--broken "$finding")
+				arguments+=(--finding "$finding")
 			done <"$state/findings"
 		fi
 	fi
