@@ -101,6 +101,15 @@ check_buf_breaking() {
 	"$buf" breaking --against "$before"
 }
 
+check_openapi_document() {
+	build_target "$build" protos/souk_openapi.json --buildtype=debugoptimized
+	"$(python_tools openapi)/bin/openapi-spec-validator" "$build/protos/souk_openapi.json"
+}
+
+check_openapi() {
+	./dev test openapi
+}
+
 check_run() {
 	local target line buf
 	(($# == 0)) || fail "Usage: ./dev check"
@@ -116,6 +125,9 @@ check_run() {
 	else
 		check_skip "buf lint, buf breaking" "neither buf nor npm is on the PATH"
 	fi
+	python_tools_need openapi
+	check_one "OpenAPI: the document" check_openapi_document
+	check_one "OpenAPI: the platform against it" check_openapi
 	check_one "Threads: tests of gen/runtime" check_thread
 	check_one "Address, undefined: unit, store, stories" check_address
 	check_one "Fuzzing: build" check_fuzz_build

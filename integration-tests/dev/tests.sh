@@ -1,13 +1,20 @@
 # ./dev test and bench.
 #
 # Meson's suites: `unit` needs nothing but the build, `store` needs the stores of the instance `test`, `stories` and `crashes` its whole platform.
-# `crashes` kills a process at each of its crash points, a quarter of an hour in all.
+# `crashes` kills a process at each of its crash points, a quarter of an hour in all. `openapi` tries what the OpenAPI document says; it runs when
+# it is named, and in ./dev check.
 # shellcheck shell=bash disable=SC2034,SC2154
 
-suites_all=(unit store stories crashes)
+suites_all=(unit store stories crashes) # what runs when none is named
+suites_known=("${suites_all[@]}" openapi)
 
+# tests_wanted SUITE...: one of them is.
 tests_wanted() {
-	[[ " ${suites[*]} " == *" $1 "* ]]
+	local suite
+	for suite in "$@"; do
+		[[ " ${suites[*]} " != *" $suite "* ]] || return 0
+	done
+	return 1
 }
 
 # tests_meson LOGBASE MESON_ARGUMENT...: in the environment that .souk/test/environment says. Failures are counted from the log.
@@ -50,7 +57,7 @@ tests_run() {
 	local suite
 	suites=("${@:-${suites_all[@]}}")
 	for suite in "${suites[@]}"; do
-		[[ " ${suites_all[*]} " == *" $suite "* ]] || fail "There is no suite '$suite'. There are: ${suites_all[*]}"
+		[[ " ${suites_known[*]} " == *" $suite "* ]] || fail "There is no suite '$suite'. There are: ${suites_known[*]}"
 	done
 	export SOUK_INSTANCE=${SOUK_TEST_INSTANCE:-test${SOUK_SANITIZE:+-sanitize}}
 	instance=$SOUK_INSTANCE
@@ -67,7 +74,12 @@ tests_run() {
 	packages_need "${debian_packages[@]}"
 	sanitize_options
 	build_need "$build" all "${build_options[@]}"
-	if tests_wanted store || tests_wanted stories || tests_wanted crashes; then
+	if tests_wanted openapi; then
+		python_tools_need openapi
+		SOUK_TEST_SCHEMATHESIS=$(python_tools openapi)/bin/schemathesis
+		export SOUK_TEST_SCHEMATHESIS
+	fi
+	if tests_wanted store stories crashes openapi; then
 		certs_need
 		platform_define
 		stores_start
@@ -77,11 +89,11 @@ tests_run() {
 			tests_meson "souk-$suite" --suite "$suite" --timeout-multiplier 5 # meson's half a minute is short on a busy machine
 		fi
 	done
-	if tests_wanted stories || tests_wanted crashes; then
+	if tests_wanted stories crashes openapi; then
 		outside_start
 		services_start
 	fi
-	for suite in stories crashes; do
+	for suite in stories crashes openapi; do
 		if tests_wanted "$suite"; then
 			tests_meson "souk-$suite" --suite "$suite" ${SOUK_SANITIZE:+--timeout-multiplier 3}
 		fi
