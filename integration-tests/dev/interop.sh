@@ -1,5 +1,6 @@
 # ./dev interop: the official gRPC interop suite, our server against grpc-go's client and our client against grpc-go's server.
-# `./dev interop --serve PORT` only serves, in plain text, for other clients.
+# `./dev interop --serve PORT` only serves, in plain text, for other clients. SOUK_SANITIZE=thread (or address,undefined, or valgrind) runs our
+# programs under that; what they report fails the case, or the last one, in which the server is stopped while calls go on.
 # shellcheck shell=bash disable=SC2034,SC2154
 
 interop_cases=(
@@ -8,7 +9,6 @@ interop_cases=(
 	unimplemented_service rpc_soak channel_soak
 )
 interop_compressed=(client_compressed_unary server_compressed_unary client_compressed_streaming server_compressed_streaming)
-interop_build=${SOUK_INTEROP_BUILD:-build-interop}
 interop_port=${SOUK_INTEROP_PORT:-32100} # of our server; grpc-go's is the next
 
 interop_go() {
@@ -62,11 +62,9 @@ interop_end() {
 	((${#interop_pids[@]} == 0)) || kill "${interop_pids[@]}" 2>/dev/null || true
 }
 
-# interop_case TEXT CASE COMMAND...
-interop_case() {
-	local text=$1 name=$2 started=$EPOCHREALTIME log=$state/$1-$2.log
-	shift 2
-	if timeout 90 "$@" "--test_case=$name" --soak_iterations=200 --soak_overall_timeout_seconds=60 >"$log" 2>&1; then
+interop_result() {
+	local status=$1 text=$2 name=$3 started=$4 log=$5
+	if ((status == 0)); then
 		interop_passed=$((interop_passed + 1))
 		printf '  %s✓%s   %-12s %-30s %s%5s s%s\n' "$green" "$plain" "$text" "$name" "$dim" "$(seconds_since "$started")" "$plain"
 	else
@@ -75,13 +73,63 @@ interop_case() {
 	fi
 }
 
+# interop_stop PID COMMAND...: SIGTERM while the command calls; the server drains and ends well.
+interop_stop() {
+	local pid=$1 started=$EPOCHREALTIME status=0 load
+	shift
+	"$@" --test_case=rpc_soak --soak_iterations=1000000 --soak_max_failures=1000000 >"$state/load.log" 2>&1 &
+	load=$!
+	sleep 1
+	kill -TERM "$pid"
+	wait "$pid" || status=$?
+	kill "$load" 2>/dev/null || true
+	wait "$load" 2>/dev/null || true
+	interop_result "$status" "ours" "drain and stop under load" "$started" "$state/server.log"
+}
+
+# interop_case TEXT CASE COMMAND...
+interop_case() {
+	local text=$1 name=$2 started=$EPOCHREALTIME log=$state/$1-$2.log status=0
+	shift 2
+	timeout 90 "$@" "--test_case=$name" --soak_iterations=200 --soak_overall_timeout_seconds=60 \
+		--soak_per_iteration_max_acceptable_latency_ms=5000 >"$log" 2>&1 || status=$?
+	interop_result "$status" "$text" "$name" "$started" "$log"
+}
+
+# What our programs are run under, and how they are built for it.
+interop_choose() {
+	under=() folder=build-interop
+	[[ ${SOUK_SANITIZE:-} != valgrind ]] || packages_need valgrind
+	case ${SOUK_SANITIZE:-} in
+	valgrind) SOUK_SANITIZE='' sanitize_options ;;
+	*) sanitize_options ;;
+	esac
+	build_options+=(-Dshop=false)
+	case ${SOUK_SANITIZE:-} in
+	'') ;;
+	valgrind)
+		under=(valgrind --quiet --error-exitcode=9 --leak-check=full --errors-for-leak-kinds=definite
+			--suppressions=gen/interop/valgrind.supp)
+		;;
+	*)
+		folder+=-${SOUK_SANITIZE//,/-}
+		# The C core is not built for the thread sanitizer: core.h says where it orders what we do.
+		under=(env "${sanitize_env[@]}")
+		[[ $SOUK_SANITIZE != thread ]] || under+=(TSAN_OPTIONS=halt_on_error=1:ignore_noninstrumented_modules=1)
+		;;
+	esac
+	folder=${SOUK_INTEROP_BUILD:-$folder}
+	ours=$folder/gen/interop/interop
+}
+
 interop_run() {
-	local go version folder name ours=$interop_build/gen/interop/interop
+	local go version programs name folder ours server_pid
+	local -a under
 	state=$root/.souk/interop
 	mkdir -p "$state"
 	packages_need "${debian_packages[@]}"
-	# shellcheck disable=SC2086 # several words on purpose
-	build_need "$interop_build" interop --buildtype=debugoptimized ${SOUK_INTEROP_OPTIONS:-}
+	interop_choose
+	build_need "$folder" interop "${build_options[@]}"
 	if [[ ${1:-} == --serve ]]; then
 		[[ ${2:-} =~ ^[0-9]+$ ]] || fail "Which port? ./dev interop --serve PORT"
 		exec "$ours-server" "--port=$2"
@@ -90,23 +138,25 @@ interop_run() {
 	interop_go >/dev/null || packages_need golang-go
 	go=$(interop_go)
 	version=$(interop_version "$go")
-	folder=$cache/grpc-go-interop-$version
-	[[ -d $folder ]] || step "grpc-go's interop programs $version" "go install google.golang.org/grpc/interop/... failed." \
-		interop_go_make "$go" "$version" "$folder"
+	programs=$cache/grpc-go-interop-$version
+	[[ -d $programs ]] || step "grpc-go's interop programs $version" "go install google.golang.org/grpc/interop/... failed." \
+		interop_go_make "$go" "$version" "$programs"
 
 	interop_pids=() interop_passed=0 interop_failed=0
 	trap interop_end EXIT
-	interop_serve server "$interop_port" "$ours-server" "--port=$interop_port"
-	interop_serve go-server $((interop_port + 1)) "$folder/server" "--port=$((interop_port + 1))"
+	interop_serve server "$interop_port" "${under[@]}" "$ours-server" "--port=$interop_port"
+	server_pid=$!
+	interop_serve go-server $((interop_port + 1)) "$programs/server" "--port=$((interop_port + 1))"
 	for name in "${interop_cases[@]}"; do
-		interop_case "go → ours" "$name" "$folder/client" --server_host=127.0.0.1 "--server_port=$interop_port"
+		interop_case "go → ours" "$name" "$programs/client" --server_host=127.0.0.1 "--server_port=$interop_port"
 	done
 	for name in "${interop_cases[@]}"; do
-		interop_case "ours → go" "$name" "$ours-client" --server_host=127.0.0.1 "--server_port=$((interop_port + 1))"
+		interop_case "ours → go" "$name" "${under[@]}" "$ours-client" --server_host=127.0.0.1 "--server_port=$((interop_port + 1))"
 	done
 	for name in "${interop_compressed[@]}"; do # grpc-go has none of these
-		interop_case "ours → ours" "$name" "$ours-client" --server_host=127.0.0.1 "--server_port=$interop_port"
+		interop_case "ours → ours" "$name" "${under[@]}" "$ours-client" --server_host=127.0.0.1 "--server_port=$interop_port"
 	done
+	interop_stop "$server_pid" "$programs/client" --server_host=127.0.0.1 "--server_port=$interop_port"
 	echo
 	echo "$interop_passed passed, $interop_failed failed"
 	((interop_failed == 0))
