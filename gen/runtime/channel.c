@@ -7,7 +7,6 @@
 
 enum {
 	KEEPALIVE_MS = 30 * 1000,
-	KEEPALIVE_TIMEOUT_MS = 10 * 1000,
 	RECONNECT_FIRST_MS = 100,
 	RECONNECT_MAX_MS = 2000,
 	CONNECT_TIMEOUT_MS = 5000,
@@ -121,8 +120,9 @@ grpc_channel *channel_core_new(struct rpc_channel *channel, const struct rpc_ser
 	list[args.num_args++] = integer(GRPC_ARG_MAX_METADATA_SIZE, METADATA_MAX);
 	list[args.num_args++] =
 		integer(GRPC_ARG_ENABLE_PER_MESSAGE_DECOMPRESSION, 0); /* payload.c does */
-	list[args.num_args++] = integer(GRPC_ARG_KEEPALIVE_TIME_MS, KEEPALIVE_MS);
-	list[args.num_args++] = integer(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, KEEPALIVE_TIMEOUT_MS);
+	list[args.num_args++] = integer(GRPC_ARG_KEEPALIVE_TIME_MS, channel->options.keepalive_ms);
+	list[args.num_args++] =
+		integer(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, channel->options.keepalive_ms / 3);
 	list[args.num_args++] = integer(GRPC_ARG_KEEPALIVE_PERMIT_WITHOUT_CALLS, 1);
 	list[args.num_args++] = integer(GRPC_ARG_HTTP2_MAX_PINGS_WITHOUT_DATA, 0);
 	list[args.num_args++] = integer(GRPC_ARG_INITIAL_RECONNECT_BACKOFF_MS, RECONNECT_FIRST_MS);
@@ -172,6 +172,8 @@ struct rpc_channel *rpc_channel_new(const struct rpc_channel_options *options, c
 	channel->options.target = copy(options->target);
 	channel->options.authority = copy(options->authority);
 	channel->options.tls_dir = copy(options->tls_dir);
+	if (!channel->options.keepalive_ms)
+		channel->options.keepalive_ms = KEEPALIVE_MS;
 	if (!channel->options.max_message_bytes)
 		channel->options.max_message_bytes = MESSAGE_MAX;
 	channel->peer =

@@ -125,7 +125,8 @@ void core_metadata_add(grpc_metadata *to, size_t *n, const struct header_list *l
 		item->key = grpc_slice_from_copied_string(header->name);
 		item->value = grpc_slice_from_copied_buffer(header->value, header->length);
 		if (header->length <= HEADER_VALUE_MAX && grpc_header_key_is_legal(item->key) &&
-		    strncmp(header->name, "grpc-", 5) &&
+		    (strncmp(header->name, "grpc-", 5) ||
+		     !strcmp(header->name, "grpc-retry-pushback-ms")) &&
 		    (grpc_is_binary_header(item->key) ||
 		     grpc_header_nonbin_value_is_legal(item->value))) {
 			(*n)++;

@@ -236,7 +236,7 @@ TEST(an_unknown_method_is_unimplemented_and_named)
 
 TEST(the_callers_deadline_ends_the_call)
 {
-	struct rpc_call *hasty = rpc_call_new("test", 100);
+	struct rpc_call *hasty = rpc_call_new("test", 1500);
 	ProbeResponse *response;
 
 	ck_assert_int_eq(
@@ -250,6 +250,23 @@ TEST(the_callers_deadline_ends_the_call)
 			 RPC_DEADLINE_EXCEEDED);
 	ck_assert_int_eq(probe.service.calls, 1);
 	rpc_call_free(hasty);
+}
+
+TEST(what_is_left_of_the_deadline_goes_with_the_calls_that_a_handler_makes)
+{
+	cleanup(rpc_call_freep) struct rpc_call *limited = rpc_call_new("test", 9000);
+	ProbeResponse *response;
+	int handlers = 0, peers = 0;
+
+	ck_assert_int_eq(
+		probe_client_probe(probe.client, limited,
+				   MSG(ProbeRequest, .action = PROBE_REQUEST_ACTION_REMAINING),
+				   &response),
+		0);
+	ck_assert_int_eq(sscanf(response->text, "%d %d", &handlers, &peers), 2);
+	ck_assert_int_le(handlers, 9000);
+	ck_assert_int_le(peers, 9000); /* a caller's rest is rounded up on its way */
+	ck_assert_int_gt(peers, 0);
 }
 
 TEST(a_methods_own_limit_cuts_a_longer_deadline)

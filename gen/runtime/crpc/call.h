@@ -49,6 +49,8 @@ void rpc_set_header(struct rpc_call *call, const char *name,
 void rpc_set_header_bin(struct rpc_call *call, const char *name, ProtobufCBinaryData value);
 void rpc_set_trailer(struct rpc_call *call, const char *name,
 		     const char *value); /* of the response */
+/* Names that begin with "grpc-" are gRPC's and left out, but for "grpc-retry-pushback-ms": in so many
+ * ms a client may try again by itself; -1: it must not. */
 void rpc_set_trailer_bin(struct rpc_call *call, const char *name, ProtobufCBinaryData value);
 
 /* Whether what is answered from now on is compressed by gzip; small messages never are, nor is

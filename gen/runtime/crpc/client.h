@@ -10,9 +10,10 @@ struct rpc_channel_options {
 	const char *tls_dir;   /* as rpc_server_options; NULL: plain text */
 	const char *authority; /* the name that the peer's certificate must carry: "cart" */
 	size_t max_message_bytes;
-	bool health_check; /* ask grpc.health.v1 of each backend */
-	bool channelz;     /* grpc.channelz.v1 of this process's server tells of it */
-	bool compress;     /* gzip for what is sent; what is received may always be compressed */
+	int64_t keepalive_ms; /* an idle connection is asked this often whether it lives; 0: 30 s */
+	bool health_check;    /* ask grpc.health.v1 of each backend */
+	bool channelz;        /* grpc.channelz.v1 of this process's server tells of it */
+	bool compress;        /* gzip for what is sent; what is received may always be compressed */
 };
 
 /* Thread safe. round_robin, keepalive, retries for idempotent methods within a budget, a circuit

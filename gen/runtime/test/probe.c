@@ -41,6 +41,23 @@ static int call_peer(struct probe_service *self, struct rpc_call *call, ProbeRes
 	return 0;
 }
 
+static int tell_remaining(struct probe_service *self, struct rpc_call *call,
+			  const ProbeRequest *req, ProbeResponse *response)
+{
+	ProbeResponse *peers;
+	int r;
+
+	response->text = rpc_printf(call, "%d", (int)rpc_remaining_ms(call));
+	if (req->number) /* we are the peer */
+		return 0;
+	r = probe_client_probe(
+		self->peer, call,
+		MSG(ProbeRequest, .action = PROBE_REQUEST_ACTION_REMAINING, .number = 1), &peers);
+	if (!r)
+		response->text = rpc_printf(call, "%s %s", response->text, peers->text);
+	return r;
+}
+
 static const char *who(struct rpc_call *call)
 {
 	const struct rpc_caller *caller = rpc_caller(call);
@@ -89,9 +106,13 @@ static int act(struct probe_service *self, struct rpc_call *call, const ProbeReq
 		if (response->calls < req->number) {
 			rpc_fail(call, PROBE_UNAVAILABLE);
 			rpc_retry_after(call, 1500);
+			if (*req->text)
+				rpc_set_trailer(call, "grpc-retry-pushback-ms", req->text);
 			return RPC_UNAVAILABLE;
 		}
 		return 0;
+	case PROBE_REQUEST_ACTION_REMAINING:
+		return tell_remaining(self, call, req, response);
 	default:
 		return 0;
 	}
