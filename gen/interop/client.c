@@ -36,6 +36,7 @@ static const struct {
 	{ "test_case", &test_case, NULL },
 	{ "server_host", &host, NULL },
 	{ "server_port", &port, NULL },
+	{ "target", &interop.target, NULL },
 	{ "soak_iterations", NULL, &interop.soak_iterations },
 	{ "soak_max_failures", NULL, &interop.soak_max_failures },
 	{ "soak_per_iteration_max_acceptable_latency_ms", NULL, &interop.soak_latency_ms },
@@ -103,7 +104,9 @@ int main(int argc, char **argv)
 		fputc('\n', stderr);
 		return 2;
 	}
-	snprintf(target, sizeof(target), "dns:///%s:%s", host, port);
-	interop.target = target;
+	if (!interop.target) { /* --target=xds:///interop instead of a host */
+		snprintf(target, sizeof(target), "dns:///%s:%s", host, port);
+		interop.target = target;
+	}
 	return run(one) ? 1 : 0;
 }

@@ -21,11 +21,13 @@ interop_go() {
 	return 1
 }
 
-# grpc-go that the Go at hand can build: Debian 12's is old.
+# Whether Go 1.N or a later one is at hand: Debian 12's is old.
+interop_go_is() {
+	[[ $(GOTOOLCHAIN=local "$1" env GOVERSION) =~ ^go1\.([0-9]+) ]] && ((BASH_REMATCH[1] >= $2))
+}
+
 interop_version() {
-	local go=$1 version
-	version=$("$go" env GOVERSION)
-	if [[ $version =~ ^go1\.([0-9]+) ]] && ((BASH_REMATCH[1] >= 25)); then
+	if interop_go_is "$1" 25; then
 		echo v1.85.0
 	else
 		echo v1.62.2
@@ -56,6 +58,29 @@ interop_serve() {
 		sleep 0.1
 	done
 	fail "$name does not serve on port $port; see $state/$name.log. SOUK_INTEROP_PORT chooses another."
+}
+
+interop_xds_make() {
+	(cd gen/interop/xds && GOTOOLCHAIN=local "$1" build -o "$2" .)
+}
+
+# Our client finds both servers by a control plane: xds:///interop.
+interop_xds() {
+	local go=$1 port=$((interop_port + 2)) plane
+	plane=$cache/xds-plane-$(cat gen/interop/xds/go.sum gen/interop/xds/main.go | sha256sum | cut -c 1-12)
+	if ! interop_go_is "$go" 26; then
+		note "xds is left out: its control plane needs Go 1.26"
+		return
+	fi
+	[[ -x $plane ]] || step "A control plane for xds" "go build in gen/interop/xds failed." interop_xds_make "$go" "$plane"
+	interop_serve xds "$port" "$plane" "--port=$port" "--backends=127.0.0.1:$interop_port,127.0.0.1:$((interop_port + 1))"
+	jq -n --arg at "127.0.0.1:$port" \
+		'{xds_servers: [{server_uri: $at, channel_creds: [{type: "insecure"}], server_features: ["xds_v3"]}], node: {id: "interop"}}' \
+		>"$state/xds.json"
+	export GRPC_XDS_BOOTSTRAP=$state/xds.json
+	for name in large_unary ping_pong rpc_soak; do
+		interop_case "ours → xds" "$name" "${under[@]}" "$ours-client" --target=xds:///interop
+	done
 }
 
 interop_end() {
@@ -156,6 +181,7 @@ interop_run() {
 	for name in "${interop_compressed[@]}"; do # grpc-go has none of these
 		interop_case "ours → ours" "$name" "${under[@]}" "$ours-client" --server_host=127.0.0.1 "--server_port=$interop_port"
 	done
+	interop_xds "$go"
 	interop_stop "$server_pid" "$programs/client" --server_host=127.0.0.1 "--server_port=$interop_port"
 	echo
 	echo "$interop_passed passed, $interop_failed failed"
