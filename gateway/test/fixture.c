@@ -145,12 +145,12 @@ static int watch_book(struct library_service *self, struct rpc_call *call,
 	for (int i = first; !r && (!req->times || i < req->times); i++) {
 		r = book_writer_send(out, MSG(Book, .name = req->name, .title = title, .pages = i,
 					      .etag = rpc_printf(call, "\"v%d\"", i)));
-		while (!req->times && !rpc_cancelled(call) && i >= 1)
+		while (!req->times && !rpc_call_cancelled(call) && i >= 1)
 			usleep(1000);
-		if (rpc_cancelled(call))
+		if (rpc_call_cancelled(call))
 			break;
 	}
-	if (rpc_cancelled(call))
+	if (rpc_call_cancelled(call))
 		seen.cancelled++;
 	seen.running--;
 	if (!r && req->fail)
@@ -179,7 +179,7 @@ static int discuss(struct library_service *self, struct rpc_call *call, struct n
 		if (r)
 			break;
 	}
-	if (r == RPC_CANCELLED || rpc_cancelled(call))
+	if (r == RPC_CANCELLED || rpc_call_cancelled(call))
 		seen.cancelled++;
 	seen.running--;
 	return r == RPC_STREAM_END ? 0 : r;
@@ -243,7 +243,7 @@ static int fail_as_asked(struct library_service *self, struct rpc_call *call,
 
 	if (req->code == 100) {
 		seen.running++;
-		while (!rpc_cancelled(call))
+		while (!rpc_call_cancelled(call))
 			usleep(1000);
 		seen.cancelled++;
 		seen.running--;

@@ -76,7 +76,7 @@ static int unary_call(struct test_service *self, struct rpc_call *call,
 static int nap(struct rpc_call *call, int64_t microseconds)
 {
 	for (int64_t left = microseconds; left > 0; left -= NAP_MS * 1000) {
-		if (rpc_cancelled(call))
+		if (rpc_call_cancelled(call))
 			return RPC_CANCELLED;
 		nanosleep(
 			&(struct timespec){

@@ -229,7 +229,7 @@ bool rpc_caller_is_service(const struct rpc_call *call, const char *service)
 	return call->caller.service[0] && !strcmp(call->caller.service, service);
 }
 
-bool rpc_cancelled(const struct rpc_call *call)
+bool rpc_call_cancelled(const struct rpc_call *call)
 {
 	if (atomic_load_explicit(&call->cancelled, memory_order_acquire))
 		return true;
@@ -238,7 +238,7 @@ bool rpc_cancelled(const struct rpc_call *call)
 	if (call->deadline_ms != INT64_MAX && monotonic_ms() >= call->deadline_ms)
 		return true;
 	if (call->parent)
-		return rpc_cancelled(call->parent);
+		return rpc_call_cancelled(call->parent);
 	return call->poll && call->poll((struct rpc_call *)call);
 }
 

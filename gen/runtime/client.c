@@ -80,7 +80,7 @@ int operation_begin(struct client_operation *operation, struct client_batch *bat
 	if (deadline <= now)
 		return rpc_fail_code(call, RPC_DEADLINE_EXCEEDED, "No time is left to call %s.",
 				     method->path + 1);
-	if (rpc_cancelled(call)) /* and from now on the core cancels this call with ours */
+	if (rpc_call_cancelled(call)) /* and from now on the core cancels this call with ours */
 		return rpc_fail_code(call, RPC_CANCELLED, "The caller has gone; %s is not called.",
 				     method->path + 1);
 	if (!breaker_enter(&channel->breaker, now)) {

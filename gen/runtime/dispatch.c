@@ -172,7 +172,7 @@ static int settle(struct rpc_call *call, const struct dispatch *dispatch, int r)
 	const char *path = dispatch->served->method->path;
 	char number[16];
 
-	/* A handler that gives up because of rpc_cancelled() need not know why that is. */
+	/* A handler that gives up because of rpc_call_cancelled() need not know why that is. */
 	if (r == RPC_CANCELLED && !rpc_remaining_ms(call))
 		return rpc_fail_code(call, RPC_DEADLINE_EXCEEDED,
 				     "The deadline passed before the call was done.");

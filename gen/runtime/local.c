@@ -162,7 +162,7 @@ int local_stream_send(struct rpc_stream *stream, const ProtobufCMessage *message
 {
 	push(stream->call->arena,
 	     stream->server ? &stream->local->responses : &stream->local->requests, message);
-	return rpc_cancelled(stream->call) ? RPC_CANCELLED : 0;
+	return rpc_call_cancelled(stream->call) ? RPC_CANCELLED : 0;
 }
 
 int local_stream_next(struct rpc_stream *stream, ProtobufCMessage **ret)

@@ -48,7 +48,7 @@ int orders_sweep(void *data, struct rpc_call *call)
 	r = order_find_due(call, BATCH, &due, &n);
 	if (r)
 		return r < 0 ? r : 0;
-	for (size_t i = 0; i < n && !rpc_cancelled(call); i++) {
+	for (size_t i = 0; i < n && !rpc_call_cancelled(call); i++) {
 		r = finish(self, call, due[i]);
 		if (r < 0)
 			failed = r;

@@ -158,7 +158,7 @@ static bool has_ended(const struct rpc_call *call)
 {
 	int64_t expires = rpc_caller(call)->expire_time;
 
-	return rpc_cancelled(call) || (expires && rpc_now_ms(call) >= expires);
+	return rpc_call_cancelled(call) || (expires && rpc_now_ms(call) >= expires);
 }
 
 int orders_watch_order(struct orders_service *self, struct rpc_call *call,

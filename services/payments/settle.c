@@ -371,7 +371,7 @@ static bool wait_a_moment(struct rpc_call *call, int64_t *waited_ms)
 {
 	int64_t step_ms = WAIT_STEP_MS + *waited_ms / 8;
 
-	if (*waited_ms >= WAIT_MAX_MS || rpc_cancelled(call) || rpc_remaining_ms(call) < 1000)
+	if (*waited_ms >= WAIT_MAX_MS || rpc_call_cancelled(call) || rpc_remaining_ms(call) < 1000)
 		return false;
 	step_ms = step_ms < WAIT_STEP_MAX_MS ? step_ms : WAIT_STEP_MAX_MS;
 	nanosleep(&(struct timespec){ .tv_nsec = step_ms * 1000000L }, NULL);

@@ -332,7 +332,7 @@ static int drive(struct rpc_call *call, struct recalling *recalling,
 	bool pending;
 	int r;
 
-	if (rpc_remaining_ms(call) < MARGIN_MS || rpc_cancelled(call))
+	if (rpc_remaining_ms(call) < MARGIN_MS || rpc_call_cancelled(call))
 		return shipping_carrier_unavailable(call, record->shipments[0]->carrier);
 	r = consignment_work(recalling->self, call, record->id, false, &pending);
 	if (r == CONSIGNMENT_BUSY) {

@@ -36,7 +36,7 @@ bool rpc_caller_may(const struct rpc_call *call, const char *permission);
 bool rpc_caller_is_service(const struct rpc_call *call, const char *service);
 
 /* Time and cancellation. Calls made from this one inherit both. */
-bool rpc_cancelled(
+bool rpc_call_cancelled(
 	const struct rpc_call *call); /* the caller went away or the deadline has passed */
 int64_t rpc_remaining_ms(const struct rpc_call *call); /* INT64_MAX without a deadline */
 int64_t rpc_now_ms(const struct rpc_call *call);       /* Unix time in ms; tests set it */

@@ -19,7 +19,7 @@ static int wait_open(struct probe_service *self)
 
 static int wait_cancel(struct probe_service *self, struct rpc_call *call)
 {
-	while (!rpc_cancelled(call))
+	while (!rpc_call_cancelled(call))
 		usleep(1000);
 	pthread_mutex_lock(&self->lock);
 	self->cancelled++;
@@ -167,7 +167,7 @@ static int count_to(struct probe_service *self, struct rpc_call *call, const Cou
 		pthread_mutex_unlock(&self->lock);
 		if (r)
 			return r;
-		while (i == req->wait_after && !rpc_cancelled(call))
+		while (i == req->wait_after && !rpc_call_cancelled(call))
 			nanosleep(&(struct timespec){ .tv_nsec = 1000000 }, NULL);
 	}
 	return 0;
