@@ -175,7 +175,7 @@ static struct {
 	struct rpc_event *const *events;
 	bool *acked;
 	size_t n, n_answered, next; /* acks come in order: look from `next` on */
-	size_t n_awaited;           /* so many wake who waits: one by one would cost a switch each */
+	size_t n_awaited; /* so many wake who waits: one by one would cost a switch each */
 } batch = { .one_at_a_time = PTHREAD_MUTEX_INITIALIZER,
 	    .lock = PTHREAD_MUTEX_INITIALIZER,
 	    .changed = PTHREAD_COND_INITIALIZER };
