@@ -1,5 +1,6 @@
 /* Payloads: a message as it goes over the wire, packed and perhaps compressed. */
 #include "payload.h"
+#include "wire_pack.h"
 #include <crpc/cleanup.h>
 #include <zlib.h>
 
@@ -7,10 +8,10 @@ enum { INFLATE_FIRST = 4096, ZLIB_OR_GZIP = MAX_WBITS + 32 };
 
 grpc_slice payload_pack_slice(const ProtobufCMessage *message)
 {
-	grpc_slice slice = grpc_slice_malloc(protobuf_c_message_get_packed_size(message));
+	cleanup(wire_pack_done) struct wire_pack pack;
 
-	protobuf_c_message_pack(message, GRPC_SLICE_START_PTR(slice));
-	return slice;
+	wire_pack(&pack, message);
+	return grpc_slice_from_copied_buffer((const char *)pack.at, wire_packed(&pack));
 }
 
 grpc_byte_buffer *payload_pack(const ProtobufCMessage *message)

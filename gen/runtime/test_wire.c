@@ -82,6 +82,47 @@ TEST(libprotobuf_c_reads_the_same)
 	ck_assert(rpc_message_equal(&shapes->base, &theirs->base));
 }
 
+static void check_packed(const ProtobufCMessage *message)
+{
+	ProtobufCBinaryData bytes = rpc_pack(arena, message);
+	size_t size = protobuf_c_message_get_packed_size(message);
+	uint8_t *theirs = arena_alloc(arena, size + 1);
+
+	protobuf_c_message_pack(message, theirs);
+	ck_assert_uint_eq(bytes.len, size);
+	ck_assert(!size || !memcmp(bytes.data, theirs, size));
+}
+
+TEST(bytes_are_those_of_libprotobuf_c)
+{
+	static const uint64_t numbers[] = { 0,     1,          127,        128,       16383,
+					    16384, UINT32_MAX, 1ull << 62, UINT64_MAX };
+	Shapes *shapes = filled(), *inner = filled();
+	Scalars *many[600];
+
+	check_packed(&shapes->base);
+	for (size_t i = 0; i < sizeof(numbers) / sizeof(*numbers); i++) {
+		uint64_t number = numbers[i];
+
+		check_packed(&MSG(Scalars, .int32_field = (int32_t)number,
+				  .int64_field = (int64_t)number, .uint32_field = (uint32_t)number,
+				  .uint64_field = number, .sint32_field = (int32_t)number,
+				  .sint64_field = (int64_t)number, .double_field = i ? -0.5 : -0.0,
+				  .float_field = i ? 1e-30f : -0.0f)
+				      ->base);
+	}
+	/* More than fits at first, in messages in messages, and what was not understood. */
+	for (size_t i = 0; i < 600; i++)
+		many[i] = shapes->scalar;
+	inner->n_scalars = shapes->n_scalars = 600;
+	inner->scalars = shapes->scalars = many;
+	check_packed(&shapes->base);
+	shapes = unpack(&Shapes_descriptor, "\xfa\x7f\x03tea\x1a\x02\x01\x02", 10);
+	ck_assert_uint_eq(shapes->base.n_unknown_fields, 1);
+	check_packed(&shapes->base);
+	check_packed(&MSG(Shapes)->base);
+}
+
 TEST(each_prefix_of_a_message_is_read_or_refused)
 {
 	Shapes *shapes = filled();

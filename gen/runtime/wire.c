@@ -409,13 +409,3 @@ ProtobufCMessage *rpc_unpack(struct arena *arena, const ProtobufCMessageDescript
 		*error = decoder.error;
 	return NULL;
 }
-
-ProtobufCBinaryData rpc_pack(struct arena *arena, const ProtobufCMessage *message)
-{
-	size_t size = protobuf_c_message_get_packed_size(message);
-	uint8_t *bytes = size ? arena_alloc(arena, size) : NULL;
-
-	if (size)
-		protobuf_c_message_pack(message, bytes);
-	return (ProtobufCBinaryData){ size, bytes };
-}
