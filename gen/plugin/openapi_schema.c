@@ -285,7 +285,7 @@ static const char *describe(struct openapi *openapi, const struct field *field)
 	for (size_t i = 0; i < field->parent->n_fields; i++) {
 		const struct field *other = &field->parent->fields[i];
 
-		if (other->oneof == field->oneof && other != field)
+		if (other->oneof == field->oneof && other->number != field->number)
 			others = arena_printf(arena, "%s%s`%s`", others, *others ? ", " : "",
 					      other->json_name);
 	}
@@ -338,15 +338,17 @@ static json_t *properties(struct openapi *openapi, const struct message *message
 	if (*description)
 		openapi_set(object, "description", openapi_text(description));
 	for (size_t i = 0; i < message->n_fields; i++) {
-		const struct field *field = &message->fields[i];
+		struct field field = message->fields[i];
 
 		/* what stands in the path or in Idempotency-Key is not said again */
-		if (without && (openapi_path_holds(&without->template, field) ||
-				field == without->method->request_id))
+		if (without && (openapi_path_holds(&without->template, &field) ||
+				&message->fields[i] == without->method->request_id))
 			continue;
-		openapi_set(members, field->json_name, openapi_field(openapi, field));
-		if (is_required(field) && !partial)
-			json_array_append_new(required, openapi_text(field->json_name));
+		if (partial)
+			field.behaviors &= ~(uint32_t)RPC_FIELD_REQUIRED;
+		openapi_set(members, field.json_name, openapi_field(openapi, &field));
+		if (is_required(&field))
+			json_array_append_new(required, openapi_text(field.json_name));
 	}
 	pairs = exclusions(members, message);
 	if (json_array_size(pairs) == 1)
