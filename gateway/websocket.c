@@ -1,63 +1,29 @@
 /* Streams from the client, and both ways, as a WebSocket; the frames are libwslay's. */
-#include "websocket.h"
 #include "gateway.h"
 #include "handshake.h"
-#include "response.h"
 #include "sessions.h"
-#include "transcode.h"
 #include "upstream.h"
+#include "websocket_private.h"
 #include <crpc/client.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <wslay/wslay.h>
 
 /*
  *   websocket_start() ─▶ begin(): the call is started, the handshake answered, and the connection
  *                                 ours; in a turn of its own, since HTTP/1.1 is still in its input
- *   input() ─▶ message_received() ─▶ take() ─▶ the peer ─▶ sent_arrived(): the next one
- *   message_arrived() ─▶ push() ─▶ the client took enough ─▶ go_on(): the next one
- *   shut(): the closing frame is on its way, nothing else is read or sent; the call is cancelled.
+ *   input() ─▶ message_received() ─▶ websocket_take() ─▶ the peer ─▶ sent_arrived(): the next one
+ *   message_arrived() ─▶ push() ─▶ the client took enough ─▶ websocket_go_on(): the next one
+ *   websocket_shut(): the closing frame is on its way, nothing else is read or sent; the call is cancelled.
  *           stop() comes when the connection is closed.
  *
  * libwslay reads up to 4 KiB ahead: messages that come with one that is being sent wait in
  * `waiting`.
  */
 enum {
-	BACKLOG_MAX = 64 * 1024,
 	MESSAGE_ARENA_MAX = 16 * 1024 * 1024,
 	CODE_PRIVATE = 4000, /* and the gRPC code */
 	REASON_MAX = 123,
-};
-
-struct websocket {
-	struct request *request;
-	struct rpc_call *call; /* the peer's, as in sse.c */
-	wslay_event_context_ptr frames;
-	struct task begin, arrived, sent, ended;
-
-	/* from the client */
-	struct arena *in;
-	const char *from; /* what may be read now */
-	size_t left;
-	struct buffer waiting; /* each its length and its text */
-	ProtobufCMessage *message;
-	const char *text; /* that becomes it */
-	size_t text_length;
-	int64_t heard_ms;
-	bool sending, said_all;
-
-	/* to the client */
-	struct arena *out;
-	const ProtobufCMessage *answer;
-	const char *json; /* printed on the completion thread */
-	size_t json_length;
-	struct rpc_json_error error;
-	int problem;
-	int64_t beat_ms;
-	bool blocked, pending, held; /* held: input waits for the backlog */
-
-	bool shut;
 };
 
 static struct websocket *of(const struct connection *connection)
@@ -114,8 +80,7 @@ static void push(struct websocket *socket)
 				 1);
 }
 
-/* If the closing frame is on its way, the rest is the connection's. */
-static void settle(struct websocket *socket)
+void websocket_settle(struct websocket *socket)
 {
 	push(socket);
 	if (socket->shut || wslay_event_get_read_enabled(socket->frames))
@@ -125,8 +90,8 @@ static void settle(struct websocket *socket)
 	connection_close_when_written(socket->request->connection);
 }
 
-/* settle() must follow. */
-static void shut(struct websocket *socket, int code, const char *reason)
+/* websocket_settle() must follow. */
+void websocket_shut(struct websocket *socket, int code, const char *reason)
 {
 	size_t length = strlen(reason);
 
@@ -139,8 +104,7 @@ static void shut(struct websocket *socket, int code, const char *reason)
 	wslay_event_shutdown_read(socket->frames);
 }
 
-/* With the error that is recorded, or well. */
-static void shut_as_recorded(struct websocket *socket)
+void websocket_shut_as_recorded(struct websocket *socket)
 {
 	const struct rpc_call *call = socket->request->call;
 	const char *reason = rpc_error_reason(call);
@@ -149,64 +113,8 @@ static void shut_as_recorded(struct websocket *socket)
 
 	snprintf(text, sizeof(text), "%s%s%s", reason ? reason : "", reason && *reason ? ": " : "",
 		 rpc_error_message(call));
-	shut(socket, code ? CODE_PRIVATE + code : WSLAY_CODE_NORMAL_CLOSURE, code ? text : "");
-}
-
-/*
- * From the client to the peer
- */
-
-static int parse(void *data)
-{
-	struct websocket *socket = data;
-
-	return transcode_message(socket->request, socket->in, socket->text, socket->text_length,
-				 &socket->message);
-}
-
-static int read_message(void *data, struct rpc_call *call)
-{
-	struct websocket *socket = data;
-	int r = arena_run(socket->in, parse, socket);
-
-	return r >= 0 ? r
-		      : rpc_fail_code(call, RPC_RESOURCE_EXHAUSTED,
-				      "The message needs more memory than one may have.");
-}
-
-/* On the completion thread. */
-static void message_sent(void *data, struct rpc_call *call, bool ok)
-{
-	struct websocket *socket = data;
-
-	(void)call;
-	(void)ok; /* if not, the end says why */
-	loop_post(&socket->request->worker->loop, &socket->sent);
-}
-
-static void take(struct websocket *socket, const char *text, size_t length)
-{
-	struct request *request = socket->request;
-
-	if (socket->said_all) {
-		rpc_fail_code(request->call, RPC_INVALID_ARGUMENT,
-			      "An empty message ends what the client says: none may follow.");
-		shut_as_recorded(socket);
-		return;
-	}
-	if (!length) {
-		socket->said_all = true;
-		socket->sending = rpc_stream_start_send(socket->call, NULL, message_sent, socket);
-		return;
-	}
-	socket->text = text;
-	socket->text_length = length;
-	if (rpc_call_run(request->call, read_message, socket))
-		shut_as_recorded(socket);
-	else /* false: the call has ended, and says so soon */
-		socket->sending =
-			rpc_stream_start_send(socket->call, socket->message, message_sent, socket);
-	arena_reset(socket->in);
+	websocket_shut(socket, code ? CODE_PRIVATE + code : WSLAY_CODE_NORMAL_CLOSURE,
+		       code ? text : "");
 }
 
 static void message_received(wslay_event_context_ptr frames,
@@ -218,126 +126,18 @@ static void message_received(wslay_event_context_ptr frames,
 	if (wslay_is_ctrl_frame(message->opcode) || !wslay_event_get_read_enabled(frames))
 		return; /* libwslay answers those */
 	if (message->opcode != WSLAY_TEXT_FRAME) {
-		shut(socket, WSLAY_CODE_UNSUPPORTED_DATA, "Messages are JSON, in text frames.");
+		websocket_shut(socket, WSLAY_CODE_UNSUPPORTED_DATA,
+			       "Messages are JSON, in text frames.");
 		return;
 	}
 	if (!socket->sending) {
-		take(socket, (const char *)message->msg, length);
+		websocket_take(socket, (const char *)message->msg, length);
 		return;
 	}
 	if (buffer_append(&socket->waiting, &length, sizeof(length)) ||
 	    buffer_append(&socket->waiting, message->msg, length))
-		shut(socket, WSLAY_CODE_INTERNAL_SERVER_ERROR, "The gateway is out of memory.");
-}
-
-static void sent_arrived(struct task *task)
-{
-	struct websocket *socket = (void *)((char *)task - offsetof(struct websocket, sent));
-	size_t length;
-
-	socket->sending = false;
-	if (socket->request->done || socket->shut)
-		return;
-	while (!socket->sending && buffer_pending(&socket->waiting) &&
-	       wslay_event_get_read_enabled(socket->frames)) {
-		memcpy(&length, buffer_front(&socket->waiting), sizeof(length));
-		buffer_take(&socket->waiting, sizeof(length));
-		take(socket, buffer_front(&socket->waiting), length);
-		buffer_take(&socket->waiting, length);
-	}
-	settle(socket);
-	if (!socket->shut && !socket->sending && !socket->held)
-		connection_resume(socket->request->connection);
-}
-
-/*
- * From the peer to the client
- */
-
-static int print_answer(void *data)
-{
-	struct websocket *socket = data;
-
-	socket->json = transcode_print(socket->request, socket->out, socket->answer,
-				       &socket->json_length, &socket->error);
-	return socket->json ? 0 : RPC_INTERNAL;
-}
-
-/* Both on the completion thread. */
-static bool stream_message(void *data, struct rpc_call *call, ProtobufCMessage *message)
-{
-	struct websocket *socket = data;
-
-	(void)call;
-	socket->answer = message;
-	socket->problem = arena_run(socket->out, print_answer, socket);
-	loop_post(&socket->request->worker->loop, &socket->arrived);
-	return false; /* one at a time */
-}
-
-static void stream_done(void *data, struct rpc_call *call, int code, ProtobufCMessage *message)
-{
-	struct websocket *socket = data;
-
-	(void)call;
-	(void)message;
-	socket->request->code = code;
-	loop_post(&socket->request->worker->loop, &socket->ended);
-}
-
-static void go_on(struct websocket *socket)
-{
-	socket->blocked = connection_backlog(socket->request->connection) > BACKLOG_MAX;
-	if (socket->blocked || !socket->pending)
-		return;
-	socket->pending = false;
-	arena_reset(socket->out);
-	rpc_stream_resume(socket->call);
-}
-
-static void message_arrived(struct task *task)
-{
-	struct websocket *socket = (void *)((char *)task - offsetof(struct websocket, arrived));
-	struct request *request = socket->request;
-	const struct wslay_event_msg message = { WSLAY_TEXT_FRAME, (const uint8_t *)socket->json,
-						 socket->json_length };
-
-	if (request->done || socket->shut)
-		return;
-	if (socket->problem) {
-		if (socket->problem < 0)
-			rpc_fail_code(request->call, RPC_RESOURCE_EXHAUSTED,
-				      "The message needs more memory than one may have.");
-		else
-			transcode_fail_print(request, &socket->error);
-		shut_as_recorded(socket);
-		settle(socket);
-		return;
-	}
-	if (wslay_event_queue_msg(socket->frames, &message))
-		shut(socket, WSLAY_CODE_INTERNAL_SERVER_ERROR, "The gateway is out of memory.");
-	settle(socket);
-	socket->pending = true;
-	go_on(socket);
-}
-
-/* Nobody else is at the peer's call any more: the error that it holds becomes the request's. */
-static void take_error(struct websocket *socket)
-{
-	struct rpc_call *own = socket->request->call;
-
-	socket->request->call = socket->call;
-	socket->call = own;
-}
-
-static void stream_ended(struct task *task)
-{
-	struct websocket *socket = (void *)((char *)task - offsetof(struct websocket, ended));
-	struct request *request = socket->request;
-
-	if (request->code)
-		take_error(socket);
-	request_waited(request, WAIT_CALL);
+		websocket_shut(socket, WSLAY_CODE_INTERNAL_SERVER_ERROR,
+			       "The gateway is out of memory.");
 }
 
 void websocket_waited(struct request *request, unsigned what)
@@ -348,8 +148,8 @@ void websocket_waited(struct request *request, unsigned what)
 	if (what != WAIT_CALL && rpc_error_code(request->call) != RPC_UNAUTHENTICATED) {
 		rpc_error_clear(request->call);
 	} else if (!socket->shut) {
-		shut_as_recorded(socket);
-		settle(socket);
+		websocket_shut_as_recorded(socket);
+		websocket_settle(socket);
 	}
 }
 
@@ -368,8 +168,8 @@ static ssize_t input(struct connection *connection, const char *bytes, size_t le
 		wslay_event_shutdown_read(socket->frames);
 	length -= socket->left;
 	socket->request->discarded += length; /* for the log */
-	settle(socket);
-	socket->held = connection_backlog(connection) > BACKLOG_MAX;
+	websocket_settle(socket);
+	socket->held = connection_backlog(connection) > WEBSOCKET_BACKLOG_MAX;
 	if (socket->sending || socket->held)
 		connection->paused = true;
 	return (ssize_t)(socket->shut ? length + socket->left : length);
@@ -387,7 +187,7 @@ static void drained(struct connection *connection)
 	if (socket->shut)
 		return;
 	if (socket->blocked)
-		go_on(socket);
+		websocket_go_on(socket);
 	if (socket->held && !socket->sending)
 		connection_resume(connection);
 	socket->held = false;
@@ -408,15 +208,15 @@ static int64_t check_time(struct connection *connection)
 	if (silence < 2 * gateway->heartbeat_ms)
 		silence = 2 * gateway->heartbeat_ms;
 	if (now >= socket->heard_ms + silence) {
-		shut(socket, WSLAY_CODE_GOING_AWAY, "Nothing was heard of the client.");
-		settle(socket);
+		websocket_shut(socket, WSLAY_CODE_GOING_AWAY, "Nothing was heard of the client.");
+		websocket_settle(socket);
 		return gateway->linger_ms;
 	}
 	if (now >= socket->beat_ms) {
 		socket->beat_ms = now + gateway->heartbeat_ms;
 		wslay_event_queue_msg(socket->frames,
 				      &(struct wslay_event_msg){ WSLAY_PING, NULL, 0 });
-		settle(socket);
+		websocket_settle(socket);
 		if (!(request->waits & WAIT_SESSION) && sessions_check_again(request))
 			websocket_waited(request, WAIT_SESSION);
 	}
@@ -427,8 +227,8 @@ static void wind_down(struct connection *connection)
 {
 	struct websocket *socket = of(connection);
 
-	shut(socket, WSLAY_CODE_GOING_AWAY, "The gateway is going down: connect again.");
-	settle(socket);
+	websocket_shut(socket, WSLAY_CODE_GOING_AWAY, "The gateway is going down: connect again.");
+	websocket_settle(socket);
 }
 
 static void stop(struct connection *connection)
@@ -453,25 +253,6 @@ static const struct protocol websocket_protocol = {
  * Begin and end
  */
 
-static int start_call(struct websocket *socket)
-{
-	struct request *request = socket->request;
-	const struct route *route = request->match.route;
-	struct rpc_client *client = upstreams_client(request->worker->gateway->upstreams, route);
-
-	if (request->worker->draining)
-		return rpc_fail_code(request->call, RPC_UNAVAILABLE,
-				     "The gateway is going down: connect again.");
-	if (!client)
-		return upstream_missing(request);
-	if (rpc_client_start_stream(client, route->method, socket->call, NULL, stream_message,
-				    stream_done, socket)) {
-		take_error(socket);
-		return rpc_error_code(request->call);
-	}
-	return 0;
-}
-
 static void begin(struct task *task)
 {
 	struct websocket *socket = (void *)((char *)task - offsetof(struct websocket, begin));
@@ -481,7 +262,7 @@ static void begin(struct task *task)
 		request_waited(request, WAIT_CALL);
 		return;
 	}
-	if (start_call(socket)) {
+	if (websocket_start_call(socket)) {
 		request->waits &= ~WAIT_CALL;
 		request_answer_error(request, 0);
 		return;
@@ -522,9 +303,6 @@ int websocket_start(struct request *request)
 	wslay_event_config_set_max_recv_msg_length(socket->frames, request->body_limit);
 	socket->request = request;
 	socket->begin.run = begin;
-	socket->arrived.run = message_arrived;
-	socket->sent.run = sent_arrived;
-	socket->ended.run = stream_ended;
 	socket->in = arena_new(MESSAGE_ARENA_MAX);
 	socket->out = arena_new(MESSAGE_ARENA_MAX);
 	socket->call = upstream_stream_call(request);
