@@ -37,11 +37,10 @@ static struct purchase purchase_place(const char *product)
 static void purchase_check(struct purchase *purchase)
 {
 	/* An access token may not have lived as long as the outage. */
-	app_take_session(purchase->app,
-			 expect(http_post(purchase->app, "/v1/sessions:refresh",
-					  "{'refreshToken': '%s'}",
-					  app_refresh_token(purchase->app)),
-				200));
+	app_take_session(purchase->app, expect(http_post(purchase->app, "/v1/sessions:refresh",
+							 "{'refreshToken': '%s'}",
+							 app_refresh_token(purchase->app)),
+					       200));
 	eventually(90, order_is(purchase->app, purchase->order, "CONFIRMED") ||
 			       order_is(purchase->app, purchase->order, "COMPLETED"));
 	ck_assert_int_eq(stripe_charges(purchase->order), 1);
