@@ -73,16 +73,24 @@ class Processes:
             sums[part] = sums.get(part, 0.0) + value
         return sums
 
-    def pss(self):
-        """KiB, each shared page divided among those that share it: {name: KiB}"""
+    def memory(self, field):
+        """A field of /proc/PID/smaps_rollup: {name: KiB}"""
         memory = {}
         for name, (_, tree) in self.trees().items():
             memory[name] = 0
             for pid in tree:
                 for line in read(f"/proc/{pid}/smaps_rollup").splitlines():
-                    if line.startswith("Pss:"):
+                    if line.startswith(f"{field}:"):
                         memory[name] += int(line.split()[1])
         return memory
+
+    def pss(self):
+        """Each shared page divided among those that share it: {name: KiB}"""
+        return self.memory("Pss")
+
+    def own(self):
+        """Heap and stacks, whoever else has the same programs and libraries in use: {name: KiB}"""
+        return self.memory("Anonymous")
 
     def descriptors(self):
         """Open files and sockets: {name: count}"""

@@ -214,7 +214,7 @@ class Soak:
                 if self.processes.kind(name) == "service"}
 
     def sample(self):
-        return self.platform(self.processes.pss()), self.platform(self.processes.descriptors())
+        return self.platform(self.processes.own()), self.platform(self.processes.descriptors())
 
     def in_flight(self):
         """Calls that a process still holds, from /metrics."""
