@@ -97,7 +97,7 @@ class Peers:
     def start_gateway(self, name, backend):
         self.start(name, [str(self.ours / "gateway/souk-gateway")],
                    {"SOUK_HTTP_LISTEN": "{address}", "SOUK_ADMIN_LISTEN": "{admin}", "SOUK_RATE_LIMIT": "1000000000",
-                    "SOUK_MAX_CONNECTIONS": "20000", "SOUK_PEER_CATALOG": f"ipv4:127.0.0.1:{self.ports[backend]}"}, http=True)
+                    "SOUK_MAX_CONNECTIONS": "20000", "SOUK_MAX_CLIENT_CONNECTIONS": "0", "SOUK_PEER_CATALOG": f"ipv4:127.0.0.1:{self.ports[backend]}"}, http=True)
 
     def end(self, *names):
         for name in names or list(self.processes):
