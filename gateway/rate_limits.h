@@ -7,9 +7,9 @@
 /*
  * Two kinds, both counted in Redis in fixed windows, so that all gateways count together:
  *
- * - the general limit of a client (the user, else the address, guests' too): counted here at once and told to
- * Redis every SYNC_MS, which tells what the others have counted; so it costs a request nothing, and
- * lets through at most what the other gateways admit in that time;
+ * - the general limit of a client (the user, else the address, guests' too): counted here at once
+ * and told to Redis every SYNC_MS, which tells what the others have counted; so it costs a request
+ * nothing, and lets through at most what the other gateways admit in that time;
  * - a method's own limit (crpc.v1.rate_limit): asked of Redis for each request, exactly. A method
  * that needs no session is counted by address, for a new guest's session would be a new start.
  *
