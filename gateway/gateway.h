@@ -17,7 +17,8 @@ struct gateway {
 	const char *listen, *admin_listen, *http_tls_dir, *tls_dir, *redis_url, *cors_origins;
 	const char *token_issuer, *token_audience;
 	int64_t workers, forwarded_hops;
-	int64_t connections_max, client_connections_max, requests_max, streams_max, connection_streams_max;
+	int64_t connections_max, client_connections_max, requests_max, streams_max,
+		connection_streams_max;
 	size_t message_max;
 	int64_t header_timeout_ms, body_timeout_ms, idle_timeout_ms, write_timeout_ms, linger_ms,
 		heartbeat_ms;

@@ -36,7 +36,7 @@ enum { LOOP_SLOTS = 64, LOOP_SLOT_MS = 64 };
 struct loop {
 	int epoll_fd, event_fd;
 	struct watch wakeup;
-	int64_t now_ms; /* monotonic, as of this turn */
+	int64_t now_ms;         /* monotonic, as of this turn */
 	_Atomic uint64_t turns; /* so far */
 	_Atomic bool stopping;
 	_Atomic(struct task *) posted;

@@ -179,7 +179,8 @@ struct response *expect_reason(struct response *response, int status, const char
 		_ck_assert_failed(file, line, "", "%s: this is no error by AIP-193: %s",
 				  response->request, response->body);
 	if (reason && strcmp(error_reason(response), reason))
-		_ck_assert_failed(file, line, "", "%s: the reason %s was expected, and it is: %.2000s",
+		_ck_assert_failed(file, line, "",
+				  "%s: the reason %s was expected, and it is: %.2000s",
 				  response->request, reason, response->body);
 	return response;
 }
