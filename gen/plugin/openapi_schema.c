@@ -141,6 +141,12 @@ static bool is_required(const struct field *field)
 	return field->behaviors & RPC_FIELD_REQUIRED;
 }
 
+/* An empty string is unset, where a field may be unset. */
+static bool may_not_be_empty(const struct field *field)
+{
+	return field->repeated || is_required(field);
+}
+
 static json_t *bound(double number)
 {
 	return fabs(number) < 1e15 && number == floor(number) ? json_integer((json_int_t)number)
@@ -203,7 +209,7 @@ static void add_text_rules(struct arena *arena, json_t *object, const struct fie
 
 	if (field->type != PROTOBUF_C_TYPE_STRING)
 		return;
-	if (field->rules->min_len)
+	if (field->rules->min_len && may_not_be_empty(field))
 		openapi_set(object, "minLength", json_integer(field->rules->min_len));
 	if (field->rules->max_len)
 		openapi_set(object, "maxLength", json_integer(field->rules->max_len));
@@ -211,13 +217,10 @@ static void add_text_rules(struct arena *arena, json_t *object, const struct fie
 		openapi_set(object, "format", openapi_text("email"));
 	else if (field->rules->format == RPC_FORMAT_URI)
 		openapi_set(object, "format", openapi_text("uri"));
-	/* empty is unset, where a field may be unset */
 	if (pattern)
-		openapi_set(
-			object, "pattern",
-			openapi_text(arena_printf(
-				arena, field->repeated || is_required(field) ? "^%s$" : "^(%s)?$",
-				pattern)));
+		openapi_set(object, "pattern",
+			    openapi_text(arena_printf(
+				    arena, may_not_be_empty(field) ? "^%s$" : "^(%s)?$", pattern)));
 }
 
 static json_t *element(struct openapi *openapi, const struct field *field)

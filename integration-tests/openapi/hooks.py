@@ -41,10 +41,13 @@ def schema_of(case):
 
 
 def means_something(value, schema, document):
-    """Whether proto3 JSON takes a value that the document has no word for: a null, an enum's number."""
+    """Whether proto3 JSON takes a value that the document has no word for: a null, an enum's number, a number as a string or the other way round."""
     if "$ref" in schema:
         schema = document["components"]["schemas"][schema["$ref"].rsplit("/", 1)[1]]
-    if value is None or ("enum" in schema and isinstance(value, int)):
+    is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
+    if value is None or (is_number and ("enum" in schema or schema.get("format") in ("int64", "uint64"))):
+        return True
+    if isinstance(value, str) and schema.get("type") in ("integer", "number"):
         return True
     if isinstance(value, dict):
         of_others = schema.get("additionalProperties", {})
