@@ -50,7 +50,7 @@ interop_serve() {
 	shift 2
 	"$@" >"$state/$name.log" 2>&1 &
 	interop_pids+=($!)
-	for ((tries = 0; tries < 100; tries++)); do
+	for ((tries = 0; tries < 600; tries++)); do
 		kill -0 $! 2>/dev/null || break
 		if (exec 3<>"/dev/tcp/127.0.0.1/$port") 2>/dev/null; then
 			return
