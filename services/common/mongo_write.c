@@ -96,6 +96,7 @@ int mongo_insert_(struct rpc_call *call, const struct mongo_collection *collecti
 	cleanup(mongo_handle_release) struct mongo_handle handle = { 0 };
 	cleanup(bson_freep) bson_t *document = bson_new();
 	bson_error_t error;
+	bson_iter_t id;
 	bson_t array;
 	int r;
 
@@ -113,7 +114,10 @@ int mongo_insert_(struct rpc_call *call, const struct mongo_collection *collecti
 	if (!mongoc_collection_insert_one(handle.collection, document, NULL, NULL, &error))
 		return mongo_failed(call, collection, "insert", &error);
 	if (insert->events && insert->events[0])
-		outbox_wake();
+		outbox_note(collection,
+			    bson_iter_init_find(&id, document, "_id") && BSON_ITER_HOLDS_UTF8(&id)
+				    ? bson_iter_utf8(&id, NULL)
+				    : NULL);
 	return 0;
 }
 
@@ -229,7 +233,8 @@ static int explain_no_match(struct rpc_call *call, const struct mongo_collection
 		return r;
 	if (!count)
 		return MONGO_NOT_MATCHED;
-	outbox_wake();
+	outbox_note(collection, update->id);
+	outbox_make_room();
 	r = rpc_fail(call, OUTBOX_FULL, { "name", update->id ? update->id : collection->name });
 	rpc_retry_after(call, 1000);
 	return r;
@@ -277,7 +282,7 @@ int mongo_update_(struct rpc_call *call, const struct mongo_collection *collecti
 	if (update->modified)
 		*update->modified = inserted || number_of(&reply, "modifiedCount");
 	if (update->events && update->events[0])
-		outbox_wake();
+		outbox_note(collection, update->id);
 	return 0;
 }
 

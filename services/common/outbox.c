@@ -1,16 +1,62 @@
-/* The outbox's relay: finds documents with events, publishes, waits for the acks, takes the events
- * out. */
+/* The outbox's relay: learns which documents have events, publishes, waits for the acks, takes the
+ * events out. */
 #include "mongo_private.h"
 #include "store.msg.h"
 #include <common/clock.h>
 #include <common/nats.h>
 #include <common/outbox.h>
 #include <errno.h>
+#include <pthread.h>
+#include <stdlib.h>
 #include <string.h>
 
-enum { INTERVAL_MS = 1000, DOCUMENTS_MAX = 64, EVENTS_MAX = 512 };
+/*
+ * A document's events go out at once; that they are out is noted here and written down for many
+ * documents by one update, a second later. What is only in memory may be lost: events go out again.
+ *
+ *     noted  documents that this process wrote with events, to be read and published
+ *     sent   events that the bus has and that still stand in their documents; belongs to the one
+ *            thread that relays
+ *
+ * What a process that died, or a bus that was away, left behind is found by looking through the
+ * collections: at the start, after a failure, and now and then for what other replicas left.
+ */
+enum {
+	INTERVAL_MS = 1000,
+	DOCUMENTS_MAX = 64,
+	EVENTS_MAX = 512,
+	NOTED_MAX = 1024,
+	SENT_MAX = 2 * EVENTS_MAX,
+	SENT_MS = 1000,
+	SENT_OF_DOCUMENT = MONGO_OUTBOX_MAX / 4, /* so many do not wait, for there is a limit */
+	LOOK_MS = 5000,
+	LEFT_MS = 3 * SENT_MS, /* older than that, and nobody else is at it */
+	STOP_MS = 2000,
+};
 
 static struct service *owner;
+
+struct document {
+	const struct mongo_collection *collection;
+	char *id;
+};
+
+static struct {
+	pthread_mutex_t lock;
+	struct document documents[NOTED_MAX];
+	size_t n;
+	bool lost; /* there are events of which only the collections know */
+	bool full; /* someone waits for room in an outbox */
+} noted = { .lock = PTHREAD_MUTEX_INITIALIZER, .lost = true };
+
+static struct {
+	struct sent {
+		struct document document;
+		char *event;
+	} events[SENT_MAX];
+	size_t n;
+	int64_t since_ms;
+} sent;
 
 /* The events of one document, as they stand in it; in the order in which they were pushed. */
 struct pending {
@@ -25,8 +71,9 @@ struct turn {
 	struct rpc_event *events[EVENTS_MAX];
 	size_t n_events;
 	struct pending *documents;
-	int64_t oldest_ms;
-	bool more; /* than fit */
+	int64_t oldest_ms, before_ms; /* only documents with an event before that */
+	bool more;                    /* than fit */
+	bool crowded;                 /* a document has many events that are sent */
 };
 
 static int read_event(struct rpc_call *call, const bson_iter_t *iter, struct rpc_event **ret)
@@ -65,10 +112,20 @@ static int read_event(struct rpc_call *call, const bson_iter_t *iter, struct rpc
 	return 0;
 }
 
+static bool is_sent(const struct mongo_collection *collection, const char *id, const char *event)
+{
+	for (size_t i = 0; i < sent.n; i++)
+		if (sent.events[i].document.collection == collection &&
+		    !strcmp(sent.events[i].event, event) && !strcmp(sent.events[i].document.id, id))
+			return true;
+	return false;
+}
+
 static int gather(void *data, struct rpc_call *call, const bson_t *document)
 {
 	struct turn *turn = data;
 	struct pending *pending = rpc_alloc(call, sizeof(*pending));
+	size_t n_sent = 0;
 	bson_iter_t iter, child;
 	int r;
 
@@ -83,43 +140,147 @@ static int gather(void *data, struct rpc_call *call, const bson_t *document)
 	if (!bson_iter_init_find(&iter, document, "outbox") || !BSON_ITER_HOLDS_ARRAY(&iter) ||
 	    !bson_iter_recurse(&iter, &child))
 		return 0;
-	while (turn->n_events < EVENTS_MAX && bson_iter_next(&child)) {
-		r = read_event(call, &child, &turn->events[turn->n_events]);
-		/* It blocks its document, and no other. */
-		if (r)
+	while (bson_iter_next(&child)) {
+		struct rpc_event *event;
+
+		if (turn->n_events == EVENTS_MAX) {
+			outbox_note(turn->collection, pending->id);
+			turn->more = true;
 			break;
-		if (!turn->oldest_ms || turn->events[turn->n_events]->time_ms < turn->oldest_ms)
-			turn->oldest_ms = turn->events[turn->n_events]->time_ms;
-		turn->n_events++;
+		}
+		r = read_event(call, &child, &event);
+		/* It blocks its document, and no other. */
+		if (r || (!pending->n && turn->before_ms && event->time_ms >= turn->before_ms))
+			break;
+		/* What is sent stands before what is not. */
+		if (is_sent(turn->collection, pending->id, event->id)) {
+			n_sent++;
+			continue;
+		}
+		if (!turn->oldest_ms || event->time_ms < turn->oldest_ms)
+			turn->oldest_ms = event->time_ms;
+		turn->events[turn->n_events++] = event;
 		pending->n++;
 	}
 	if (pending->n)
 		turn->documents = pending;
-	turn->more |= turn->n_events == EVENTS_MAX;
+	turn->crowded |= n_sent + pending->n >= SENT_OF_DOCUMENT;
 	return 0;
 }
 
-/* Takes out those of the document's events that are stored on the bus. */
-static int pull(struct rpc_call *call, const struct turn *turn, const struct pending *pending,
-		size_t n_acked)
+/* Documents that this process wrote. */
+static int gather_noted(struct rpc_call *call, struct turn *turn)
 {
-	cleanup(bson_freep) bson_t *ids = bson_new();
-	int r;
+	struct document documents[DOCUMENTS_MAX];
+	size_t n;
+	int r = 0;
 
-	for (size_t i = 0; i < pending->n && pending->first + i < n_acked; i++) {
-		char buffer[16];
-		const char *index;
+	pthread_mutex_lock(&noted.lock);
+	n = noted.n < DOCUMENTS_MAX ? noted.n : DOCUMENTS_MAX;
+	memcpy(documents, noted.documents, n * sizeof(*documents));
+	noted.n -= n;
+	memmove(noted.documents, noted.documents + n, noted.n * sizeof(*documents));
+	turn->more = noted.n > 0;
+	pthread_mutex_unlock(&noted.lock);
+	mongo_each_collection(collection)
+	{
+		const char *ids[DOCUMENTS_MAX];
+		size_t n_ids = 0;
 
-		bson_uint32_to_string((uint32_t)i, &index, buffer, sizeof(buffer));
-		bson_append_utf8(ids, index, -1, turn->events[pending->first + i]->id, -1);
+		for (size_t i = 0; i < n; i++)
+			if (documents[i].collection == collection)
+				ids[n_ids++] = documents[i].id;
+		if (r || !n_ids)
+			continue;
+		turn->collection = collection;
+		r = mongo_each(call, collection,
+			       &(struct mongo_query){
+				       .filter = DOC(call, "_id",
+						     BCON_DOCUMENT(document_in(call, ids, n_ids))),
+				       .projection = DOC(call, "outbox", BCON_INT32(1)) },
+			       gather, turn);
 	}
-	if (bson_empty(ids))
-		return 0;
-	r = mongo_update(call, pending->collection, .id = pending->id, .keep_version = true,
-			 .update = DOC(call, "$pull", "{", "outbox", "{", "id", "{", "$in",
-				       BCON_ARRAY(ids), "}", "}", "}"));
-	/* The document may be gone by now, or another relay was faster. */
-	return r == MONGO_NOT_MATCHED ? 0 : r;
+	for (size_t i = 0; i < n; i++)
+		free(documents[i].id);
+	return r;
+}
+
+/* All documents that have events. */
+static int gather_all(struct rpc_call *call, struct turn *turn)
+{
+	int r = 0;
+
+	mongo_each_collection(collection)
+	{
+		size_t before = turn->n_events;
+
+		if (r || !collection->outbox || turn->n_events == EVENTS_MAX)
+			continue;
+		turn->collection = collection;
+		r = mongo_each(
+			call, collection,
+			&(struct mongo_query){
+				.filter = DOC(call, "outbox.id", "{", "$gt", BCON_UTF8(""), "}"),
+				.projection = DOC(call, "outbox", BCON_INT32(1)),
+				.limit = DOCUMENTS_MAX },
+			gather, turn);
+		turn->more |= turn->n_events - before >= DOCUMENTS_MAX;
+	}
+	return r;
+}
+
+static void note_sent(const struct turn *turn, size_t n_acked)
+{
+	for (struct pending *pending = turn->documents; pending; pending = pending->next)
+		for (size_t i = 0; i < pending->n && pending->first + i < n_acked; i++)
+			sent.events[sent.n++] = (struct sent){
+				{ pending->collection, strdup(pending->id) },
+				strdup(turn->events[pending->first + i]->id),
+			};
+}
+
+static void forget_sent(void)
+{
+	for (size_t i = 0; i < sent.n; i++) {
+		free(sent.events[i].document.id);
+		free(sent.events[i].event);
+	}
+	sent.n = 0;
+}
+
+int outbox_settle(struct rpc_call *call)
+{
+	int r = 0;
+
+	mongo_each_collection(collection)
+	{
+		const char **ids = rpc_alloc(call, (sent.n + 1) * sizeof(*ids));
+		const char **events = rpc_alloc(call, (sent.n + 1) * sizeof(*events));
+		size_t n_ids = 0, n_events = 0;
+		int64_t n;
+
+		for (size_t i = 0; i < sent.n; i++) {
+			const struct document *document = &sent.events[i].document;
+
+			if (document->collection != collection)
+				continue;
+			events[n_events++] = sent.events[i].event;
+			/* A document's events stand one after another. */
+			if (!n_ids || strcmp(ids[n_ids - 1], document->id))
+				ids[n_ids++] = document->id;
+		}
+		if (r || !n_events)
+			continue;
+		r = mongo_update_many(
+			call, collection,
+			DOC(call, "_id", BCON_DOCUMENT(document_in(call, ids, n_ids))),
+			DOC(call, "$pull", "{", "outbox", "{", "id",
+			    BCON_DOCUMENT(document_in(call, events, n_events)), "}", "}"),
+			&n);
+	}
+	if (!r)
+		forget_sent();
+	return r;
 }
 
 static void measure(struct rpc_call *call, const struct turn *turn, size_t n_acked)
@@ -134,58 +295,129 @@ static void measure(struct rpc_call *call, const struct turn *turn, size_t n_ack
 		   (double)age / 1000);
 }
 
+static bool take(bool *flag)
+{
+	bool was;
+
+	pthread_mutex_lock(&noted.lock);
+	was = *flag;
+	*flag = false;
+	pthread_mutex_unlock(&noted.lock);
+	return was;
+}
+
+static void give(bool *flag)
+{
+	pthread_mutex_lock(&noted.lock);
+	*flag = true;
+	pthread_mutex_unlock(&noted.lock);
+}
+
+static int gather_turn(struct rpc_call *call, struct turn *turn)
+{
+	static int64_t looked_ms;
+	bool lost = take(&noted.lost);
+	int r;
+
+	if (!lost && rpc_now_ms(call) - looked_ms < LOOK_MS)
+		return gather_noted(call, turn);
+	if (!lost)
+		turn->before_ms = rpc_now_ms(call) - LEFT_MS;
+	r = outbox_settle(call);
+	if (!r)
+		r = gather_all(call, turn);
+	if (r)
+		return r;
+	looked_ms = rpc_now_ms(call);
+	if (turn->more)
+		give(&noted.lost);
+	turn->more = true; /* and then what is noted */
+	return 0;
+}
+
+static int settle_turn(struct rpc_call *call, const struct turn *turn)
+{
+	bool full = take(&noted.full);
+	int r;
+
+	if (!sent.n || !(full || turn->crowded || sent.n + EVENTS_MAX > SENT_MAX ||
+			 rpc_now_ms(call) - sent.since_ms >= SENT_MS))
+		return 0;
+	r = outbox_settle(call);
+	crash_point("outbox.relay.after_pull");
+	/* They are published again. */
+	if (r && sent.n + EVENTS_MAX > SENT_MAX) {
+		forget_sent();
+		give(&noted.lost);
+	}
+	return r;
+}
+
 int outbox_relay(void *data, struct rpc_call *call)
 {
 	struct turn *turn = rpc_alloc(call, sizeof(*turn));
 	size_t n_acked = 0;
-	int r = 0, result;
+	int r, result = 0;
 
 	(void)data;
-	mongo_each_collection(collection)
-	{
-		size_t before = turn->n_events;
-
-		if (!collection->outbox || turn->n_events == EVENTS_MAX)
-			continue;
-		turn->collection = collection;
-		r = mongo_each(
-			call, collection,
-			&(struct mongo_query){
-				.filter = DOC(call, "outbox.id", "{", "$gt", BCON_UTF8(""), "}"),
-				.projection = DOC(call, "outbox", BCON_INT32(1)),
-				.limit = DOCUMENTS_MAX },
-			gather, turn);
-		if (r)
-			return r > 0 ? 0 : r; /* the database is away: ready() says so */
-		turn->more |= turn->n_events - before >= DOCUMENTS_MAX;
+	r = gather_turn(call, turn);
+	if (r) {
+		give(&noted.lost);
+		return r > 0 ? 0 : r; /* the database is away: ready() says so */
 	}
-	if (!turn->n_events) {
-		measure(call, turn, 0);
-		return 0;
+	if (turn->n_events) {
+		crash_point("outbox.relay.before_publish");
+		result = nats_publish(call, turn->events, turn->n_events, &n_acked);
+		crash_point("outbox.relay.after_publish");
+		if (!sent.n)
+			sent.since_ms = rpc_now_ms(call);
+		note_sent(turn, n_acked);
 	}
-	crash_point("outbox.relay.before_publish");
-	result = nats_publish(call, turn->events, turn->n_events, &n_acked);
-	crash_point("outbox.relay.after_publish");
-	for (struct pending *pending = turn->documents; pending; pending = pending->next) {
-		r = pull(call, turn, pending, n_acked);
-		if (r)
-			return r > 0 ? 0 : r;
-	}
-	crash_point("outbox.relay.after_pull");
+	r = settle_turn(call, turn);
 	measure(call, turn, n_acked);
-	if (result)
+	if (result) {
+		give(&noted.lost);
 		return result > 0 ? 0 : result; /* the bus is away: nats.c has said so */
-	return turn->more;
+	}
+	return r > 0 ? 0 : r ? r : turn->more;
 }
 
 /*
  * Module
  */
 
-void outbox_wake(void)
+static void wake(void)
 {
 	if (owner)
 		service_wake(owner, "outbox");
+}
+
+void outbox_note(const struct mongo_collection *collection, const char *id)
+{
+	bool known = false;
+
+	pthread_mutex_lock(&noted.lock);
+	for (size_t i = 0; id && i < noted.n && !known; i++)
+		known = noted.documents[i].collection == collection &&
+			!strcmp(noted.documents[i].id, id);
+	if (!id || (!known && noted.n == NOTED_MAX))
+		noted.lost = true;
+	else if (!known)
+		noted.documents[noted.n++] = (struct document){ collection, strdup(id) };
+	pthread_mutex_unlock(&noted.lock);
+	wake();
+}
+
+void outbox_make_room(void)
+{
+	give(&noted.full);
+	wake();
+}
+
+static int settle(void *data, struct rpc_call *call)
+{
+	(void)data;
+	return outbox_settle(call);
 }
 
 static int start(struct service *service, char **error)
@@ -196,9 +428,14 @@ static int start(struct service *service, char **error)
 	return 0;
 }
 
+/* What the next process need not publish again. */
 static void stop(void)
 {
+	cleanup(rpc_call_freep) struct rpc_call *call = rpc_call_new("outbox", STOP_MS);
+
 	owner = NULL;
+	if (sent.n)
+		rpc_call_run(call, settle, NULL);
 }
 
 const struct service_module outbox_module = {

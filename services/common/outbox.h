@@ -4,10 +4,11 @@
 #include <common/mongo.h>
 
 /*
- * mongo_insert() and mongo_update() push events into `outbox[]` of the document they write. The
- * relay of this module, in every replica, finds documents with a non-empty outbox (partial index,
- * so the search costs what is pending), publishes each document's events in order with Nats-Msg-Id
- * = event id, waits for JetStream's ack, and only then pulls them by id. Invariants:
+ * mongo_insert() and mongo_update() push events into `outbox[]` of the document they write, and
+ * tell the relay of this module, which reads the document, publishes its events in order with
+ * Nats-Msg-Id = event id, waits for JetStream's ack, and only then pulls them by id: those of many
+ * documents by one update, about a second later. At its start, after a failure and every few
+ * seconds it finds what others left by a partial index. Invariants:
  *
  *     an event that is stored is published at least once; a crash anywhere repeats, never loses
  *     events of one document are published in the order in which they were pushed, by each relay
@@ -23,9 +24,13 @@
  */
 extern const struct service_module outbox_module;
 
-/* One turn over all collections: above 0 when there may be more. For tests; the module calls it on
- * a timer and after each write. */
+/* One turn: above 0 when there may be more. For tests; the module calls it on a timer and after
+ * each write. */
 int outbox_relay(void *data, struct rpc_call *call);
+/* Takes out at once what is published. For tests; else of the relay's thread. */
+int outbox_settle(struct rpc_call *call);
 
-/* Makes the relay look at once; mongo.c calls it after a write with events. Any thread. */
-void outbox_wake(void);
+/* For mongo_write.c, any thread: a document was written with events (NULL: one that is not known by
+ * its id); somebody waits for room in a full outbox. */
+void outbox_note(const struct mongo_collection *collection, const char *id);
+void outbox_make_room(void);

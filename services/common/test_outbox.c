@@ -83,6 +83,7 @@ static void relay_all(void)
 {
 	while (outbox_relay(NULL, call) > 0)
 		;
+	ck_assert_int_eq(outbox_settle(call), 0);
 }
 
 TEST(events_go_out_in_order_and_leave_version_and_state_alone)
@@ -131,6 +132,40 @@ TEST(more_documents_than_one_turn_takes_are_all_relayed)
 	await_heard(150);
 	for (int i = 0; i < 150; i++)
 		ck_assert_uint_eq(waiting(rpc_printf(call, "p%d", i)), 0);
+}
+
+TEST(what_is_out_is_taken_out_later_and_does_not_go_again)
+{
+	ck_assert_int_eq(mongo_insert(call, &probes, MSG(ProbeRecord, .id = "p1"),
+				      .events = EVENTS(changed("probes/p1", 1))),
+			 0);
+	while (outbox_relay(NULL, call) > 0)
+		;
+	ck_assert_uint_eq(stores_stream_messages("probe"), 1);
+	ck_assert_int_eq(
+		mongo_update(call, &probes, .id = "p1", .events = EVENTS(changed("probes/p1", 2))),
+		0);
+	ck_assert_uint_eq(waiting("p1"), 2);
+	relay_all();
+	await_heard(2);
+	ck_assert_uint_eq(stores_stream_messages("probe"), 2);
+	ck_assert_uint_eq(waiting("p1"), 0);
+}
+
+/* An outbox has room for 100, those included that are out. */
+TEST(a_document_that_changes_often_does_not_wait_for_room)
+{
+	ck_assert_int_eq(mongo_insert(call, &probes, MSG(ProbeRecord, .id = "p1")), 0);
+	for (int i = 0; i < 2 * MONGO_OUTBOX_MAX; i++) {
+		ck_assert_int_eq(mongo_update(call, &probes, .id = "p1",
+					      .events = EVENTS(changed("probes/p1", i))),
+				 0);
+		while (outbox_relay(NULL, call) > 0)
+			;
+	}
+	ck_assert_uint_lt(waiting("p1"), MONGO_OUTBOX_MAX / 2);
+	relay_all();
+	await_heard(2 * MONGO_OUTBOX_MAX);
 }
 
 /* As a relay that dies between the ack and the pull: the event is published again, and the bus
