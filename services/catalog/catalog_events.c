@@ -1,4 +1,5 @@
 /* What the catalogue hears: inventory tells how much is left of each SKU. */
+#include <string.h>
 #include "catalog_store.h"
 
 static int note(struct rpc_call *call, const char *sku, int64_t version,
@@ -16,7 +17,10 @@ static int note(struct rpc_call *call, const char *sku, int64_t version,
 	return product_note_stock(call, sku, version, availability);
 }
 
-/* Every change of a SKU carries its levels after it; which change it was does not matter here. */
+/*
+ * Every change of a SKU carries its levels after it; which change it was does not matter here. What only turns reserved into sold, or sold
+ * into shipped, leaves what is available as it is and is passed over: the events of the other changes tell the same without it.
+ */
 #define NOTE_LEVELS(handler, Event)                                                                \
 	static int handler(struct inventory_listener *self, struct rpc_call *call,                 \
 			   const souk_inventory_v1_##Event *event, const struct rpc_event *meta)   \
@@ -25,12 +29,16 @@ static int note(struct rpc_call *call, const char *sku, int64_t version,
 	}
 NOTE_LEVELS(stock_reserved, StockReserved)
 NOTE_LEVELS(stock_released, StockReleased)
-NOTE_LEVELS(stock_sold, StockSold)
-NOTE_LEVELS(stock_adjusted, StockAdjusted)
+NOTE_LEVELS(note_adjusted, StockAdjusted)
+
+static int stock_adjusted(struct inventory_listener *self, struct rpc_call *call,
+                          const souk_inventory_v1_StockAdjusted *event, const struct rpc_event *meta)
+{
+	return strcmp(event->kind, "SHIPPED") ? note_adjusted(self, call, event, meta) : 0;
+}
 
 const struct inventory_events_ops catalog_inventory = {
 	.stock_reserved = stock_reserved,
 	.stock_released = stock_released,
-	.stock_sold = stock_sold,
 	.stock_adjusted = stock_adjusted,
 };

@@ -261,7 +261,8 @@ static int note_stock(struct rpc_call *call, const char *sku, int64_t version,
 		const ProductRecordStockNote *known = NULL;
 
 		r = mongo_find_one(call, &products, &record,
-				   .filter = DOC(call, "product.variants.sku", BCON_UTF8(sku)));
+				   .filter = DOC(call, "product.variants.sku", BCON_UTF8(sku)),
+				   .projection = DOC(call, "stock_notes", BCON_INT32(1)));
 		if (r)
 			return r;
 		for (size_t i = 0; i < record->n_stock_notes; i++)

@@ -357,7 +357,7 @@ static bool is_passing(uint32_t code)
 	return false;
 }
 
-enum { DUPLICATE_KEY = 11000, DUPLICATE_KEY_UPDATE = 11001, MAX_TIME_EXPIRED = 50 };
+enum { MAX_TIME_EXPIRED = 50 };
 
 int mongo_failed(struct rpc_call *call, const struct mongo_collection *collection,
 		 const char *doing, const bson_error_t *error)
@@ -372,7 +372,8 @@ int mongo_failed(struct rpc_call *call, const struct mongo_collection *collectio
 	case MONGOC_ERROR_WRITE_CONCERN: /* applied, but not yet where it is safe: ask again */
 		return unavailable(call);
 	case MONGOC_ERROR_SERVER:
-		if (error->code == DUPLICATE_KEY || error->code == DUPLICATE_KEY_UPDATE) {
+		if (error->code == MONGO_CODE_DUPLICATE ||
+		    error->code == MONGO_CODE_DUPLICATE_UPDATE) {
 			note_duplicate(collection, error->message);
 			return MONGO_DUPLICATE;
 		}

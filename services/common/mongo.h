@@ -137,6 +137,11 @@ struct mongo_insert {
 	mongo_insert_((call), (collection), &(record)->base,                                       \
 		      &(const struct mongo_insert){ __VA_ARGS__ })
 
+/* Stores those documents of which the id is not taken, by one command: for what is written again
+ * after a crash. They have no events. */
+int mongo_insert_missing(struct rpc_call *call, const struct mongo_collection *collection,
+			 const ProtobufCMessage *const *records, size_t n);
+
 /*
  * Changes one document. The condition is `id` and `filter` together; what the change does is
  * `update` ($set, $inc, $push, ...), to which these are added in the same update:

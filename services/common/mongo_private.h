@@ -19,6 +19,8 @@ void mongo_handle_release(struct mongo_handle *handle);
 int mongo_acquire(struct rpc_call *call, const struct mongo_collection *collection,
 		  struct mongo_handle *ret);
 
+enum { MONGO_CODE_DUPLICATE = 11000, MONGO_CODE_DUPLICATE_UPDATE = 11001 };
+
 /* Turns a driver's error into a result: MONGO_DUPLICATE, an rpc code recorded in `call`, or -EIO,
  * logged with what was being done. */
 int mongo_failed(struct rpc_call *call, const struct mongo_collection *collection,

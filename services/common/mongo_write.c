@@ -121,6 +121,49 @@ int mongo_insert_(struct rpc_call *call, const struct mongo_collection *collecti
 	return 0;
 }
 
+static void reply_destroyp(bson_t *reply)
+{
+	bson_destroy(reply);
+}
+
+static bool are_duplicates(const bson_t *reply)
+{
+	bson_iter_t errors, error, code;
+
+	if (!bson_iter_init_find(&errors, reply, "writeErrors") ||
+	    !bson_iter_recurse(&errors, &error))
+		return false;
+	while (bson_iter_next(&error))
+		if (!bson_iter_recurse(&error, &code) || !bson_iter_find(&code, "code") ||
+		    bson_iter_as_int64(&code) != MONGO_CODE_DUPLICATE)
+			return false;
+	return true;
+}
+
+int mongo_insert_missing(struct rpc_call *call, const struct mongo_collection *collection,
+			 const ProtobufCMessage *const *records, size_t n)
+{
+	cleanup(mongo_handle_release) struct mongo_handle handle = { 0 };
+	cleanup(reply_destroyp) bson_t reply = BSON_INITIALIZER;
+	cleanup(bson_freep) bson_t *unordered = BCON_NEW("ordered", BCON_BOOL(false));
+	const bson_t **documents = rpc_alloc(call, n * sizeof(*documents));
+	bson_error_t error;
+	int r;
+
+	for (size_t i = 0; i < n; i++)
+		documents[i] = document_of_record_(
+			call, prepare(call, records[i], &(struct mongo_insert){ 0 }));
+	r = n ? mongo_acquire(call, collection, &handle) : 0;
+	if (r || !n)
+		return r;
+	bson_destroy(&reply);
+	if (mongoc_collection_insert_many(handle.collection, documents, n, unordered, &reply,
+					  &error) ||
+	    are_duplicates(&reply))
+		return 0;
+	return mongo_failed(call, collection, "insert many", &error);
+}
+
 /*
  * Changing
  */
@@ -210,11 +253,6 @@ static int64_t number_of(const bson_t *reply, const char *key)
 	return bson_iter_init_find(&iter, reply, key) && BSON_ITER_HOLDS_NUMBER(&iter)
 		       ? bson_iter_as_int64(&iter)
 		       : 0;
-}
-
-static void reply_destroyp(bson_t *reply)
-{
-	bson_destroy(reply);
 }
 
 /* Nothing matched: because the condition does not hold, or because the relay is behind? */

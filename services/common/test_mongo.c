@@ -227,6 +227,24 @@ TEST(a_document_whose_events_wait_cannot_change)
 	ck_assert_str_eq(get("p1")->outbox[99]->bus_subject, "souk.probe.v1.probe.changed");
 }
 
+TEST(of_many_documents_those_are_inserted_that_are_missing)
+{
+	const ProbeRecord *records[] = { MSG(ProbeRecord, .id = "p1", .user = "ann"),
+					 MSG(ProbeRecord, .id = "p2", .user = "bob"),
+					 MSG(ProbeRecord, .id = "p3", .user = "eve") };
+	const ProtobufCMessage *messages[] = { &records[0]->base, &records[1]->base,
+					       &records[2]->base };
+
+	ck_assert_int_eq(insert("p2", "ann", PROBE_RECORD_STATE_ACTIVE), 0);
+	ck_assert_int_eq(mongo_insert_missing(call, &probes, messages, 3), 0);
+	ck_assert_int_eq(mongo_insert_missing(call, &probes, messages, 3), 0);
+	ck_assert_int_eq(mongo_insert_missing(call, &probes, messages, 0), 0);
+	ck_assert_str_eq(get("p1")->user, "ann");
+	ck_assert_str_eq(get("p2")->user, "ann");
+	ck_assert_str_eq(get("p3")->user, "eve");
+	ck_assert_int_eq(get("p3")->version, 1);
+}
+
 TEST(documents_are_found_sorted_and_bounded)
 {
 	ProbeRecord **records;

@@ -367,22 +367,10 @@ static int list_stock_movements(struct inventory_service *self, struct rpc_call 
 
 int inventory_relay(void *data, struct rpc_call *call)
 {
-	StockRecord **records;
-	size_t n_records;
-	int r;
+	bool more = false;
+	int r = stock_move_movements(call, &more);
 
-	r = stock_find_with_movements(call, &records, &n_records);
-	for (size_t i = 0; !r && i < n_records; i++) {
-		for (size_t j = 0; !r && j < records[i]->n_movements; j++)
-			r = movement_insert(call, records[i]->movements[j]);
-		/* Stopped here, they are inserted again, which is no harm. */
-		crash_point("inventory.movements.after_insert");
-		if (!r)
-			r = stock_pull_movements(call, records[i]);
-		if (r == MONGO_NOT_MATCHED)
-			r = 0;
-	}
-	return r ? r : (int)n_records;
+	return r ? r : more;
 }
 
 const struct inventory_service_ops inventory_service = {

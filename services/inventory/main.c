@@ -12,7 +12,7 @@ static int start(struct service *service, char **error)
 	inventory_service_serve(service_server(service), &inventory_service, &inventory);
 	events_consume(service, &orders_events, &inventory_orders, &orders);
 	service_every(service, "sweep", 1000, inventory_sweep, &inventory);
-	service_every(service, "movements", 1000, inventory_relay, &inventory);
+	service_every(service, "movements", 2000, inventory_relay, &inventory);
 	return 0;
 }
 
