@@ -11,10 +11,17 @@
 #include <string.h>
 #include <time.h>
 
-/* How one message is settled is in events_deliver.c. */
+/*
+ * How one message is settled is in events_deliver.c.
+ *
+ * The server is asked for the next BATCH messages and sends each as it comes until ASK_MS have
+ * passed, so that an event costs its message and its ack. natsSubscription_Fetch() would ask twice
+ * for each.
+ */
 enum {
 	BATCH = 32,
-	FETCH_MS = 5000,
+	ASK_MS = 5000,
+	WAIT_MS = 500, /* so long until a consumer sees that the service stops */
 	TOUCH_MS = 8000,
 	PAUSE_MIN_MS = 100,
 	PAUSE_MAX_MS = 5000,
@@ -68,13 +75,20 @@ static void pause_for(int64_t ms)
  * The subscription
  */
 
+static void unsubscribe(struct events_consumer *consumer)
+{
+	natsSubscription_Destroy(consumer->subscription);
+	consumer->subscription = NULL;
+	natsInbox_Destroy(consumer->inbox);
+	consumer->inbox = NULL;
+	consumer->asked = 0;
+}
+
 static int subscribe(struct events_consumer *consumer, const char **why)
 {
 	char stream[NATS_NAME_MAX];
-	natsSubscription *subscription = NULL;
 	jsConsumerInfo *info = NULL;
 	jsConsumerConfig config;
-	jsSubOptions options;
 	jsErrCode code = 0;
 	natsStatus status;
 	int r = nats_ensure_stream(consumer->domain, why);
@@ -93,31 +107,18 @@ static int subscribe(struct events_consumer *consumer, const char **why)
 	if (status == NATS_NOT_FOUND)
 		status = js_AddConsumer(&info, nats_js(), stream, &config, NULL, &code);
 	jsConsumerInfo_Destroy(info);
-	if (status == NATS_OK) {
-		/* Bound to it, so that ending the subscription leaves the consumer. */
-		jsSubOptions_Init(&options);
-		options.Stream = stream;
-		options.Consumer = consumer->durable;
-		status = js_PullSubscribe(&subscription, nats_js(), consumer->filter,
-					  consumer->durable, NULL, &options, &code);
-	}
+	if (status == NATS_OK)
+		status = natsInbox_Create(&consumer->inbox);
+	if (status == NATS_OK)
+		status = natsConnection_SubscribeSync(&consumer->subscription, nats_connection(),
+						      consumer->inbox);
 	if (status != NATS_OK) {
+		unsubscribe(consumer);
 		nats_forget_streams();
 		*why = natsStatus_GetText(status);
 		return -EAGAIN;
 	}
-	pthread_mutex_lock(&consumer->lock);
-	consumer->subscription = subscription;
-	pthread_mutex_unlock(&consumer->lock);
 	return 0;
-}
-
-static void unsubscribe(struct events_consumer *consumer)
-{
-	pthread_mutex_lock(&consumer->lock);
-	natsSubscription_Destroy(consumer->subscription);
-	consumer->subscription = NULL;
-	pthread_mutex_unlock(&consumer->lock);
 }
 
 /*
@@ -127,7 +128,70 @@ static void unsubscribe(struct events_consumer *consumer)
 static void touch(natsMsg **messages, int n)
 {
 	for (int i = 0; i < n; i++)
-		natsMsg_InProgress(messages[i], NULL);
+		events_answer(messages[i], "+WPI");
+}
+
+static int ask(struct events_consumer *consumer)
+{
+	char stream[NATS_NAME_MAX], subject[2 * NATS_NAME_MAX + 64], text[64];
+
+	nats_stream_name(consumer->domain, stream);
+	snprintf(subject, sizeof(subject), "$JS.API.CONSUMER.MSG.NEXT.%s.%s", stream,
+		 consumer->durable);
+	snprintf(text, sizeof(text), "{\"batch\":%d,\"expires\":%" PRId64 "}", BATCH,
+		 ASK_MS * INT64_C(1000000));
+	if (natsConnection_PublishRequestString(nats_connection(), subject, consumer->inbox,
+						text) != NATS_OK)
+		return -EAGAIN;
+	consumer->asked = BATCH;
+	/* Its end is told by the server, unless that is another one by then. */
+	consumer->asked_until_ms = monotonic_ms() + ASK_MS + WAIT_MS;
+	return 0;
+}
+
+/* Instead of a message, that a request has come to its end. */
+static int read_status(struct events_consumer *consumer, natsMsg *message, bool *ret)
+{
+	const char *status;
+
+	*ret = natsMsgHeader_Get(message, "Status", &status) == NATS_OK;
+	if (!*ret)
+		return 0;
+	consumer->asked = 0;
+	/* 404, 408: nothing came; others: the consumer is not there, or moves. */
+	return strncmp(status, "40", 2) || !strcmp(status, "409") ? -EAGAIN : 0;
+}
+
+/* The next message: 1 if there is one until then. */
+static int next(struct events_consumer *consumer, int64_t wait_ms, natsMsg **ret)
+{
+	int64_t until = monotonic_ms() + wait_ms;
+	bool is_status;
+	int r = 0;
+
+	while (!r) {
+		cleanup(nats_msg_freep) natsMsg *message = NULL;
+		int64_t left = until - monotonic_ms();
+		natsStatus status;
+
+		if (!consumer->asked || monotonic_ms() > consumer->asked_until_ms)
+			r = ask(consumer);
+		if (r)
+			break;
+		status = natsSubscription_NextMsg(&message, consumer->subscription,
+						  left > 0 ? left : 0);
+		if (status == NATS_TIMEOUT)
+			return 0;
+		if (status != NATS_OK)
+			return -EAGAIN;
+		r = read_status(consumer, message, &is_status);
+		if (is_status)
+			continue;
+		consumer->asked--;
+		*ret = ptr_steal(message);
+		return 1;
+	}
+	return r;
 }
 
 /* How many were settled; the rest is given back when the service stops. */
@@ -152,29 +216,44 @@ static int settle_all(struct events_consumer *consumer, natsMsg **messages, int 
 		pause = pause * 2 < PAUSE_MAX_MS ? pause * 2 : PAUSE_MAX_MS;
 	}
 	for (int rest = i; rest < n; rest++)
-		natsMsg_Nak(messages[rest], NULL);
+		events_answer(messages[rest], "-NAK");
 	return i;
 }
 
 int events_consumer_turn(struct events_consumer *consumer, int64_t wait_ms)
 {
-	natsMsgList list = { 0 };
-	natsStatus status;
+	natsMsg *messages[BATCH];
 	const char *why;
-	int n;
+	int n = 0, r;
 
 	if (!consumer->subscription && subscribe(consumer, &why))
 		return -EAGAIN;
-	status = natsSubscription_Fetch(&list, consumer->subscription, BATCH, wait_ms, NULL);
-	if (status == NATS_TIMEOUT)
-		return 0;
-	if (status != NATS_OK) {
-		unsubscribe(consumer);
-		return -EAGAIN;
+	while (n < BATCH && (r = next(consumer, n ? 0 : wait_ms, &messages[n])) > 0)
+		n++;
+	if (!n) {
+		if (r)
+			unsubscribe(consumer);
+		return r;
 	}
-	n = settle_all(consumer, list.Msgs, list.Count);
-	natsMsgList_Destroy(&list);
-	return n;
+	r = settle_all(consumer, messages, n);
+	for (int i = 0; i < n; i++)
+		natsMsg_Destroy(messages[i]);
+	return r;
+}
+
+/* What has come and is not looked at, for others. */
+static void give_back(struct events_consumer *consumer)
+{
+	natsMsg *message;
+	bool is_status;
+
+	while (consumer->subscription &&
+	       natsSubscription_NextMsg(&message, consumer->subscription, 0) == NATS_OK) {
+		read_status(consumer, message, &is_status);
+		if (!is_status)
+			events_answer(message, "-NAK");
+		natsMsg_Destroy(message);
+	}
 }
 
 /*
@@ -188,7 +267,6 @@ static struct events_consumer *consumer_new(const char *service, const char *dom
 
 	if (!consumer)
 		abort();
-	pthread_mutex_init(&consumer->lock, NULL);
 	snprintf(consumer->service, sizeof(consumer->service), "%s", service);
 	snprintf(consumer->domain, sizeof(consumer->domain), "%s", domain);
 	snprintf(consumer->durable, sizeof(consumer->durable), "%s_%s", service, durable);
@@ -200,8 +278,8 @@ struct events_consumer *events_consumer_free(struct events_consumer *consumer)
 {
 	if (!consumer)
 		return NULL;
+	give_back(consumer);
 	unsubscribe(consumer);
-	pthread_mutex_destroy(&consumer->lock);
 	free(consumer);
 	return NULL;
 }
@@ -264,7 +342,7 @@ static void *consume(void *data)
 	struct events_consumer *consumer = data;
 
 	while (!is_stopping())
-		if (events_consumer_turn(consumer, FETCH_MS) < 0)
+		if (events_consumer_turn(consumer, WAIT_MS) < 0)
 			pause_for(1000);
 	return NULL;
 }
@@ -275,15 +353,6 @@ static void stop_consumers(void)
 	all.stopping = true;
 	pthread_cond_broadcast(&all.stopped);
 	pthread_mutex_unlock(&all.lock);
-	for (size_t i = 0; i < all.n_consumers; i++) {
-		struct events_consumer *consumer = all.consumers[i];
-
-		/* Wakes a fetch that waits. */
-		pthread_mutex_lock(&consumer->lock);
-		if (consumer->subscription)
-			natsSubscription_Unsubscribe(consumer->subscription);
-		pthread_mutex_unlock(&consumer->lock);
-	}
 	for (size_t i = 0; i < all.n_consumers; i++) {
 		if (all.consumers[i]->has_thread)
 			pthread_join(all.consumers[i]->thread, NULL);

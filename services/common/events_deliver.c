@@ -1,6 +1,7 @@
 /* Consuming events: what becomes of one message. */
 #include "events_private.h"
 #include <errno.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -131,6 +132,11 @@ static void forget_refusals(struct events_consumer *consumer, const char *id)
 			consumer->refusals[i] = (struct refusal){ 0 };
 }
 
+void events_answer(natsMsg *message, const char *word)
+{
+	natsConnection_PublishString(nats_connection(), natsMsg_GetReply(message), word);
+}
+
 bool events_settle(struct events_consumer *consumer, natsMsg *message)
 {
 	cleanup(rpc_call_freep) struct rpc_call *call = rpc_call_new(consumer->durable, CALL_MS);
@@ -138,6 +144,7 @@ bool events_settle(struct events_consumer *consumer, natsMsg *message)
 				     .message = message,
 				     .outcome = OUTCOME_AWAY };
 	int n, r = rpc_call_run(call, deliver, &delivery);
+	char later[64];
 
 	if (r) {
 		/* Its memory does not suffice, and never will. */
@@ -147,7 +154,7 @@ bool events_settle(struct events_consumer *consumer, natsMsg *message)
 	switch (delivery.outcome) {
 	case OUTCOME_DONE:
 	case OUTCOME_PASSED_OVER:
-		natsMsg_Ack(message, NULL);
+		events_answer(message, "+ACK");
 		forget_refusals(consumer, delivery.id);
 		count(consumer, delivery.outcome == OUTCOME_DONE ? "done" : "passed_over");
 		break;
@@ -161,7 +168,9 @@ bool events_settle(struct events_consumer *consumer, natsMsg *message)
 	case OUTCOME_REFUSED:
 		n = count_refusal(consumer, delivery.id);
 		if (n < REFUSALS_MAX) {
-			natsMsg_NakWithDelay(message, refusal_delays_ms[n - 1], NULL);
+			snprintf(later, sizeof(later), "-NAK {\"delay\":%" PRId64 "}",
+				 refusal_delays_ms[n - 1] * 1000000);
+			events_answer(message, later);
 			count(consumer, "refused");
 			break;
 		}
@@ -169,7 +178,7 @@ bool events_settle(struct events_consumer *consumer, natsMsg *message)
 	case OUTCOME_UNREADABLE:
 		if (dead_letter_store(consumer->service, message, delivery.reason))
 			return false;
-		natsMsg_Term(message, NULL);
+		events_answer(message, "+TERM");
 		forget_refusals(consumer, delivery.id);
 		log_error(call, "an event went to the dead letters",
 			  { "consumer", consumer->durable }, { "event", delivery.id },

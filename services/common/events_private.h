@@ -30,8 +30,10 @@ struct events_consumer {
 	size_t n_bindings;
 	struct binding own; /* where the bindings are one */
 
-	pthread_mutex_t lock; /* of the subscription, which stop() ends from another thread */
-	natsSubscription *subscription;
+	natsSubscription *subscription; /* of the inbox, to which the server sends */
+	natsInbox *inbox;
+	int asked; /* messages that the server may still send */
+	int64_t asked_until_ms;
 	struct refusal refusals[REFUSALS_KEPT];
 	size_t next_refusal;
 	bool is_away; /* logged once for each time */
@@ -41,6 +43,9 @@ struct events_consumer {
 
 /* One try, to the end of it: false when what it needs is away. */
 bool events_settle(struct events_consumer *consumer, natsMsg *message);
+
+/* What becomes of it, in JetStream's words: "+ACK". */
+void events_answer(natsMsg *message, const char *word);
 
 /* The consumer of what souk-dlq sends back. */
 struct events_consumer *events_replay_consumer_new(const char *service,
