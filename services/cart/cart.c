@@ -301,6 +301,7 @@ static int quote_shipping(struct cart_service *self, struct rpc_call *call,
 			  const QuoteShippingRequest *req, ShippingQuote **ret)
 {
 	QuoteRatesRequest *rates = rpc_new(call, QuoteRatesRequest, .address = req->address);
+	struct cart_lookup lookup;
 	ShippingQuote *quote;
 	CartRecord *record;
 	Cart *cart;
@@ -310,8 +311,13 @@ static int quote_shipping(struct cart_service *self, struct rpc_call *call,
 	r = cart_load(self, call, &record);
 	if (!r && !record->cart->n_items)
 		return rpc_fail(call, CART_EMPTY);
+	/* Weights and prices decide; what is left is asked when it is ordered. */
 	if (!r)
-		r = show(self, call, record, &cart);
+		r = cart_look_up_prices(self, call, record, &lookup);
+	if (r)
+		return r;
+	cart_refresh(record, &lookup);
+	r = cart_view(self, call, record, &lookup, &cart);
 	if (r)
 		return r;
 	for (size_t i = 0; i < cart->n_items; i++)

@@ -40,6 +40,9 @@ struct cart_lookup {
  */
 int cart_look_up(struct cart_service *self, struct rpc_call *call, const CartRecord *record,
 		 const char *more, const char *currency, struct cart_lookup *ret);
+/* Only the catalogue, of the items' variants. */
+int cart_look_up_prices(struct cart_service *self, struct rpc_call *call, const CartRecord *record,
+			struct cart_lookup *ret);
 const VariantDetails *cart_details_of(const struct cart_lookup *lookup, const char *variant);
 /* Units that can be sold; CART_QUANTITY_MAX when inventory does not answer: an order asks again. */
 int32_t cart_available(const struct cart_lookup *lookup, const char *sku);

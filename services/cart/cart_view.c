@@ -67,6 +67,18 @@ static int ask_catalog(struct cart_service *self, struct rpc_call *call, const C
 	return r;
 }
 
+int cart_look_up_prices(struct cart_service *self, struct rpc_call *call, const CartRecord *record,
+			struct cart_lookup *ret)
+{
+	struct cart_lookup lookup = { 0 };
+	int r = unless_away(
+		call, ask_catalog(self, call, record, NULL, record->cart->currency_code, &lookup));
+
+	if (!r)
+		*ret = lookup;
+	return r;
+}
+
 int cart_look_up(struct cart_service *self, struct rpc_call *call, const CartRecord *record,
 		 const char *more, const char *currency, struct cart_lookup *ret)
 {

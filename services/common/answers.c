@@ -5,10 +5,16 @@
 #include <common/clock.h>
 #include <crpc/id.h>
 #include <errno.h>
+#include <pthread.h>
 #include <sodium.h>
 #include <string.h>
 
-enum { KEPT_MS = 24 * 3600 * 1000, PENDING = -1 };
+enum {
+	KEPT_MS = 24 * 3600 * 1000,
+	SWEEP_MS = 60 * 1000,
+	COLLECTIONS_MAX = 8, /* of a service, with answers */
+	PENDING = -1,
+};
 
 void answers_key_(struct rpc_call *call, const ProtobufCMessage *request, const char *request_id,
 		  struct answers_key *ret)
@@ -201,11 +207,36 @@ int answers_repeat_(struct rpc_call *call, const struct mongo_collection *collec
 	return r ? r : answers_find_(call, key, all.answers, all.n, response, ret);
 }
 
+/* Whether a minute has passed: an answer is kept for a day, and sweepers run each second. */
+static bool is_due(struct rpc_call *call, const struct mongo_collection *collection)
+{
+	static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+	static struct {
+		const struct mongo_collection *collection;
+		int64_t due_ms;
+	} swept[COLLECTIONS_MAX];
+	size_t i = 0;
+	bool due;
+
+	pthread_mutex_lock(&lock);
+	while (i < COLLECTIONS_MAX - 1 && swept[i].collection && swept[i].collection != collection)
+		i++;
+	due = swept[i].collection != collection || rpc_now_ms(call) >= swept[i].due_ms;
+	if (due) {
+		swept[i].collection = collection;
+		swept[i].due_ms = rpc_now_ms(call) + SWEEP_MS;
+	}
+	pthread_mutex_unlock(&lock);
+	return due;
+}
+
 int answers_sweep(struct rpc_call *call, const struct mongo_collection *collection)
 {
 	int64_t before = rpc_now_ms(call) - KEPT_MS, n;
 	const bson_t *old = DOC(call, "time", "{", "$lt", BCON_DATE_TIME(before), "}");
 
+	if (!is_due(call, collection))
+		return 0;
 	return mongo_update_many(call, collection,
 				 DOC(call, "answers.time", "{", "$lt", BCON_DATE_TIME(before), "}",
 				     "answers.key", "{", "$gt", BCON_UTF8(""), "}"),

@@ -91,7 +91,8 @@ int answers_finish(struct rpc_call *call, const struct mongo_collection *collect
 /* REQUEST_IN_PROGRESS. */
 int answers_in_progress(struct rpc_call *call, const struct answers_key *key);
 
-/* Drops answers over 24 h old, for a service's sweeper. Wants an index:
+/* Drops answers over 24 h old, for a service's sweeper; once a minute, however often it is called.
+ * Wants an index:
  *     { "answers.time", .partial = ANSWERS_PARTIAL } */
 #define ANSWERS_PARTIAL MONGO_JSON({ "answers.key" : { "$gt" : "" } })
 int answers_sweep(struct rpc_call *call, const struct mongo_collection *collection);

@@ -337,10 +337,15 @@ int inventory_sweep(void *data, struct rpc_call *call)
 
 	r = stock_find_expired(call, &record);
 	if (r == MONGO_NOT_FOUND)
-		return stock_trim(call);
+		return 0;
 	if (!r)
 		r = stock_change(call, record->id, expire_claim, NULL, &record);
 	return r && r != STOCK_UNCHANGED ? r : 1; /* there may be more */
+}
+
+int inventory_trim(void *data, struct rpc_call *call)
+{
+	return stock_trim(call);
 }
 
 /* --- shipping --- */

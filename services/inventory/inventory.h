@@ -40,7 +40,9 @@ int inventory_release_reservation(struct inventory_service *self, struct rpc_cal
 int inventory_restock_stock(struct inventory_service *self, struct rpc_call *call,
 			    const RestockStockRequest *req, RestockStockResponse **ret);
 
-/* For service_every(): ends reservations that have run out, and what is older than it needs to be. */
+/* For service_every(): ends reservations that have run out. */
 int inventory_sweep(void *data, struct rpc_call *call);
+/* For service_every(): drops what is older than it needs to be. */
+int inventory_trim(void *data, struct rpc_call *call);
 /* For service_every(): takes movements from the stock's documents to their collection. */
 int inventory_relay(void *data, struct rpc_call *call);

@@ -12,6 +12,7 @@ static int start(struct service *service, char **error)
 	inventory_service_serve(service_server(service), &inventory_service, &inventory);
 	events_consume(service, &orders_events, &inventory_orders, &orders);
 	service_every(service, "sweep", 1000, inventory_sweep, &inventory);
+	service_every(service, "trim", 60000, inventory_trim, &inventory);
 	service_every(service, "movements", 2000, inventory_relay, &inventory);
 	return 0;
 }
