@@ -1,6 +1,6 @@
 /* What the catalogue hears: inventory tells how much is left of each SKU. */
-#include <string.h>
 #include "catalog_store.h"
+#include <string.h>
 
 static int note(struct rpc_call *call, const char *sku, int64_t version,
 		const souk_inventory_v1_StockLevels *levels)
@@ -32,7 +32,8 @@ NOTE_LEVELS(stock_released, StockReleased)
 NOTE_LEVELS(note_adjusted, StockAdjusted)
 
 static int stock_adjusted(struct inventory_listener *self, struct rpc_call *call,
-                          const souk_inventory_v1_StockAdjusted *event, const struct rpc_event *meta)
+			  const souk_inventory_v1_StockAdjusted *event,
+			  const struct rpc_event *meta)
 {
 	return strcmp(event->kind, "SHIPPED") ? note_adjusted(self, call, event, meta) : 0;
 }
