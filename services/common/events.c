@@ -135,6 +135,9 @@ static int ask(struct events_consumer *consumer)
 {
 	char stream[NATS_NAME_MAX], subject[2 * NATS_NAME_MAX + 64], text[64];
 
+	/* What is asked while the bus is away would be asked by all at once when it is back. */
+	if (!nats_connected())
+		return -EAGAIN;
 	nats_stream_name(consumer->domain, stream);
 	snprintf(subject, sizeof(subject), "$JS.API.CONSUMER.MSG.NEXT.%s.%s", stream,
 		 consumer->durable);
@@ -159,7 +162,7 @@ static int read_status(struct events_consumer *consumer, natsMsg *message, bool 
 		return 0;
 	consumer->asked = 0;
 	/* 404, 408: nothing came; others: the consumer is not there, or moves. */
-	return strncmp(status, "40", 2) || !strcmp(status, "409") ? -EAGAIN : 0;
+	return strcmp(status, "404") && strcmp(status, "408") ? -EAGAIN : 0;
 }
 
 /* The next message: 1 if there is one until then. */
