@@ -274,7 +274,7 @@ TEST(a_message_that_is_no_message_is_refused)
 /* Else it would take half of what was said for all of it. */
 TEST(a_handler_tells_a_client_that_goes_from_one_that_has_said_all)
 {
-	for (int i = 1; i <= 50; i++) {
+	for (int i = 1; i <= 15; i++) {
 		struct number_writer *writer;
 		struct number_reader *reader;
 
