@@ -116,14 +116,14 @@ interop_stop() {
 interop_case() {
 	local text=$1 name=$2 started=$EPOCHREALTIME log=$state/$1-$2.log status=0
 	shift 2
-	timeout 90 "$@" "--test_case=$name" --soak_iterations=200 --soak_overall_timeout_seconds=60 \
+	timeout 90 "$@" "--test_case=$name" "--soak_iterations=$soak" --soak_overall_timeout_seconds=60 \
 		--soak_per_iteration_max_acceptable_latency_ms=5000 >"$log" 2>&1 || status=$?
 	interop_result "$status" "$text" "$name" "$started" "$log"
 }
 
 # What our programs are run under, and how they are built for it.
 interop_choose() {
-	under=() server_under=() folder=build-interop
+	under=() server_under=() folder=build-interop soak=200
 	[[ ${SOUK_SANITIZE:-} != valgrind ]] || packages_need valgrind
 	case ${SOUK_SANITIZE:-} in
 	valgrind) SOUK_SANITIZE='' sanitize_options ;;
@@ -133,6 +133,7 @@ interop_choose() {
 	case ${SOUK_SANITIZE:-} in
 	'') ;;
 	valgrind)
+		soak=20
 		# The server alone: a client begins anew for each case, which takes valgrind longer than the deadlines are.
 		server_under=(valgrind --quiet --fair-sched=yes --error-exitcode=9 --leak-check=full --show-leak-kinds=definite
 			--errors-for-leak-kinds=definite)
@@ -150,7 +151,7 @@ interop_choose() {
 }
 
 interop_run() {
-	local go version programs name folder ours server_pid
+	local go version programs name folder ours server_pid soak
 	local -a under server_under
 	state=$root/.souk/interop
 	mkdir -p "$state"
