@@ -234,12 +234,15 @@ static bool was_killed(const char *service)
 
 TEST_EACH(a_crash_loses_neither_money_nor_stock, crashes)
 {
-	bool expires = strstr(row->point, ".expire.");
+	bool expires = strstr(row->point, ".expire."), tells = strstr(row->point, ".webhook.");
 	void (*const *go)(struct journey * journey) = expires ? expiring : journeys;
 	int n = 0, sold = 0, n_go = expires ? EXPIRING : JOURNEYS;
 	struct journey done[JOURNEYS] = {};
 	const char *tea = product_new(1300, STOCK);
 
+	/* The carrier has news while the journey lasts. */
+	if (tells)
+		carrier("{'interval_ms': 1000}");
 	platform_restart(text("%s SOUK_CRASH_AT=%s%s", platform_replicas(row->service), row->point,
 			      expires ? " SOUK_ORDER_TTL=3s" : ""));
 	/* Until the point is reached, and one journey more, for the replica that has not been hit.

@@ -45,6 +45,8 @@ struct carrier_parcel {
 struct carrier_webhook {
 	const char *id; /* of the event; "" when it is of no interest */
 	const char *tracking_number;
+	const char *reference;      /* our shipment's id; "" when it does not say */
+	struct carrier_event event; /* SHIPMENT_STATE_UNSPECIFIED: it does not say */
 };
 
 struct carrier {

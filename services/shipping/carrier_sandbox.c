@@ -125,21 +125,25 @@ static int64_t time_of(const char *text)
 	return strcmp(rest, "Z") ? -1 : (int64_t)timegm(&parts) * 1000 + ms;
 }
 
-/* Statuses that we do not know say nothing. */
+/* A status that we do not know says nothing. */
+static bool read_event(struct rpc_call *call, const json_t *event, struct carrier_event *ret)
+{
+	const struct status *status = status_named(text_of(call, event, "status", 40));
+	int64_t time_ms = time_of(text_of(call, event, "occurred", 40));
+
+	if (!status || time_ms < 0)
+		return false;
+	*ret = (struct carrier_event){ status->state, status->description, time_ms };
+	return true;
+}
+
 static void read_events(struct rpc_call *call, const json_t *list, struct carrier_parcel *parcel)
 {
 	size_t n = json_array_size(list), kept = 0;
 	struct carrier_event *events = rpc_alloc(call, (EVENTS_MAX + 1) * sizeof(*events));
 
-	for (size_t i = n > EVENTS_MAX ? n - EVENTS_MAX : 0; i < n; i++) {
-		const json_t *event = json_array_get(list, i);
-		const struct status *status = status_named(text_of(call, event, "status", 40));
-		int64_t time_ms = time_of(text_of(call, event, "occurred", 40));
-
-		if (status && time_ms >= 0)
-			events[kept++] = (struct carrier_event){ status->state, status->description,
-								 time_ms };
-	}
+	for (size_t i = n > EVENTS_MAX ? n - EVENTS_MAX : 0; i < n; i++)
+		kept += read_event(call, json_array_get(list, i), &events[kept]);
 	parcel->events = events;
 	parcel->n_events = kept;
 }
@@ -300,17 +304,20 @@ static int webhook(struct carrier *self, struct rpc_call *call, const char *sign
 						rpc_now_ms(call), sandbox->webhook_age_ms);
 	cleanup(json_freep) json_t *event = NULL;
 	struct carrier_webhook read;
+	const json_t *data;
 
 	if (problem) {
 		*why = problem;
 		return CARRIER_FORGED;
 	}
 	event = json_loadb((const char *)body.data, body.len, JSON_REJECT_DUPLICATES, NULL);
+	data = json_object_get(event, "data");
 	read = (struct carrier_webhook){ .id = text_of(call, event, "id", ID_MAX),
 					 .tracking_number =
-						 text_of(call, json_object_get(event, "data"),
-							 "tracking_number", ID_MAX) };
-	*ret = *read.tracking_number ? read : (struct carrier_webhook){ "", "" };
+						 text_of(call, data, "tracking_number", ID_MAX),
+					 .reference = text_of(call, data, "reference", ID_MAX) };
+	read_event(call, data, &read.event);
+	*ret = *read.tracking_number ? read : (struct carrier_webhook){ "", "", "" };
 	return 0;
 }
 

@@ -119,16 +119,6 @@ static struct rpc_event *event_of(struct rpc_call *call, const Shipment *before,
 	return NULL;
 }
 
-struct rpc_event *const *consignment_created(struct rpc_call *call, const ConsignmentRecord *record)
-{
-	struct rpc_event **events =
-		rpc_alloc(call, (record->n_shipments + 1) * sizeof(struct rpc_event *));
-
-	for (size_t i = 0; i < record->n_shipments; i++)
-		events[i] = created(call, record->shipments[i], record->parcel_details[i]);
-	return events;
-}
-
 /*
  * Changing
  */
@@ -137,7 +127,7 @@ static struct rpc_event *const *changes_of(struct rpc_call *call, const Consignm
 					   ConsignmentRecord *draft)
 {
 	struct rpc_event **events =
-		rpc_alloc(call, (draft->n_shipments + 1) * sizeof(struct rpc_event *));
+		rpc_alloc(call, (2 * draft->n_shipments + 1) * sizeof(struct rpc_event *));
 	size_t n = 0;
 
 	for (size_t i = 0; i < draft->n_shipments; i++) {
@@ -147,6 +137,9 @@ static struct rpc_event *const *changes_of(struct rpc_call *call, const Consignm
 
 		if (rpc_message_equal(&before->base, &after->base))
 			continue;
+		/* That it was made is told with the first that becomes of it. */
+		if (draft->parcel_details[i]->version == 1)
+			events[n++] = created(call, before, draft->parcel_details[i]);
 		draft->parcel_details[i]->version++;
 		after->update_time = clock_now(call);
 		event = event_of(call, before, after, draft->parcel_details[i]);
@@ -156,8 +149,9 @@ static struct rpc_event *const *changes_of(struct rpc_call *call, const Consignm
 	return n ? events : NULL;
 }
 
-int consignment_change(struct rpc_call *call, const char *order, consignment_decide *decide,
-		       void *data, const struct stored_answer **answer, ConsignmentRecord **ret)
+int consignment_change_from(struct rpc_call *call, ConsignmentRecord *known, const char *order,
+			    consignment_decide *decide, void *data,
+			    const struct stored_answer **answer, ConsignmentRecord **ret)
 {
 	ConsignmentRecord *was, *draft;
 	int r;
@@ -166,7 +160,9 @@ int consignment_change(struct rpc_call *call, const char *order, consignment_dec
 	     !(r = mongo_attempt(call, &attempt, name_of(call, "orders", order)));) {
 		if (answer)
 			*answer = NULL;
-		r = consignment_read(call, order, &was);
+		was = known;
+		known = NULL;
+		r = was ? 0 : consignment_read(call, order, &was);
 		if (r)
 			return r;
 		draft = (ConsignmentRecord *)rpc_message_copy(rpc_arena(call), &was->base);
@@ -188,6 +184,12 @@ int consignment_change(struct rpc_call *call, const char *order, consignment_dec
 		return 0;
 	}
 	return r;
+}
+
+int consignment_change(struct rpc_call *call, const char *order, consignment_decide *decide,
+		       void *data, const struct stored_answer **answer, ConsignmentRecord **ret)
+{
+	return consignment_change_from(call, NULL, order, decide, data, answer, ret);
 }
 
 /*

@@ -16,10 +16,10 @@ enum { CONSIGNMENT_UNCHANGED = 330 };
  */
 int consignment_change(struct rpc_call *call, const char *order, consignment_decide *decide,
 		       void *data, const struct stored_answer **answer, ConsignmentRecord **ret);
-/* The events of new parcels. */
-struct rpc_event *const *consignment_created(struct rpc_call *call,
-					     const ConsignmentRecord *record);
-
+/* The same, beginning with what was read just now; or NULL. */
+int consignment_change_from(struct rpc_call *call, ConsignmentRecord *known, const char *order,
+			    consignment_decide *decide, void *data,
+			    const struct stored_answer **answer, ConsignmentRecord **ret);
 /* A parcel as people see it. */
 Shipment *consignment_view(struct rpc_call *call, const ConsignmentRecord *record, size_t i);
 /* The order's id, of a parcel's name: "shipments/{order}-{n}"; "" when it is none of ours. */
@@ -45,6 +45,15 @@ Timestamp *consignment_next_look(struct rpc_call *call, const ConsignmentRecord 
 enum { CONSIGNMENT_BUSY = 331 };
 int consignment_work(struct shipping_service *self, struct rpc_call *call, const char *order,
 		     bool if_due, bool *pending_ret);
+/* A turn in two halves: new parcels are stored with their lease, and parcels that were read are
+ * taken; then whoever has them, or a hand, carries on. */
+void consignment_hold(struct shipping_service *self, struct rpc_call *call,
+		      ConsignmentRecord *record);
+int consignment_take(struct shipping_service *self, struct rpc_call *call, ConsignmentRecord *known,
+		     ConsignmentRecord **ret);
+int consignment_carry_on(struct shipping_service *self, struct rpc_call *call,
+			 ConsignmentRecord **record);
+extern const struct hands_work shipping_hands_work;
 
 /*
  * Recalls, in recall.c: ends draft->recall when all parcels that it empties are called off, or
@@ -71,5 +80,7 @@ bool tracking_note(struct rpc_call *call, Shipment *shipment, const struct carri
 		   const char *actor);
 /* The same of all that the carrier says, in the order in which it happened. */
 void tracking_take(struct rpc_call *call, Shipment *shipment, const struct carrier_parcel *parcel);
+/* Whether it was noted before. */
+bool tracking_knows(const Shipment *shipment, const struct carrier_event *event, const char *actor);
 bool tracking_has_ended(ShipmentState state);
 const char *tracking_state(ShipmentState state); /* "IN_TRANSIT" */

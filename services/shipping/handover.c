@@ -4,7 +4,8 @@
  *
  * A turn has three parts. It takes the order's lease and counts a try of each parcel that the
  * carrier will be asked to take or to let go; asks the carrier, without a write in between; and
- * notes all that it has learnt in one update. A crash at any point is repaired by the next turn:
+ * notes all that it has learnt in one update. New parcels are stored with the first part done. A
+ * crash at any point is repaired by the next turn:
  * what was asked is asked again under the same key. The lease only keeps two from doing the same
  * work: what is noted is true whoever learnt it, and what it says of an earlier generation of a
  * parcel is dropped.
@@ -68,25 +69,35 @@ static enum deed deed_for(const ConsignmentRecord *record, size_t i)
 static int take(struct rpc_call *call, ConsignmentRecord *draft, void *data)
 {
 	int64_t now = rpc_now_ms(call);
-	struct turn *turn = data;
+	const struct turn *turn = data;
 
 	if (*draft->lease_holder && clock_ms(draft->lease_expire_time) > now)
 		return CONSIGNMENT_BUSY;
 	if (turn->if_due && (!draft->next_look_time || clock_ms(draft->next_look_time) > now))
 		return CONSIGNMENT_BUSY;
-	turn->lease_ms = now + turn->self->lease_ms;
-	draft->lease_holder = turn->holder;
-	draft->lease_expire_time = draft->next_look_time = clock_timestamp(call, turn->lease_ms);
-	for (size_t i = 0; i < draft->n_shipments && i < SHIPPING_PARCELS_MAX; i++) {
-		enum deed deed = deed_for(draft, i);
-
-		turn->outcomes[i] =
-			(struct outcome){ .deed = deed,
-					  .generation = draft->parcel_details[i]->generation };
-		if (deed != NONE && deed != LOOK)
-			draft->parcel_details[i]->tries++;
-	}
+	consignment_hold(turn->self, call, draft);
 	return 0;
+}
+
+void consignment_hold(struct shipping_service *self, struct rpc_call *call,
+		      ConsignmentRecord *record)
+{
+	record->lease_holder = rpc_id_new(call);
+	record->lease_expire_time = record->next_look_time =
+		clock_timestamp(call, rpc_now_ms(call) + self->lease_ms);
+	for (size_t i = 0; i < record->n_shipments && i < SHIPPING_PARCELS_MAX; i++) {
+		enum deed deed = deed_for(record, i);
+
+		if (deed != NONE && deed != LOOK)
+			record->parcel_details[i]->tries++;
+	}
+}
+
+int consignment_take(struct shipping_service *self, struct rpc_call *call, ConsignmentRecord *known,
+		     ConsignmentRecord **ret)
+{
+	return consignment_change_from(call, known, known->id, take, &(struct turn){ .self = self },
+				       NULL, ret);
 }
 
 /*
@@ -289,29 +300,62 @@ static bool is_anything_left(const ConsignmentRecord *record)
 	return false;
 }
 
+/* The second half of a turn: the lease is ours. */
+static int carry_out(struct turn *turn, struct rpc_call *call, ConsignmentRecord **ret,
+		     bool *pending_ret)
+{
+	ConsignmentRecord *record = *ret;
+	int r, acted;
+
+	crash_point("shipping.handover.after_take");
+	turn->holder = record->lease_holder;
+	turn->lease_ms = clock_ms(record->lease_expire_time);
+	for (size_t i = 0; i < record->n_shipments && i < SHIPPING_PARCELS_MAX; i++)
+		turn->outcomes[i] =
+			(struct outcome){ .deed = deed_for(record, i),
+					  .generation = record->parcel_details[i]->generation };
+	acted = !record->n_shipments
+			? 0
+			: shipping_carrier(turn->self, call, record->shipments[0]->carrier,
+					   &turn->carrier);
+	if (!acted && record->n_shipments)
+		acted = act_all(turn, call, record);
+	r = consignment_change_from(call, record, record->id, note, turn, &turn->answer, &record);
+	if (acted || r)
+		return acted ? acted : r;
+	crash_point("shipping.handover.after_note");
+	*ret = record;
+	*pending_ret = turn->silent || is_anything_left(record);
+	return 0;
+}
+
 int consignment_work(struct shipping_service *self, struct rpc_call *call, const char *order,
 		     bool if_due, bool *pending_ret)
 {
 	struct turn *turn = rpc_alloc(call, sizeof(*turn));
 	ConsignmentRecord *record;
-	int r, acted;
+	int r;
 
-	*turn = (struct turn){ .self = self, .holder = rpc_id_new(call), .if_due = if_due };
+	*turn = (struct turn){ .self = self, .if_due = if_due };
 	r = consignment_change(call, order, take, turn, NULL, &record);
-	if (r)
-		return r;
-	crash_point("shipping.handover.after_take");
-	acted = !record->n_shipments ? 0
-				     : shipping_carrier(self, call, record->shipments[0]->carrier,
-							&turn->carrier);
-	if (!acted && record->n_shipments)
-		acted = act_all(turn, call, record);
-	r = consignment_change(call, order, note, turn, &turn->answer, &record);
-	if (acted || r)
-		return acted ? acted : r;
-	crash_point("shipping.handover.after_note");
-	*pending_ret = turn->silent || is_anything_left(record);
-	return 0;
+	return r ? r : carry_out(turn, call, &record, pending_ret);
+}
+
+int consignment_carry_on(struct shipping_service *self, struct rpc_call *call,
+			 ConsignmentRecord **record)
+{
+	struct turn *turn = rpc_alloc(call, sizeof(*turn));
+	bool pending;
+
+	*turn = (struct turn){ .self = self };
+	return carry_out(turn, call, record, &pending);
+}
+
+static int carry_on(void *data, struct rpc_call *call, ProtobufCMessage *given)
+{
+	ConsignmentRecord *record = (ConsignmentRecord *)given;
+
+	return consignment_carry_on(data, call, &record);
 }
 
 /* One order's parcels; there may be more. */
@@ -341,3 +385,7 @@ int shipping_work(void *data, struct rpc_call *call)
 	}
 	return 0;
 }
+
+const struct hands_work shipping_hands_work = { .type = &ConsignmentRecord_descriptor,
+						.carry_on = carry_on,
+						.look = shipping_work };

@@ -1,5 +1,5 @@
+#include "consignment.h"
 #include "rates.h"
-#include "shipping.h"
 #include <common/nats.h>
 #include <common/outbox.h>
 #include <common/token.h>
@@ -30,10 +30,9 @@ static const struct option options[] = {
 
 static int start(struct service *service, char **error)
 {
-	shipping.service = service;
+	shipping.hands = hands_start(service, "carrier", SHIPPING_HANDS, 1000, &shipping_hands_work,
+				     &shipping);
 	shipping_service_serve(service_server(service), &shipping_service, &shipping);
-	for (int i = 0; i < SHIPPING_HANDS; i++)
-		service_every(service, shipping_hands[i], 1000, shipping_work, &shipping);
 	service_every(service, "webhooks", 1000, shipping_sweep_webhooks, &shipping);
 	service_every(service, "answers", 60000, shipping_sweep_answers, &shipping);
 	return 0;

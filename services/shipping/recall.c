@@ -321,8 +321,7 @@ static int forbid(struct rpc_call *call, const char *order)
 {
 	return consignment_insert(call,
 				  rpc_new(call, ConsignmentRecord, .id = order, .recalled = true,
-					  .create_time = clock_now(call), .schema_version = 1),
-				  NULL);
+					  .create_time = clock_now(call), .schema_version = 1));
 }
 
 /* One more step towards the end. 0: look again. */

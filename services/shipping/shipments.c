@@ -76,30 +76,43 @@ static int draw_up(struct shipping_service *self, struct rpc_call *call,
 	return 0;
 }
 
+/* Whoever asks gets the answer with the carrier's, as long as that does not keep too many threads
+ * waiting. What is wrong with the carrier is a hand's to see to. */
+static int hand_over(struct shipping_service *self, struct rpc_call *call,
+		     ConsignmentRecord **record)
+{
+	int r = 0;
+
+	if (atomic_fetch_add(&self->at_carrier, 1) < SHIPPING_HANDS)
+		r = consignment_carry_on(self, call, record);
+	else
+		hands_give(self->hands, call, &(*record)->base);
+	atomic_fetch_sub(&self->at_carrier, 1);
+	if (r > 0)
+		rpc_error_clear(call);
+	return r < 0 ? r : 0;
+}
+
 int shipping_create_shipments(struct shipping_service *self, struct rpc_call *call,
 			      const CreateShipmentsRequest *req, CreateShipmentsResponse **ret)
 {
 	ConsignmentRecord *record;
 	int r;
 
-	r = consignment_read(call, name_id(req->order), &record);
-	if (!r)
-		return answer(call, record, req->order, ret);
-	if (r != MONGO_NOT_FOUND)
-		return r;
 	r = draw_up(self, call, req, &record);
 	if (r)
 		return r;
+	if (self->hands)
+		consignment_hold(self, call, record);
 	crash_point("shipping.create.before_insert");
-	r = consignment_insert(call, record, consignment_created(call, record));
+	r = consignment_insert(call, record);
 	crash_point("shipping.create.after_insert");
 	/* A repeat of this request was faster, or a recall. */
 	if (r == MONGO_DUPLICATE)
 		r = consignment_read(call, record->id, &record);
-	if (r)
-		return r;
-	shipping_wake(self);
-	return answer(call, record, req->order, ret);
+	else if (!r && self->hands)
+		r = hand_over(self, call, &record);
+	return r ? r : answer(call, record, req->order, ret);
 }
 
 /*

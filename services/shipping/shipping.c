@@ -32,12 +32,6 @@ const char *shipping_actor(struct rpc_call *call)
 		       : name_of(call, "services", *caller->service ? caller->service : "shipping");
 }
 
-void shipping_wake(struct shipping_service *self)
-{
-	for (int i = 0; self->service && i < SHIPPING_HANDS; i++)
-		service_wake(self->service, shipping_hands[i]);
-}
-
 static int validate_address(struct shipping_service *self, struct rpc_call *call,
 			    const ValidateAddressRequest *req, ValidateAddressResponse **ret)
 {
@@ -56,9 +50,6 @@ static int validate_address(struct shipping_service *self, struct rpc_call *call
 	*ret = response;
 	return 0;
 }
-
-const char *const shipping_hands[SHIPPING_HANDS] = { "carrier-1", "carrier-2", "carrier-3",
-						     "carrier-4" };
 
 const struct shipping_service_ops shipping_service = {
 	.validate_address = validate_address,

@@ -4,7 +4,8 @@
 #include "carrier.h"
 #include "shipping.rpc.h"
 #include "shipping_store.msg.h"
-#include <crpc/service.h>
+#include <common/hands.h>
+#include <stdatomic.h>
 
 enum {
 	SHIPPING_PARCELS_MAX = 20, /* of an order */
@@ -12,14 +13,14 @@ enum {
 	SHIPPING_PARCEL_GRAMS_DEFAULT = 30000,
 	SHIPPING_HANDS = 4, /* threads that work with carriers */
 };
-extern const char *const shipping_hands[SHIPPING_HANDS]; /* their names */
 
 struct shipping_service {
 	struct carrier *const *carriers; /* NULL-terminated */
 	int64_t quote_ms;                /* how long a quote holds */
 	int64_t poll_ms;                 /* how often a parcel is asked for that nobody tells of */
-	int64_t lease_ms;        /* how long who works on an order's parcels is left alone */
-	struct service *service; /* whose work is woken; NULL in tests */
+	int64_t lease_ms;      /* how long who works on an order's parcels is left alone */
+	struct hands *hands;   /* NULL in tests */
+	atomic_int at_carrier; /* handlers that wait for one */
 };
 extern const struct shipping_service_ops shipping_service;
 
@@ -30,8 +31,6 @@ int shipping_carrier(struct shipping_service *self, struct rpc_call *call, const
 int shipping_carrier_unavailable(struct rpc_call *call, const char *id);
 /* Who acts: the person, or the service that calls. */
 const char *shipping_actor(struct rpc_call *call);
-/* Something waits for the carrier. */
-void shipping_wake(struct shipping_service *self);
 
 /* Methods that the shop begins with; those that are there, or were deleted, stay as they are. */
 extern const struct service_module methods_module;

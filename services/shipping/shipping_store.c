@@ -54,10 +54,10 @@ static const bson_t *earliest_first(struct rpc_call *call)
  * Consignments
  */
 
-int consignment_insert(struct rpc_call *call, const ConsignmentRecord *record,
-		       struct rpc_event *const *events)
+int consignment_insert(struct rpc_call *call, ConsignmentRecord *record)
 {
-	return mongo_insert(call, &consignments, record, .events = events);
+	record->version = 1;
+	return mongo_insert(call, &consignments, record);
 }
 
 int consignment_read(struct rpc_call *call, const char *order, ConsignmentRecord **ret)

@@ -8,8 +8,7 @@
 
 /* --- consignments: all parcels of an order --- */
 
-int consignment_insert(struct rpc_call *call, const ConsignmentRecord *record,
-		       struct rpc_event *const *events);
+int consignment_insert(struct rpc_call *call, ConsignmentRecord *record);
 int consignment_read(struct rpc_call *call, const char *order, ConsignmentRecord **ret);
 /* The one with a parcel of this number at this carrier: "{carrier}/{tracking number}". */
 int consignment_read_by_tracking(struct rpc_call *call, const char *tracking_key,

@@ -149,21 +149,36 @@ static int fake_label(struct carrier *self, struct rpc_call *call, const char *l
 	return 0;
 }
 
-/* "id number", signed "good". */
+/* "id number", signed "good", about the last that it said of the parcel; "id number reference": that
+ * it has been told of it. */
 static int fake_webhook(struct carrier *self, struct rpc_call *call, const char *signature,
 			ProtobufCBinaryData body, struct carrier_webhook *ret, const char **why)
 {
 	char *id = rpc_printf(call, "%.*s", (int)body.len, (const char *)body.data),
-	     *space = strchr(id, ' ');
+	     *space = strchr(id, ' '), *reference;
+	const struct fake_parcel *parcel = NULL;
 
 	*why = "it does not fit the body";
 	if (!signature || strcmp(signature, "good"))
 		return CARRIER_FORGED;
-	*ret = (struct carrier_webhook){ "", "" };
+	*ret = (struct carrier_webhook){ "", "", "" };
 	if (!space)
 		return 0;
 	*space = '\0';
-	*ret = (struct carrier_webhook){ id, space + 1 };
+	reference = strchr(space + 1, ' ');
+	if (reference) {
+		*reference = '\0';
+		*ret = (struct carrier_webhook){
+			id, space + 1, reference + 1, { SHIPMENT_STATE_PRE_TRANSIT, "", T0 }
+		};
+		return 0;
+	}
+	for (int i = 0; i < n_fake_parcels; i++)
+		if (!strcmp(fake_parcels[i].number, space + 1))
+			parcel = &fake_parcels[i];
+	*ret = (struct carrier_webhook){ id, space + 1, "" };
+	if (parcel)
+		ret->event = parcel->events[parcel->n_events - 1];
 	return 0;
 }
 

@@ -59,7 +59,7 @@ TEST(parcels_that_the_carrier_has_not_taken_are_called_off_there)
 	recalled("orders/o");
 	ck_assert_str_eq(
 		told("o"),
-		"ShipmentCreated ShipmentCreated ShipmentUpdated ShipmentUpdated ShipmentUpdated "
+		"ShipmentCreated ShipmentUpdated ShipmentCreated ShipmentUpdated ShipmentUpdated "
 		"ShipmentUpdated");
 }
 

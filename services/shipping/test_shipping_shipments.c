@@ -12,14 +12,16 @@ TEST(an_order_gets_its_parcels_and_the_carrier_gets_them)
 	ck_assert_str_eq(made->shipments[0]->etag, "\"1\"");
 	ck_assert_str_eq(made->shipments[0]->promise->earliest_date, "2026-12-08");
 	ck_assert_int_eq(made->shipments[0]->weight_grams, 20600);
-	ck_assert_str_eq(told("o"), "ShipmentCreated ShipmentCreated");
+	ck_assert_str_eq(told("o"), "");
 
 	work_all();
+	ck_assert_str_eq(told("o"),
+			 "ShipmentCreated ShipmentUpdated ShipmentCreated ShipmentUpdated");
 	ck_state("shipments/o-1", PRE_TRANSIT);
 	ck_state("shipments/o-2", PRE_TRANSIT);
 	ck_assert_str_eq(shipment("shipments/o-1")->tracking_number, "N1");
 	ck_assert_str_eq(told("o"),
-			 "ShipmentCreated ShipmentCreated ShipmentUpdated ShipmentUpdated");
+			 "ShipmentCreated ShipmentUpdated ShipmentCreated ShipmentUpdated");
 	ck_assert_int_eq(n_fake_parcels, 2);
 }
 
@@ -63,7 +65,7 @@ TEST(many_at_once_ship_an_order_once)
 	work("o");
 	ck_assert_int_eq(n_fake_parcels, 2);
 	ck_assert_str_eq(told("o"),
-			 "ShipmentCreated ShipmentCreated ShipmentUpdated ShipmentUpdated");
+			 "ShipmentCreated ShipmentUpdated ShipmentCreated ShipmentUpdated");
 }
 
 TEST(a_lost_answer_leaves_one_parcel)
@@ -217,6 +219,43 @@ TEST(a_webhook_that_is_faster_than_the_handing_over_finds_its_parcel_later)
 	ck_assert_int_eq(shipping_sweep_webhooks(&shipping, call), 0);
 	work_all();
 	ck_state("shipments/o-1", IN_TRANSIT);
+}
+
+TEST(that_the_carrier_knows_a_parcel_is_no_news_while_it_is_handed_over)
+{
+	CarrierWebhookRecord **due;
+	size_t n;
+
+	ship("orders/o", 1, 0);
+	ck_assert_int_eq(webhook("sandbox", "e1 N1 o-1", "good"), 0);
+	ck_assert_int_eq(webhook_due(call, 10, &due, &n), 0);
+	ck_assert_uint_eq(n, 0);
+	/* It is of a parcel that nobody hands over. */
+	ck_assert_int_eq(webhook("sandbox", "e2 N2 o-2", "good"), 0);
+	ck_assert_int_eq(webhook_due(call, 10, &due, &n), 0);
+	ck_assert_uint_eq(n, 1);
+}
+
+TEST(what_is_stored_with_its_lease_is_carried_on_by_whoever_has_it_and_else_when_that_is_over)
+{
+	ConsignmentRecord *record;
+
+	for (int stopped = 0; stopped < 2; stopped++) {
+		const char *order = stopped ? "p" : "o";
+
+		ship(rpc_printf(call, "orders/%s", order), 1, 0);
+		ck_assert_int_eq(consignment_take(&shipping, call, record_of(order), &record), 0);
+		work_all();
+		ck_assert_int_eq(n_fake_parcels, stopped);
+		if (stopped)
+			later(shipping.lease_ms + 1);
+		else
+			ck_assert_int_eq(consignment_carry_on(&shipping, call, &record), 0);
+		work_all();
+		ck_assert_int_eq(n_fake_parcels, stopped + 1);
+		ck_state(rpc_printf(call, "shipments/%s-1", order), PRE_TRANSIT);
+		ck_assert_str_eq(record_of(order)->lease_holder, "");
+	}
 }
 
 TEST(a_webhook_about_nothing_that_we_know_is_answered_and_given_up)

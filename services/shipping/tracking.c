@@ -68,7 +68,7 @@ bool tracking_can_move(const Shipment *shipment, ShipmentState state, int64_t ti
 	       (ranks[state] == ranks[from] && time_ms >= moved_ms(shipment));
 }
 
-static bool is_known(const Shipment *shipment, const struct carrier_event *event, const char *actor)
+bool tracking_knows(const Shipment *shipment, const struct carrier_event *event, const char *actor)
 {
 	for (size_t i = 0; i < shipment->n_tracking_events; i++) {
 		const ShipmentTrackingEvent *known = shipment->tracking_events[i];
@@ -103,7 +103,7 @@ bool tracking_note(struct rpc_call *call, Shipment *shipment, const struct carri
 	Timestamp *time = clock_timestamp(call, event->time_ms);
 	bool moves = tracking_can_move(shipment, event->state, event->time_ms);
 
-	if (is_known(shipment, event, actor))
+	if (tracking_knows(shipment, event, actor))
 		return false;
 	insert(call, shipment,
 	       rpc_new(call, ShipmentTrackingEvent, .state = event->state,
