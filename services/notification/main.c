@@ -47,7 +47,8 @@ static int start(struct service *service, char **error)
 				       "<no-reply@souk.example>") < 0
 			       ? -ENOMEM
 			       : -EINVAL;
-	notification.service = service;
+	notification.hands = hands_start(service, "mail", NOTIFICATION_HANDS, 1000,
+					 &notification_hands_work, &notification);
 	notification.orders = orders_client_new(service_peer(service, "orders"));
 	notification.users = users_client_new(service_peer(service, "users"));
 	notification.catalog = catalog_client_new(service_peer(service, "catalog"));
@@ -57,9 +58,6 @@ static int start(struct service *service, char **error)
 	events_consume(service, &payments_events, &notification_payments, &notification);
 	events_consume(service, &users_events, &notification_users, &notification);
 	events_consume(service, &inventory_events, &notification_inventory, &notification);
-	for (int i = 0; i < NOTIFICATION_HANDS; i++)
-		service_every(service, notification_hands[i], 1000, notification_send,
-			      &notification);
 	service_every(service, "answers", 60000, notification_sweep, &notification);
 	return 0;
 }

@@ -7,15 +7,6 @@
 #include <crpc/id.h>
 #include <string.h>
 
-const char *const notification_hands[NOTIFICATION_HANDS] = { "mail-1", "mail-2", "mail-3",
-							     "mail-4" };
-
-void notification_wake(struct notification_service *self)
-{
-	for (int i = 0; self->service && i < NOTIFICATION_HANDS; i++)
-		service_wake(self->service, notification_hands[i]);
-}
-
 const char *delivery_message_id(const struct notification_service *self, struct rpc_call *call,
 				const char *id)
 {
@@ -47,13 +38,12 @@ int delivery_begin(struct notification_service *self, struct rpc_call *call,
 			delivery_record_add_facts(call, record,
 						  rpc_new(call, DeliveryRecordFactsEntry,
 							  .key = fact->key, .value = fact->value));
+	delivery_hold(self, call, record);
 	r = delivery_insert(call, record, NULL);
 	crash_point("notification.begin.after_insert");
-	if (r == MONGO_DUPLICATE)
-		return 0;
 	if (!r)
-		notification_wake(self);
-	return r;
+		hands_give(self->hands, call, &record->base);
+	return r == MONGO_DUPLICATE ? 0 : r;
 }
 
 static int find(struct rpc_call *call, const char *name, DeliveryRecord **ret)
@@ -134,6 +124,7 @@ static int resend_delivery(struct notification_service *self, struct rpc_call *c
 	if (first->delivery->state == DELIVERY_STATE_PENDING)
 		return rpc_fail(call, DELIVERY_PENDING, { "delivery", req->name });
 	again = copy_of(self, call, first, key.id);
+	delivery_hold(self, call, again);
 	r = delivery_insert(call, again, answers_store(call, &key, again->delivery));
 	if (r == MONGO_DUPLICATE) {
 		r = delivery_answered(call, again->id, &key, ret);
@@ -141,7 +132,7 @@ static int resend_delivery(struct notification_service *self, struct rpc_call *c
 	}
 	if (r)
 		return r;
-	notification_wake(self);
+	hands_give(self->hands, call, &again->base);
 	*ret = again->delivery;
 	return 0;
 }

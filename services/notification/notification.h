@@ -12,13 +12,12 @@
 #include "shipping_events.ev.h"
 #include "users.rpc.h"
 #include "users_events.ev.h"
-#include <crpc/service.h>
+#include <common/hands.h>
 
 enum {
 	NOTIFICATION_STOCK_ALERTS_MAX = 50, /* of a user */
 	NOTIFICATION_HANDS = 4,             /* threads that send */
 };
-extern const char *const notification_hands[NOTIFICATION_HANDS]; /* their names */
 
 struct notification_service {
 	struct orders_client *orders;
@@ -31,7 +30,7 @@ struct notification_service {
 	/* A mail that could not be sent for so long has failed; older events make none. */
 	int64_t give_up_ms;
 	int64_t lease_ms;
-	struct service *service; /* whose senders are woken; NULL in tests */
+	struct hands *hands; /* that send; NULL in tests */
 };
 extern const struct notification_service_ops notification_service;
 
@@ -52,7 +51,10 @@ struct delivery_cause {
 };
 int delivery_begin(struct notification_service *self, struct rpc_call *call,
 		   const struct delivery_cause *cause);
-void notification_wake(struct notification_service *self);
+/* Takes a new delivery for the hands of this process, to which it is given when it is stored. */
+void delivery_hold(struct notification_service *self, struct rpc_call *call,
+		   DeliveryRecord *record);
+extern const struct hands_work notification_hands_work;
 /* "<{id}@{domain}>" */
 const char *delivery_message_id(const struct notification_service *self, struct rpc_call *call,
 				const char *id);

@@ -1,7 +1,8 @@
 /*
  * Sending: a delivery is tried until it is sent or cannot be.
  *
- * A try takes the delivery for itself by one update, which counts it; asks whom the mail goes to
+ * A try takes the delivery for itself by one update, which counts it (the first one by the insert);
+ * asks whom the mail goes to
  * and what it says; hands it to the mail server; and notes how it went by another update, with the
  * event that tells of an end. A crash before the server has the mail costs nothing. One after it
  * sends the mail once more when the lease is over, under the same Message-ID, which is made of the
@@ -158,19 +159,24 @@ static int post(struct notification_service *self, struct rpc_call *call, Delive
 	return r ? try_later(self, call, record, why) : end(call, record, DELIVERY_STATE_SENT, "");
 }
 
-static int attempt(struct notification_service *self, struct rpc_call *call, const char *id)
+void delivery_hold(struct notification_service *self, struct rpc_call *call, DeliveryRecord *record)
 {
-	DeliveryRecord *record;
-	struct letter letter;
-	int r = delivery_read(call, id, &record);
+	record->version = 1;
+	if (!self->hands)
+		return;
+	record->lease_holder = rpc_id_new(call);
+	record->lease_expire_time = record->next_look_time =
+		clock_timestamp(call, rpc_now_ms(call) + self->lease_ms);
+	record->delivery->tries = 1;
+}
 
-	if (!r && clock_ms(record->next_look_time) > rpc_now_ms(call))
-		return MONGO_NOT_MATCHED;
-	if (!r)
-		r = delivery_take(call, record, rpc_id_new(call),
-				  rpc_now_ms(call) + self->lease_ms);
-	if (r)
-		return r;
+/* The delivery is ours. */
+static int send_out(struct notification_service *self, struct rpc_call *call,
+		    DeliveryRecord *record)
+{
+	struct letter letter;
+	int r;
+
 	crash_point("notification.send.after_take");
 	r = letter_write(self, call, record, &letter);
 	if (r == LETTER_DROPPED) {
@@ -184,6 +190,26 @@ static int attempt(struct notification_service *self, struct rpc_call *call, con
 		return try_later(self, call, record, error);
 	}
 	return post(self, call, record, &letter);
+}
+
+static int attempt(struct notification_service *self, struct rpc_call *call, const char *id)
+{
+	DeliveryRecord *record;
+	int r = delivery_read(call, id, &record);
+
+	if (!r && clock_ms(record->next_look_time) > rpc_now_ms(call))
+		return MONGO_NOT_MATCHED;
+	if (!r)
+		r = delivery_take(call, record, rpc_id_new(call),
+				  rpc_now_ms(call) + self->lease_ms);
+	return r ? r : send_out(self, call, record);
+}
+
+static int carry_on(void *data, struct rpc_call *call, ProtobufCMessage *given)
+{
+	int r = send_out(data, call, (DeliveryRecord *)given);
+
+	return r < 0 ? r : 0;
 }
 
 int notification_send(void *data, struct rpc_call *call)
@@ -212,3 +238,7 @@ int notification_sweep(void *data, struct rpc_call *call)
 
 	return r > 0 ? 0 : r;
 }
+
+const struct hands_work notification_hands_work = { .type = &DeliveryRecord_descriptor,
+						    .carry_on = carry_on,
+						    .look = notification_send };
