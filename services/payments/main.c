@@ -27,6 +27,7 @@ static int start(struct service *service, char **error)
 		return -1;
 	payments_service_serve(service_server(service), &payments_service, &payments);
 	service_every(service, "sweep", 1000, payments_sweep, &payments);
+	service_every(service, "answers", 60000, payments_sweep_answers, &payments);
 	return 0;
 }
 

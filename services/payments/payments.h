@@ -65,3 +65,5 @@ int payments_delete_payment_method(struct payments_service *self, struct rpc_cal
 
 /* Looks at what webhooks were about, and at payments that are not final. For service_every(). */
 int payments_sweep(void *data, struct rpc_call *call);
+/* For service_every(): drops answers that are older than they need to be. */
+int payments_sweep_answers(void *data, struct rpc_call *call);

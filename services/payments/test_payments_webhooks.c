@@ -48,6 +48,21 @@ TEST(the_same_webhook_is_noted_once)
 	ck_assert_int_eq(noted("fake.evt_1")->state, WEBHOOK_EVENT_STATE_PROCESSED);
 }
 
+TEST(what_a_captured_payment_has_behind_it_is_noted_and_not_asked_about)
+{
+	WebhookRecord **due;
+	size_t n;
+
+	captured(1000);
+	ck_assert_int_eq(receive("evt_1 payment_intent.succeeded pi_1", "good"), 0);
+	ck_assert_int_eq(noted("fake.evt_1")->state, WEBHOOK_EVENT_STATE_PROCESSED);
+	ck_assert_str_eq(noted("fake.evt_1")->payment, "payments/7");
+	ck_assert_int_eq(receive("evt_2 charge.refund.updated pi_1", "good"), 0);
+	ck_assert_int_eq(webhook_due(call, 10, &due, &n), 0);
+	ck_assert_uint_eq(n, 1);
+	ck_assert_str_eq(due[0]->id, "fake.evt_2");
+}
+
 TEST(a_forged_webhook_is_refused_and_not_noted)
 {
 	WebhookRecord *record;

@@ -5,8 +5,8 @@
  *      ids and the type are kept.
  *   2. The event is noted by its id before we answer, so the same event twice is one note; the
  *      answer is 200 for what we do not know, too.
- *   3. What it says is never believed: the payment is settled by asking the provider. A webhook
- *      that never comes changes nothing in the end, because the sweeper asks about every payment
+ *   3. What it says is never believed: the payment is settled by asking the provider, unless
+ *      nothing can become of it any more. A webhook that never comes changes nothing in the end, because the sweeper asks about every payment
  *      that is not final.
  *
  *     receive --> RECEIVED --process--> PROCESSED
@@ -16,13 +16,54 @@
  *
  * IGNORED is what is about nothing of ours for a minute: an event can overtake our note of an id.
  */
-#include "settle.h"
+#include "settle_private.h"
 #include <common/clock.h>
 #include <common/names.h>
 #include <crpc/id.h>
 #include <string.h>
 
 enum { UNKNOWN_MS = 60000, AGAIN_MS = 2000, BATCH = 20 };
+
+static bool is_about_refunds(const WebhookEvent *event)
+{
+	return strstr(event->type, "refund") != NULL;
+}
+
+/* The payment is captured, which it was to be, and stays so: asking would teach us nothing. */
+static bool is_old_news(const PaymentRecord *payment, const WebhookEvent *event)
+{
+	const PaymentAttempt *attempt = settle_attempt(payment);
+
+	return attempt && attempt->state == PAYMENT_ATTEMPT_STATE_CAPTURED &&
+	       !strcmp(attempt->provider_intent, event->reference) && !payment->intention &&
+	       !payment_has_pending_refund(payment) && !is_about_refunds(event);
+}
+
+/* Notes the event, and has it processed if there is anything to be done. */
+static int take_note(struct payments_service *self, struct rpc_call *call, WebhookRecord *record)
+{
+	WebhookEvent *event = record->webhook_event;
+	PaymentRecord *payment;
+	int r = *event->reference ? payment_read_by_intent(call, event->reference, &payment)
+				  : MONGO_NOT_FOUND;
+	bool done = !r && is_old_news(payment, event);
+
+	if (r && r != MONGO_NOT_FOUND)
+		return r;
+	if (done) {
+		event->payment = payment->payment->name;
+		event->process_time = event->create_time;
+		event->state = WEBHOOK_EVENT_STATE_PROCESSED;
+		record->next_look_time = NULL;
+	}
+	r = webhook_note(call, record);
+	if (r)
+		return r;
+	crash_point("payments.webhook.after_note");
+	if (self->service && !done)
+		service_wake(self->service, "sweep");
+	return 0;
+}
 
 int payments_receive_payment_webhook(struct payments_service *self, struct rpc_call *call,
 				     const ReceivePaymentWebhookRequest *req, Empty **ret)
@@ -50,13 +91,7 @@ int payments_receive_payment_webhook(struct payments_service *self, struct rpc_c
 				 .reference = webhook.reference,
 				 .state = WEBHOOK_EVENT_STATE_RECEIVED,
 				 .create_time = clock_now(call)));
-	r = webhook_note(call, record);
-	if (r)
-		return r;
-	crash_point("payments.webhook.after_note");
-	if (self->service)
-		service_wake(self->service, "sweep");
-	return 0;
+	return take_note(self, call, record);
 }
 
 /* The payment that the event is about, as the provider says it is. */
@@ -66,7 +101,7 @@ static int look(struct payments_service *self, struct rpc_call *call, const Webh
 	struct settlement settlement = { .id = found->id,
 					 .holder = rpc_id_new(call),
 					 .look = true,
-					 .check_refunds = strstr(event->type, "refund") != NULL };
+					 .check_refunds = is_about_refunds(event) };
 	PaymentRecord *record;
 	int r;
 
@@ -203,9 +238,12 @@ int payments_sweep(void *data, struct rpc_call *call)
 	r = sweep_webhooks(self, call, &more);
 	if (!r)
 		r = sweep_payments(self, call, &more);
-	if (!r)
-		r = payment_sweep_answers(call);
-	if (!r)
-		r = methods_sweep_answers(call);
 	return r ? r : more;
+}
+
+int payments_sweep_answers(void *data, struct rpc_call *call)
+{
+	int r = payment_sweep_answers(call);
+
+	return r ? r : methods_sweep_answers(call);
 }
