@@ -11,7 +11,7 @@
 #include "shipping.rpc.h"
 #include "shipping_events.ev.h"
 #include "users.rpc.h"
-#include <crpc/service.h>
+#include <common/hands.h>
 
 enum {
 	ORDERS_ATTEMPTS_MAX = 20,
@@ -28,6 +28,7 @@ struct orders_service {
 	struct payments_client *payments;
 	struct shipping_client *shipping;
 	struct users_client *users;
+	struct hands *hands; /* NULL in tests */
 
 	int64_t ttl;        /* how long an order can be paid */
 	int64_t lease;      /* how long whoever works on an order is left alone */

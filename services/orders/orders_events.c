@@ -1,6 +1,7 @@
 /* What orders hear: how payments went, and where parcels are. */
 #include "errors.msg.h"
 #include "saga.h"
+#include <common/clock.h>
 #include <common/money.h>
 #include <common/names.h>
 #include <string.h>
@@ -17,6 +18,18 @@ static int find(struct rpc_call *call, const char *order, OrderRecord **ret)
 	return r == MONGO_NOT_FOUND ? rpc_fail(call, ORDER_NOT_FOUND, { "order", order }) : r;
 }
 
+/* Whoever works on it sees for himself how its payment went. */
+static bool is_in_hand(struct rpc_call *call, const OrderRecord *record)
+{
+	const Order *order = record->order;
+	bool pays = order->state == ORDER_STATE_PAYING &&
+		    record->attempts[record->n_attempts - 1]->state ==
+			    ORDER_RECORD_ATTEMPT_STATE_RUNNING;
+
+	return (pays || step_is(order, ORDER_STEP_KIND_SHIP, ORDER_STEP_STATE_RUNNING)) &&
+	       clock_ms(record->next_look_time) > rpc_now_ms(call);
+}
+
 /*
  * An event of a payment is only a reason to look: the saga asks payments how the step that is
  * running stands. If it was finished already, by the caller of PayOrder or by the sweeper, nothing
@@ -28,7 +41,7 @@ static int look(void *listener, struct rpc_call *call, const char *order)
 	int r;
 
 	r = find(call, order, &record);
-	if (r)
+	if (r || is_in_hand(call, record))
 		return r;
 	r = saga_drive(service_of(listener), call, &record);
 	/* What could not be done now is noted in the order for the sweeper: the event has had its
@@ -130,8 +143,9 @@ static const OrderShipment *shipment_named(const Order *order, const char *name)
 	return NULL;
 }
 
+/* `answered`: whoever has it made is told by shipping's answer too. */
 static int take_shipment(struct orders_service *self, struct rpc_call *call, const char *order,
-			 const struct shipment_news *news)
+			 const struct shipment_news *news, bool answered)
 {
 	OrderRecord *record, *draft;
 	int r;
@@ -142,7 +156,7 @@ static int take_shipment(struct orders_service *self, struct rpc_call *call, con
 		size_t n = 0;
 
 		r = find(call, order, &record);
-		if (r)
+		if (r || (answered && is_in_hand(call, record)))
 			return r;
 		draft = order_draft(call, record);
 		if (!shipments_take(call, draft, news, &shipped))
@@ -189,7 +203,8 @@ static int shipment_created(struct shipping_listener *self, struct rpc_call *cal
 				     .tracking_uri = "",
 				     .version = event->version,
 				     .lines = lines_of(call, event->lines, event->lines_count),
-				     .n_lines = event->lines_count });
+				     .n_lines = event->lines_count },
+			     true);
 }
 
 static int shipment_updated(struct shipping_listener *self, struct rpc_call *call,
@@ -205,7 +220,8 @@ static int shipment_updated(struct shipping_listener *self, struct rpc_call *cal
 				     .tracking_uri = event->tracking_uri,
 				     .version = event->version,
 				     .lines = lines_of(call, event->lines, event->lines_count),
-				     .n_lines = event->lines_count });
+				     .n_lines = event->lines_count },
+			     false);
 }
 
 static int shipment_delivered(struct shipping_listener *self, struct rpc_call *call,
@@ -221,7 +237,8 @@ static int shipment_delivered(struct shipping_listener *self, struct rpc_call *c
 				     .tracking_uri = "",
 				     .version = event->version,
 				     .lines = lines_of(call, event->lines, event->lines_count),
-				     .n_lines = event->lines_count });
+				     .n_lines = event->lines_count },
+			     false);
 }
 
 const struct shipping_events_ops orders_shipping = {

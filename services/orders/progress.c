@@ -108,10 +108,9 @@ static int64_t pause_ms(int32_t tries)
 	return tries < 4 ? 1000 << tries : 15000;
 }
 
-int saga_postpone(struct orders_service *self, struct rpc_call *call, OrderRecord **record,
-		  OrderStepKind kind, int code)
+int saga_postpone_draft(struct orders_service *self, struct rpc_call *call, OrderRecord **record,
+			OrderRecord *draft, OrderStepKind kind, int code)
 {
-	OrderRecord *draft = order_draft(call, *record);
 	ProtobufCBinaryData status = rpc_error_status(call);
 	const OrderStep *step = step_find(draft->order, kind);
 	int64_t look = rpc_now_ms(call) + pause_ms(step ? step->tries : 0);
@@ -120,4 +119,10 @@ int saga_postpone(struct orders_service *self, struct rpc_call *call, OrderRecor
 	/* If this fails, the look that was set before stands, or somebody else is at it. */
 	saga_save(self, call, record, &(const struct saga_move){ .draft = draft, .look = look });
 	return code > 0 && status.len ? rpc_fail_status(call, code, status) : code;
+}
+
+int saga_postpone(struct orders_service *self, struct rpc_call *call, OrderRecord **record,
+		  OrderStepKind kind, int code)
+{
+	return saga_postpone_draft(self, call, record, order_draft(call, *record), kind, code);
 }

@@ -6,8 +6,9 @@
  *      its filter (order_save), so of all who would move an order from one state one wins, and the
  *      others read again.
  *   2. The document says what is going to be done before it is done: a step is RUNNING in it before
- *      its peer is called, and ends by the update that begins the next one. After a crash anywhere
- *      the sweeper finds the order by `next_look_time` and does the running step again.
+ *      its peer is called, and ends by the update that begins the next one. Steps that follow each
+ *      other anyway may do so without an update in between (paying.c). After a crash anywhere the
+ *      sweeper finds the order by `next_look_time` and goes on from the running step.
  *   3. Each call to a peer is named by the order (and the try, or the reversal), so that doing a
  *      step twice does its work once. A lease, `next_look_time` ahead of now, only saves double
  *      work; nothing depends on it.

@@ -78,6 +78,9 @@ const char *saga_error_name(struct rpc_call *call, int code);
  * recorded. */
 int saga_postpone(struct orders_service *self, struct rpc_call *call, OrderRecord **record,
 		  OrderStepKind kind, int code);
+/* The same with what the draft says already. */
+int saga_postpone_draft(struct orders_service *self, struct rpc_call *call, OrderRecord **record,
+			OrderRecord *draft, OrderStepKind kind, int code);
 
 /* --- amounts.c --- */
 

@@ -4,38 +4,48 @@
 #include <common/clock.h>
 #include <common/lease.h>
 
-enum { BATCH = 20, DRIVE_MS = 30000, ANSWERS_INTERVAL_MS = 60000 };
+enum { HANDS = 4, BATCH = 20, DRIVE_MS = 30000, ANSWERS_INTERVAL_MS = 60000 };
 
 struct job {
 	struct orders_service *self;
 	const char *id;
+	OrderRecord *record; /* or NULL */
 };
 
 static int drive(void *data, struct rpc_call *call)
 {
-	const struct job *job = data;
-	OrderRecord *record;
-	int r;
+	struct job *job = data;
+	int r = job->record ? 0 : order_read(call, job->id, &job->record);
 
-	r = order_read(call, job->id, &record);
-	return r ? r : saga_drive(job->self, call, &record);
+	return r ? r : saga_drive(job->self, call, &job->record);
 }
 
 /* A call of its own for each order, so that none uses up the memory or the time of the others. */
-static int finish(struct orders_service *self, struct rpc_call *turn, OrderRecord *found)
+static int run(struct rpc_call *turn, struct job *job)
 {
-	cleanup(rpc_call_freep) struct rpc_call *call = NULL;
+	cleanup(rpc_call_freep) struct rpc_call *call = rpc_call_new("orders.sweep", DRIVE_MS);
 	int r;
 
-	/* Taking the look upon us is what keeps other replicas, and a handler's repeat, off it. */
-	r = order_lease(turn, found, rpc_now_ms(turn) + self->lease);
-	if (r)
-		return r == MONGO_NOT_MATCHED ? 0 : r;
-	call = rpc_call_new("orders.sweep", DRIVE_MS);
 	rpc_call_set_caller(call, rpc_caller(turn));
-	r = rpc_call_run(call, drive, &(struct job){ self, found->id });
+	rpc_call_set_traceparent(call, rpc_traceparent(turn));
+	r = rpc_call_run(call, drive, job);
 	/* What could not be done now is noted in the order; what is wrong with us is not. */
 	return r < 0 ? r : 0;
+}
+
+static int finish(struct orders_service *self, struct rpc_call *turn, OrderRecord *found)
+{
+	/* Taking the look upon us is what keeps other replicas, and a handler's repeat, off it. */
+	int r = order_lease(turn, found, rpc_now_ms(turn) + self->lease);
+
+	if (r)
+		return r == MONGO_NOT_MATCHED ? 0 : r;
+	return run(turn, &(struct job){ .self = self, .id = found->id });
+}
+
+static int carry_on(void *data, struct rpc_call *turn, ProtobufCMessage *given)
+{
+	return run(turn, &(struct job){ .self = data, .record = (OrderRecord *)given });
 }
 
 int orders_sweep(void *data, struct rpc_call *call)
@@ -65,11 +75,13 @@ static int sweep_answers(void *data, struct rpc_call *call)
 	return r < 0 ? r : 0;
 }
 
+static const struct hands_work work = { .type = &OrderRecord_descriptor,
+					.carry_on = carry_on,
+					.look = orders_sweep };
+
 void orders_sweep_start(struct service *service, int64_t interval_ms, struct orders_service *self)
 {
 	/* Several, so that an order whose payment hangs does not keep the others waiting. */
-	service_every(service, "sweep-1", interval_ms, orders_sweep, self);
-	service_every(service, "sweep-2", interval_ms, orders_sweep, self);
-	service_every(service, "sweep-3", interval_ms, orders_sweep, self);
+	self->hands = hands_start(service, "saga", HANDS, interval_ms, &work, self);
 	service_every(service, "answers", ANSWERS_INTERVAL_MS, sweep_answers, self);
 }

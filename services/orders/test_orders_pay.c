@@ -267,6 +267,27 @@ TEST(money_that_cannot_be_captured_puts_the_stock_back)
 	ck_assert(rpc_failed_with(call, ORDER_NOT_PAYABLE));
 }
 
+TEST(a_hold_that_is_lost_when_the_stock_was_sold_puts_it_back)
+{
+	Order *order = create("r1"), *none;
+	CommitReservationRequest *request =
+		rpc_new(call, CommitReservationRequest, .order = order->name);
+	CommitReservationResponse *sold;
+
+	/* Whoever paid came to the commit, and no further. */
+	world.after[AUTHORIZE] = 1;
+	pay_as(call, order->name, "pm_card_visa", "p1", &none);
+	order_each_lines(line, order)
+		commit_reservation_request_add_lines(
+			call, request,
+			rpc_new(call, StockLine, .sku = line->sku, .quantity = line->quantity));
+	ck_assert_int_eq(
+		inventory_client_commit_reservation(orders.inventory, call, request, &sold), 0);
+	payment_of(order->name + 7)->state = PAYMENT_STATE_REQUIRES_PAYMENT_METHOD;
+	sweep();
+	assert_undone(order->name, ORDER_STATE_CANCELLED);
+}
+
 TEST(money_that_was_taken_though_the_order_is_called_off_is_refunded)
 {
 	Order *order = create("r1"), *none;

@@ -321,6 +321,8 @@ static inline Payment *payment_view(struct rpc_call *at, const struct paid *paid
 	Payment *payment = rpc_new(at, Payment, .name = rpc_printf(at, "payments/%s", paid->order),
 				   .state = paid->state);
 
+	if (paid->authorized)
+		payment->authorize_time = clock_now(at);
 	if (paid->state == PAYMENT_STATE_REQUIRES_ACTION)
 		payment->redirect_uri = "https://bank.example/approve";
 	for (int i = 0; i < paid->n_tries; i++)
