@@ -33,6 +33,27 @@ int methods_find(struct rpc_call *call, const char *name, ShippingMethodRecord *
 	return r == MONGO_NOT_FOUND ? not_found(call, name) : r;
 }
 
+int methods_find_ordered(struct rpc_call *call, const char *name, const ShippingMethod **ret)
+{
+	ListShippingMethodsResponse *offered;
+	ShippingMethodRecord *record;
+	int r = methods_offered(call, &offered);
+
+	if (r)
+		return r;
+	list_shipping_methods_response_each_shipping_methods(
+		method, offered) if (!strcmp(name_id(method->name), name_id(name)))
+	{
+		*ret = method;
+		return 0;
+	}
+	/* It was ordered while it was. */
+	r = methods_find(call, name, &record);
+	if (!r)
+		*ret = record->shipping_method;
+	return r;
+}
+
 /* One that is not deleted. */
 static int find(struct rpc_call *call, const char *name, ShippingMethodRecord **ret)
 {

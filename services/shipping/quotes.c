@@ -83,9 +83,9 @@ int shipping_quote_rates(struct shipping_service *self, struct rpc_call *call,
 				    .currency_code = req->subtotal->currency_code };
 	ShippingQuote *quote = rpc_new(call, ShippingQuote);
 	const char *only = name_id(req->shipping_method);
-	ShippingMethodRecord **records;
+	ListShippingMethodsResponse *offered;
 	struct priced *priced;
-	size_t n_records, n = 0;
+	size_t n = 0;
 	Address *address;
 	int r;
 
@@ -93,14 +93,13 @@ int shipping_quote_rates(struct shipping_service *self, struct rpc_call *call,
 	if (!r)
 		r = addressee(call, req->address, &address);
 	if (!r)
-		r = method_read_active(call, &records, &n_records);
+		r = methods_offered(call, &offered);
 	if (r)
 		return r;
-	priced = rpc_alloc(call, (n_records + 1) * sizeof(*priced));
-	for (size_t i = 0; i < n_records; i++)
-		if ((!*only || !strcmp(records[i]->id, only)) &&
-		    price(self, call, records[i]->shipping_method, address, &goods, &priced[n]))
-			n++;
+	priced = rpc_alloc(call, (offered->n_shipping_methods + 1) * sizeof(*priced));
+	list_shipping_methods_response_each_shipping_methods(
+		method, offered) if ((!*only || !strcmp(name_id(method->name), only)) &&
+				     price(self, call, method, address, &goods, &priced[n])) n++;
 	qsort(priced, n, sizeof(*priced), cheapest_first);
 	for (size_t i = 0; i < n; i++)
 		shipping_quote_add_methods(call, quote, priced[i].option);

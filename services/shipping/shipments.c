@@ -38,16 +38,14 @@ static int draw_up(struct shipping_service *self, struct rpc_call *call,
 	struct address_problem problems[ADDRESS_PROBLEMS_MAX];
 	const ShippingMethodZone *zone;
 	const ShippingMethod *method;
-	ShippingMethodRecord *found;
 	struct carrier *carrier;
 	Address *address;
 	size_t n_problems;
 	int r;
 
-	r = methods_find(call, req->shipping_method, &found);
+	r = methods_find_ordered(call, req->shipping_method, &method);
 	if (r)
 		return r;
-	method = found->shipping_method;
 	r = shipping_carrier(self, call, method->carrier, &carrier);
 	if (!r)
 		r = parcels_split(call, req,

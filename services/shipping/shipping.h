@@ -37,6 +37,8 @@ extern const struct service_module methods_module;
 int methods_seed(struct rpc_call *call);
 /* Deleted ones too; SHIPPING_METHOD_NOT_FOUND. */
 int methods_find(struct rpc_call *call, const char *name, ShippingMethodRecord **ret);
+/* What an order was placed with, offered still or not. */
+int methods_find_ordered(struct rpc_call *call, const char *name, const ShippingMethod **ret);
 
 /* Handlers, a file each for methods, quotes, parcels, recalls and webhooks. */
 int shipping_get_shipping_method(struct shipping_service *self, struct rpc_call *call,

@@ -7,10 +7,14 @@
 #include "shipping_store.h"
 #include <common/clock.h>
 #include <common/page.h>
+#include <errno.h>
+#include <pthread.h>
+#include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #define DUE MONGO_JSON({ "next_look_time" : { "$gt" : { "$date" : { "$numberLong" : "0" } } } })
-enum { METHODS_MAX = 100, WEBHOOK_KEPT_SECONDS = 90 * 24 * 3600 };
+enum { METHODS_MAX = 100, METHODS_KEPT_MS = 2000, WEBHOOK_KEPT_SECONDS = 90 * 24 * 3600 };
 
 static const struct mongo_index consignment_indexes[] = {
 	{ "tracking_keys" },
@@ -137,12 +141,111 @@ int consignment_sweep_answers(struct rpc_call *call)
 
 /*
  * Methods
+ *
+ * Those that are offered are asked for by every cart and order, and changed once in a while: a
+ * process keeps them for a moment, packed, and forgets them when it changes one itself.
  */
+
+static struct {
+	pthread_mutex_t lock;
+	int64_t until_ms;
+	unsigned changes;
+	ProtobufCBinaryData packed;
+} kept = { .lock = PTHREAD_MUTEX_INITIALIZER };
+
+static int64_t monotonic_ms(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+static int forget(int r)
+{
+	pthread_mutex_lock(&kept.lock);
+	kept.until_ms = 0;
+	kept.changes++;
+	pthread_mutex_unlock(&kept.lock);
+	return r;
+}
+
+/* A copy of what is kept, of our own; NULL. *changes_ret says of which state a reading will be. */
+static uint8_t *recall(size_t *size_ret, unsigned *changes_ret)
+{
+	uint8_t *copy = NULL;
+
+	pthread_mutex_lock(&kept.lock);
+	*changes_ret = kept.changes;
+	*size_ret = kept.packed.len;
+	if (kept.until_ms > monotonic_ms())
+		copy = malloc(kept.packed.len + 1);
+	if (copy)
+		memcpy(copy, kept.packed.data, kept.packed.len);
+	pthread_mutex_unlock(&kept.lock);
+	return copy;
+}
+
+static void keep(const ListShippingMethodsResponse *offered, unsigned changes)
+{
+	ProtobufCBinaryData packed = { .len = protobuf_c_message_get_packed_size(&offered->base) };
+
+	packed.data = malloc(packed.len + 1);
+	if (!packed.data)
+		return;
+	protobuf_c_message_pack(&offered->base, packed.data);
+	pthread_mutex_lock(&kept.lock);
+	if (kept.changes == changes) {
+		free(kept.packed.data);
+		kept.packed = packed;
+		kept.until_ms = monotonic_ms() + METHODS_KEPT_MS;
+		packed.data = NULL;
+	}
+	pthread_mutex_unlock(&kept.lock);
+	free(packed.data);
+}
+
+static int read_offered(struct rpc_call *call, ListShippingMethodsResponse *offered)
+{
+	ShippingMethodRecord **records;
+	size_t n_records;
+	int r = mongo_find(
+		call, &methods, &records, &n_records, .limit = METHODS_MAX,
+		.filter = DOC(call, "shipping_method.active", BCON_BOOL(true), "deleted",
+			      BCON_BOOL(false)),
+		.sort = DOC(call, "shipping_method.position", BCON_INT32(1), "_id", BCON_INT32(1)),
+		.projection = DOC(call, "answers", BCON_INT32(0)));
+
+	for (size_t i = 0; !r && i < n_records; i++)
+		list_shipping_methods_response_add_shipping_methods(call, offered,
+								    records[i]->shipping_method);
+	return r;
+}
+
+int methods_offered(struct rpc_call *call, ListShippingMethodsResponse **ret)
+{
+	unsigned changes;
+	size_t size;
+	uint8_t *copy = recall(&size, &changes);
+	int r;
+
+	if (copy) {
+		*ret = (ListShippingMethodsResponse *)rpc_unpack(
+			rpc_arena(call), &ListShippingMethodsResponse_descriptor, copy, size, NULL);
+		free(copy);
+		return *ret ? 0 : -ENOMEM;
+	}
+	*ret = rpc_new(call, ListShippingMethodsResponse);
+	r = read_offered(call, *ret);
+	if (!r)
+		keep(*ret, changes);
+	return r;
+}
 
 int method_insert(struct rpc_call *call, const ShippingMethodRecord *record,
 		  const struct stored_answer *answer)
 {
-	return mongo_insert(call, &methods, record, .answer = answer);
+	return forget(mongo_insert(call, &methods, record, .answer = answer));
 }
 
 int method_read(struct rpc_call *call, const char *id, ShippingMethodRecord **ret)
@@ -150,27 +253,17 @@ int method_read(struct rpc_call *call, const char *id, ShippingMethodRecord **re
 	return mongo_get(call, &methods, id, ret);
 }
 
-int method_read_active(struct rpc_call *call, ShippingMethodRecord ***ret, size_t *n_ret)
-{
-	return mongo_find(
-		call, &methods, ret, n_ret, .limit = METHODS_MAX,
-		.filter = DOC(call, "shipping_method.active", BCON_BOOL(true), "deleted",
-			      BCON_BOOL(false)),
-		.sort = DOC(call, "shipping_method.position", BCON_INT32(1), "_id", BCON_INT32(1)),
-		.projection = DOC(call, "answers", BCON_INT32(0)));
-}
-
 int method_write(struct rpc_call *call, const ShippingMethodRecord *record,
 		 const struct stored_answer *answer)
 {
 	static const char *const fields[] = { "shipping_method", "deleted", NULL };
 
-	return mongo_update(
+	return forget(mongo_update(
 		call, &methods, .id = record->id,
 		.filter = DOC(call, "version", BCON_INT64(record->version)),
 		.update = DOC(call, "$set",
 			      BCON_DOCUMENT(document_of_fields(call, "", record, fields))),
-		.answer = answer);
+		.answer = answer));
 }
 
 int method_page(struct rpc_call *call, const ListShippingMethodsRequest *req, bool all,

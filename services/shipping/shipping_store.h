@@ -33,8 +33,8 @@ int consignment_sweep_answers(struct rpc_call *call);
 int method_insert(struct rpc_call *call, const ShippingMethodRecord *record,
 		  const struct stored_answer *answer);
 int method_read(struct rpc_call *call, const char *id, ShippingMethodRecord **ret);
-/* Those that are offered; at most 100. */
-int method_read_active(struct rpc_call *call, ShippingMethodRecord ***ret, size_t *n_ret);
+/* Those that are offered; at most 100, as they were two seconds ago at most. */
+int methods_offered(struct rpc_call *call, ListShippingMethodsResponse **ret);
 /* Writes the method, and whether it is deleted, if the version is the one that was read. */
 int method_write(struct rpc_call *call, const ShippingMethodRecord *record,
 		 const struct stored_answer *answer);
