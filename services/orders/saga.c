@@ -83,6 +83,7 @@ int saga_save(struct orders_service *self, struct rpc_call *call, OrderRecord **
 	if (r)
 		return r;
 	*record = move->draft;
+	recent_note(*record);
 	orders_watch_wake((*record)->id);
 	return 0;
 }

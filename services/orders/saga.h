@@ -127,3 +127,10 @@ struct rpc_event *announce_expired(struct rpc_call *call, const OrderRecord *rec
 struct rpc_event *announce_shipped(struct rpc_call *call, const OrderRecord *record,
 				   const OrderShipment *shipment);
 struct rpc_event *announce_completed(struct rpc_call *call, const OrderRecord *record);
+
+/* --- recent.c --- */
+
+void recent_note(const OrderRecord *record);
+/* The order as this process has saved it last, if it still knows; NULL. */
+OrderRecord *recent_find(struct rpc_call *call, const char *id);
+void recent_forget(void); /* all; for tests */
