@@ -4,6 +4,7 @@
 #include <dlfcn.h>
 #include <grpc/support/log.h>
 #include <limits.h>
+#include <openssl/crypto.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -30,6 +31,13 @@ static void search_no_deadlocks(void)
 
 	if (set_mode)
 		set_mode(IGNORE);
+}
+
+/* A thread of the core's may be at a handshake when the process exits, so OpenSSL does not clean up
+ * then. Whoever uses OpenSSL first decides that: hence before main(). */
+static void __attribute__((constructor)) keep_openssl(void)
+{
+	OPENSSL_init_crypto(OPENSSL_INIT_NO_ATEXIT, NULL);
 }
 
 void core_ref(void)
