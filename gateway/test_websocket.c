@@ -304,11 +304,12 @@ TEST(an_unmasked_frame_ends_the_socket)
 
 TEST(a_message_larger_than_the_methods_limit_ends_the_socket)
 {
-	char *text = arena_alloc(fixture_memory = arena_new(1 << 20), 100010);
+	char *text;
 	int fd;
 
-	memset(text, 'x', 100001);
 	fixture_start();
+	text = arena_alloc(fixture_memory, 100010);
+	memset(text, 'x', 100001);
 	fd = frames_open(DISCUSS);
 	frames_send(fd, FRAME_FIN | FRAME_TEXT, text, 100001);
 	frames_hear_end(fd, 1009);
@@ -383,10 +384,11 @@ static int settled(_Atomic int *counter)
 
 TEST(a_client_that_reads_nothing_stops_the_peer)
 {
-	char *text = arena_alloc(fixture_memory = arena_new(1 << 20), 50010);
+	char *text;
 	int fd, answers;
 
 	fixture_start();
+	text = arena_alloc(fixture_memory, 50010);
 	fd = frames_open(DISCUSS);
 	strcpy(text, "{\"times\":1000000,\"text\":\"");
 	memset(text + strlen(text), 'x', 50000 - strlen(text));
@@ -405,13 +407,14 @@ TEST(a_client_that_reads_nothing_stops_the_peer)
 
 TEST(a_peer_that_reads_nothing_stops_the_client)
 {
-	char *text = arena_alloc(fixture_memory = arena_new(1 << 20), 50010);
+	char *text;
 	uint8_t head[14] = { FRAME_FIN | FRAME_TEXT, 0x80 | 126, 50000 >> 8, 50000 & 0xff };
 	size_t at = 0, sent = 0;
 	int fd, notes;
 
-	/* The first note is answered for ever, and we take none of the answers. */
 	fixture_start();
+	text = arena_alloc(fixture_memory, 50010);
+	/* The first note is answered for ever, and we take none of the answers. */
 	fd = frames_open(DISCUSS);
 	frames_say(fd, "{\"times\":100000000}");
 	wait_for(&seen.notes, 1);
