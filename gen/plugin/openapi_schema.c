@@ -349,6 +349,8 @@ static json_t *properties(struct openapi *openapi, const struct message *message
 			continue;
 		if (partial)
 			field.behaviors &= ~(uint32_t)RPC_FIELD_REQUIRED;
+		if (partial && (field.behaviors & RPC_FIELD_IDENTIFIER))
+			field.rules = NULL; /* the path says it, whatever the body does */
 		openapi_set(members, field.json_name, openapi_field(openapi, &field));
 		if (is_required(&field))
 			json_array_append_new(required, openapi_text(field.json_name));
