@@ -16,6 +16,7 @@ struct line {
 	/* out */
 	int32_t available;
 	bool short_, committed, missing;
+	const StockRecordClaim *ended;
 };
 
 static const char *state_text(ReservationState state)
@@ -56,12 +57,15 @@ static int reserve_line(struct rpc_call *call, const StockRecord *record, void *
 {
 	struct line *line = data;
 	StockRecordClaim *claim = stock_find_claim(record, line->order_id);
-	const StockRecordClaim *ended = stock_find_ended(record, line->order_id);
 
 	line->available = record->stock_item->available;
-	if (ended)
-		return rpc_fail(call, RESERVATION_ENDED, { "order", line->order },
-				{ "sku", line->sku }, { "state", state_text(ended->state) });
+	line->ended = stock_find_ended(record, line->order_id);
+	if (line->ended) {
+		/* It was short, the answer was lost, and the order asks again. */
+		line->short_ = line->ended->state == RESERVATION_STATE_RELEASED &&
+			       line->available < line->quantity;
+		return STOCK_UNCHANGED;
+	}
 	if (claim && claim->quantity != line->quantity)
 		return rpc_fail(call, RESERVATION_DIFFERS, { "order", line->order },
 				{ "sku", line->sku });
@@ -145,6 +149,16 @@ static int release_all(struct rpc_call *call, struct line *lines, size_t n)
 	return r;
 }
 
+static int check_ended(struct rpc_call *call, const struct line *lines, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		if (lines[i].ended)
+			return rpc_fail(call, RESERVATION_ENDED, { "order", lines[i].order },
+					{ "sku", lines[i].sku },
+					{ "state", state_text(lines[i].ended->state) });
+	return 0;
+}
+
 int inventory_reserve_stock(struct inventory_service *self, struct rpc_call *call,
 			    const ReserveStockRequest *req, ReserveStockResponse **ret)
 {
@@ -167,6 +181,8 @@ int inventory_reserve_stock(struct inventory_service *self, struct rpc_call *cal
 		/* Stopped here, a repeat finds these claims and goes on, and the order's release or their expiry ends them. */
 		crash_point("inventory.reserve.after_line");
 	}
+	if (!r && !short_)
+		r = check_ended(call, lines, req->n_lines);
 	if (!r && !short_) {
 		response->reserved = true;
 		response->expire_time = lines[0].expire_time;

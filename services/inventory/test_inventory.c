@@ -245,6 +245,24 @@ TEST(an_ended_reservation_is_not_made_again)
 	check("TEA", 10, 10, 0, 0);
 }
 
+TEST(a_shortage_that_is_asked_about_again_is_still_one)
+{
+	ReserveStockResponse *response;
+
+	stock_up("CUP", 5);
+	stock_up("TEA", 1);
+	for (int i = 0; i < 2; i++) {
+		ck_assert_int_eq(reserve_for(call, 60000, "orders/1", line(call, "CUP", 2),
+					     line(call, "TEA", 3), &response),
+				 0);
+		ck_assert(!response->reserved);
+		ck_assert_uint_eq(response->n_shortages, 1);
+		ck_assert_str_eq(response->shortages[0]->sku, "TEA");
+	}
+	check("CUP", 5, 5, 0, 0);
+	check("TEA", 1, 1, 0, 0);
+}
+
 TEST(a_release_that_overtakes_its_reservation_wins)
 {
 	ReserveStockResponse *response;
