@@ -75,8 +75,7 @@ int payments_find(struct rpc_call *call, const char *name, PaymentRecord **ret)
 /* --- authorise --- */
 
 /* A try on its way into the document. */
-struct
-try {
+struct attempt {
 	const AuthorizePaymentRequest *req;
 	struct answers_key key;
 	const char *token, *customer;
@@ -84,7 +83,7 @@ try {
 	struct settlement settlement;
 };
 
-static void add_attempt(struct rpc_call *call, PaymentRecord *record, const struct try *try)
+static void add_attempt(struct rpc_call *call, PaymentRecord *record, const struct attempt *try)
 {
 	Payment *payment = record->payment;
 	int32_t number = (int32_t)payment->n_attempts + 1;
@@ -129,7 +128,7 @@ static const PaymentRecordAttemptDetail *try_of(const PaymentRecord *record, con
 
 /* The same request id is the same try, and cannot be about something else. */
 static int check_same(struct rpc_call *call, const PaymentRecord *record,
-		      const PaymentRecordAttemptDetail *detail, const struct try *try)
+		      const PaymentRecordAttemptDetail *detail, const struct attempt *try)
 {
 	if (!money_equal(detail->amount, try->req->amount))
 		return rpc_fail(call, PAYMENT_AMOUNT_DIFFERS, { "payment", record->payment->name },
@@ -141,7 +140,7 @@ static int check_same(struct rpc_call *call, const PaymentRecord *record,
 	return 0;
 }
 
-static int check_open(struct rpc_call *call, const PaymentRecord *record, const struct try *try)
+static int check_open(struct rpc_call *call, const PaymentRecord *record, const struct attempt *try)
 {
 	const Payment *payment = record->payment;
 
@@ -160,7 +159,7 @@ static int check_open(struct rpc_call *call, const PaymentRecord *record, const 
 }
 
 /* Stores the try; MONGO_NOT_MATCHED when somebody was faster. */
-static int begin(struct payments_service *self, struct rpc_call *call, struct try *try)
+static int begin(struct payments_service *self, struct rpc_call *call, struct attempt *try)
 {
 	struct settlement *settlement = &try->settlement;
 	const PaymentRecordAttemptDetail *known;
@@ -207,7 +206,7 @@ static int begin(struct payments_service *self, struct rpc_call *call, struct tr
 }
 
 /* How the try went. */
-static int tell_try(struct payments_service *self, struct rpc_call *call, const struct try *try,
+static int tell_try(struct payments_service *self, struct rpc_call *call, const struct attempt *try,
 		    int settled, const PaymentRecord *record, Payment **ret)
 {
 	const PaymentRecordAttemptDetail *detail = try_of(record, try->req->request_id);
@@ -228,10 +227,10 @@ static int tell_try(struct payments_service *self, struct rpc_call *call, const 
 static int authorize_payment(struct payments_service *self, struct rpc_call *call,
 			     const AuthorizePaymentRequest *req, Payment **ret)
 {
-	struct try try = { .req = req,
-			   .settlement = { .id = name_id(req->order),
-					   .holder = rpc_id_new(call),
-					   .wait = true } };
+	struct attempt try = { .req = req,
+			       .settlement = { .id = name_id(req->order),
+					       .holder = rpc_id_new(call),
+					       .wait = true } };
 	PaymentRecord *record;
 	int r;
 
