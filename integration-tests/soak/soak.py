@@ -302,7 +302,8 @@ def main():
         # A tenth, for what caches hold and how malloc lays it out; a leak of a byte a call would be more.
         check(f"{name}: memory stays flat", after <= kib * 1.1 + 512, f"{kib / 1024:.1f} → {after / 1024:.1f} MiB")
         more = descriptors_after[name] - descriptors[name]
-        check(f"{name}: no descriptor leaks", more <= 4, f"{descriptors[name]} → {descriptors_after[name]}")
+        # Pools of connections may have filled; a leak would go with the thousands of calls.
+        check(f"{name}: no descriptor leaks", more <= 16, f"{descriptors[name]} → {descriptors_after[name]}")
     print(f"\n{sum(results)} passed, {len(results) - sum(results)} failed")
     sys.exit(not all(results))
 
