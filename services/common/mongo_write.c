@@ -126,18 +126,25 @@ static void reply_destroyp(bson_t *reply)
 	bson_destroy(reply);
 }
 
-static bool are_duplicates(const bson_t *reply)
+/* Each of `n` documents is in, or was: nothing else came between, such as a lost connection. */
+static bool all_are_there(const bson_t *reply, size_t n)
 {
-	bson_iter_t errors, error, code;
+	bson_iter_t inserted, errors, error, code;
+	size_t there = 0;
 
-	if (!bson_iter_init_find(&errors, reply, "writeErrors") ||
+	if (bson_has_field(reply, "writeConcernErrors") ||
+	    !bson_iter_init_find(&errors, reply, "writeErrors") ||
 	    !bson_iter_recurse(&errors, &error))
 		return false;
-	while (bson_iter_next(&error))
+	while (bson_iter_next(&error)) {
 		if (!bson_iter_recurse(&error, &code) || !bson_iter_find(&code, "code") ||
 		    bson_iter_as_int64(&code) != MONGO_CODE_DUPLICATE)
 			return false;
-	return true;
+		there++;
+	}
+	if (bson_iter_init_find(&inserted, reply, "insertedCount"))
+		there += (size_t)bson_iter_as_int64(&inserted);
+	return there == n;
 }
 
 int mongo_insert_missing(struct rpc_call *call, const struct mongo_collection *collection,
@@ -159,7 +166,7 @@ int mongo_insert_missing(struct rpc_call *call, const struct mongo_collection *c
 	bson_destroy(&reply);
 	if (mongoc_collection_insert_many(handle.collection, documents, n, unordered, &reply,
 					  &error) ||
-	    are_duplicates(&reply))
+	    all_are_there(&reply, n))
 		return 0;
 	return mongo_failed(call, collection, "insert many", &error);
 }
