@@ -1,5 +1,6 @@
 /* Times: milliseconds since 1970 UTC, and google.protobuf.Timestamp and Duration. */
 #include <common/clock.h>
+#include <time.h>
 
 Timestamp *clock_now(struct rpc_call *call)
 {
@@ -42,4 +43,12 @@ Duration *clock_duration(struct rpc_call *call, int64_t ms)
 int64_t clock_duration_ms(const Duration *duration)
 {
 	return duration ? to_ms(duration->seconds, duration->nanos) : 0;
+}
+
+int64_t clock_monotonic_ms(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
 }

@@ -1,6 +1,7 @@
 /* Consuming events: durable, at least once, in batches, with dead letters. */
 #include "events_private.h"
 #include "nats_private.h"
+#include <common/clock.h>
 #include <common/dead_letters.h>
 #include <common/events.h>
 #include <errno.h>
@@ -37,14 +38,6 @@ static struct {
 	struct binding bindings[CONSUMERS_MAX]; /* of all, for replayed dead letters */
 	size_t n_bindings;
 } all = { .lock = PTHREAD_MUTEX_INITIALIZER, .stopped = PTHREAD_COND_INITIALIZER };
-
-static int64_t monotonic_ms(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
 
 static bool is_stopping(void)
 {
@@ -148,7 +141,7 @@ static int ask(struct events_consumer *consumer)
 		return -EAGAIN;
 	consumer->asked = BATCH;
 	/* Its end is told by the server, unless that is another one by then. */
-	consumer->asked_until_ms = monotonic_ms() + ASK_MS + WAIT_MS;
+	consumer->asked_until_ms = clock_monotonic_ms() + ASK_MS + WAIT_MS;
 	return 0;
 }
 
@@ -168,16 +161,16 @@ static int read_status(struct events_consumer *consumer, natsMsg *message, bool 
 /* The next message: 1 if there is one until then. */
 static int next(struct events_consumer *consumer, int64_t wait_ms, natsMsg **ret)
 {
-	int64_t until = monotonic_ms() + wait_ms;
+	int64_t until = clock_monotonic_ms() + wait_ms;
 	bool is_status;
 	int r = 0;
 
 	while (!r) {
 		cleanup(nats_msg_freep) natsMsg *message = NULL;
-		int64_t left = until - monotonic_ms();
+		int64_t left = until - clock_monotonic_ms();
 		natsStatus status;
 
-		if (!consumer->asked || monotonic_ms() > consumer->asked_until_ms)
+		if (!consumer->asked || clock_monotonic_ms() > consumer->asked_until_ms)
 			r = ask(consumer);
 		if (r)
 			break;
@@ -200,13 +193,13 @@ static int next(struct events_consumer *consumer, int64_t wait_ms, natsMsg **ret
 /* How many were settled; the rest is given back when the service stops. */
 static int settle_all(struct events_consumer *consumer, natsMsg **messages, int n)
 {
-	int64_t touched = monotonic_ms(), pause = PAUSE_MIN_MS;
+	int64_t touched = clock_monotonic_ms(), pause = PAUSE_MIN_MS;
 	int i = 0;
 
 	while (i < n && !is_stopping()) {
-		if (monotonic_ms() - touched > TOUCH_MS) {
+		if (clock_monotonic_ms() - touched > TOUCH_MS) {
 			touch(messages + i, n - i);
-			touched = monotonic_ms();
+			touched = clock_monotonic_ms();
 		}
 		if (events_settle(consumer, messages[i])) {
 			i++;
@@ -214,7 +207,7 @@ static int settle_all(struct events_consumer *consumer, natsMsg **messages, int 
 			continue;
 		}
 		touch(messages + i, n - i);
-		touched = monotonic_ms();
+		touched = clock_monotonic_ms();
 		pause_for(pause);
 		pause = pause * 2 < PAUSE_MAX_MS ? pause * 2 : PAUSE_MAX_MS;
 	}

@@ -1,12 +1,12 @@
 /* Hands: threads that go on at once with what this process has just stored, and else look for what
  * is due. */
+#include <common/clock.h>
 #include <common/hands.h>
 #include <crpc/message.h>
 #include <errno.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <time.h>
 
 enum { WAITING_MAX = 64 };
 
@@ -36,14 +36,6 @@ struct hands {
 	int64_t look_ms; /* when somebody looks next; 0: now */
 };
 
-static int64_t monotonic_ms(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
-
 /* One that is idle, if there is one, sees what waits. Under the lock. */
 static void stir(struct hands *hands)
 {
@@ -72,7 +64,7 @@ static int turn(void *data, struct rpc_call *call)
 {
 	struct hand *hand = data;
 	struct hands *hands = hand->hands;
-	int64_t now = monotonic_ms();
+	int64_t now = clock_monotonic_ms();
 	struct given given = { 0 };
 	bool looks = false;
 	int r = 0;

@@ -2,12 +2,12 @@
  * kept. */
 #include "auth.rpc.h"
 #include "token_cache.h"
+#include <common/clock.h>
 #include <common/token.h>
 #include <errno.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 enum { REFRESH_MS = 300000, UNKNOWN_KEY_MS = 10000, FIRST_MS = 1000, FETCH_MS = 3000 };
 
@@ -29,14 +29,6 @@ static struct {
 	token_fetch_function *fetch;
 	void *data;
 } store = { .lock = PTHREAD_MUTEX_INITIALIZER };
-
-static int64_t monotonic_ms(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
 
 /* Under the lock. */
 static void take_keys(const struct token_keys *keys)
@@ -85,7 +77,7 @@ static int fetch_keys(void *data, struct rpc_call *call)
 /* Fetches when it is due. */
 static void refresh(bool for_unknown_key)
 {
-	int64_t now = monotonic_ms();
+	int64_t now = clock_monotonic_ms();
 	struct fetching fetching = { 0 };
 	struct rpc_call *call;
 	bool due;

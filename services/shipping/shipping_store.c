@@ -11,7 +11,6 @@
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #define DUE MONGO_JSON({ "next_look_time" : { "$gt" : { "$date" : { "$numberLong" : "0" } } } })
 enum { METHODS_MAX = 100, METHODS_KEPT_MS = 2000, WEBHOOK_KEPT_SECONDS = 90 * 24 * 3600 };
@@ -153,14 +152,6 @@ static struct {
 	ProtobufCBinaryData packed;
 } kept = { .lock = PTHREAD_MUTEX_INITIALIZER };
 
-static int64_t monotonic_ms(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
-
 static int forget(int r)
 {
 	pthread_mutex_lock(&kept.lock);
@@ -178,7 +169,7 @@ static uint8_t *recall(size_t *size_ret, unsigned *changes_ret)
 	pthread_mutex_lock(&kept.lock);
 	*changes_ret = kept.changes;
 	*size_ret = kept.packed.len;
-	if (kept.until_ms > monotonic_ms())
+	if (kept.until_ms > clock_monotonic_ms())
 		copy = malloc(kept.packed.len + 1);
 	if (copy)
 		memcpy(copy, kept.packed.data, kept.packed.len);
@@ -198,7 +189,7 @@ static void keep(const ListShippingMethodsResponse *offered, unsigned changes)
 	if (kept.changes == changes) {
 		free(kept.packed.data);
 		kept.packed = packed;
-		kept.until_ms = monotonic_ms() + METHODS_KEPT_MS;
+		kept.until_ms = clock_monotonic_ms() + METHODS_KEPT_MS;
 		packed.data = NULL;
 	}
 	pthread_mutex_unlock(&kept.lock);
