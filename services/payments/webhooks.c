@@ -6,8 +6,8 @@
  *   2. The event is noted by its id before we answer, so the same event twice is one note; the
  *      answer is 200 for what we do not know, too.
  *   3. What it says is never believed: the payment is settled by asking the provider, unless
- *      nothing can become of it any more. A webhook that never comes changes nothing in the end, because the sweeper asks about every payment
- *      that is not final.
+ *      nothing can become of it any more. A webhook that never comes changes nothing in the end,
+ *      because the sweeper asks about every payment that is not final.
  *
  *     receive --> RECEIVED --process--> PROCESSED
  *                   ^  |                    |
