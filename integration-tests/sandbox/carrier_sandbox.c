@@ -1,35 +1,40 @@
 /*
  * Carrier: a parcel service of its own, reached over HTTP as a real one is. State is in memory.
  *
- *     carrier_sandbox --port PORT --webhook URL [--interval-ms MS]      CARRIER_KEY and
- * CARRIER_WEBHOOK_SECRET in the environment
+ *     carrier_sandbox --port PORT --webhook URL [--interval-ms MS]
  *
- * Its API (`Authorization: Bearer <key>`; errors are {"error": {"code", "message"}}):
+ * with CARRIER_KEY and CARRIER_WEBHOOK_SECRET in the environment. Its API (`Authorization: Bearer
+ * <key>`; errors are {"error": {"code", "message"}}):
  *
- *     POST /v1/shipments           with Idempotency-Key; the same key and body answer the first
- * shipment, another body 409
+ *     POST /v1/shipments               with Idempotency-Key: the same key and body answer the first
+ *                                      shipment, another body 409
  *          {"reference", "service", "to": {"name", "street", "city", "postal_code", "country"},
- * "parcel": {"weight_grams"}} → 201 {"id", "tracking_number", "label_url", "status", "service",
- * "reference", "created"} GET  /v1/shipments/{id}      the same, with "events": [{"status",
- * "occurred"}] GET  /v1/shipments?reference=REF     {"shipments": [...]} POST
- * /v1/shipments/{id}/cancel       only while pre_transit, else 409 GET /v1/labels/{tracking_number}
- * the label, SVG
+ *           "parcel": {"weight_grams"}}
+ *          201 {"id", "tracking_number", "label_url", "status", "service", "reference", "created"}
+ *     GET  /v1/shipments/{id}          the same, with "events": [{"status", "occurred"}]
+ *     GET  /v1/shipments?reference=REF {"shipments": [...]}
+ *     POST /v1/shipments/{id}/cancel   only while pre_transit, else 409
+ *     GET  /v1/labels/{tracking_number}
+ *                                      the label, SVG
  *
  * A parcel goes pre_transit → in_transit → out_for_delivery → delivered, one step an interval. Each
  * step is told by a webhook:
  *
  *     POST <url>   Carrier-Signature: t=<seconds>,v1=<HMAC-SHA256 over `<seconds>.<body>`, hex>
- *     {"id": "evt_...", "type": "tracking.updated", "created", "data": {"shipment",
- * "tracking_number", "reference", "status", "sequence", "occurred", "description"}}
+ *          {"id": "evt_...", "type": "tracking.updated", "created", "data": {"shipment",
+ *           "tracking_number", "reference", "status", "sequence", "occurred", "description"}}
  *
  * What is not answered with 2xx is sent again, three times at most. The parcel goes on whether or
  * not a webhook arrives.
  *
  * POST /_control makes it misbehave; GET /_control shows how, and counts. Fields, all optional:
- *     create: ok | stall (stall_ms late) | refuse (422) | error (500) | lose_answer (made, but the
- * connection closes); for create_count requests, or until changed webhooks: ok | twice | late
- * (late_ms) | out_of_order | none interval_ms: of shipments made from now on send: {shipment,
- * status}: a step out of turn, such as exception or returned reset: true: forgets all
+ *
+ *     create       for create_count requests, or until changed: ok | stall (stall_ms late)
+ *                  | refuse (422) | error (500) | lose_answer (made, but the connection closes)
+ *     webhooks     ok | twice | late (late_ms) | out_of_order | none
+ *     interval_ms  of shipments made from now on
+ *     send         {shipment, status}: a step out of turn, such as exception or returned
+ *     reset        true: forgets all
  */
 #include "carrier_shipments.h"
 #include "sandbox.h"

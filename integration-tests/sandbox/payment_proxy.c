@@ -6,14 +6,17 @@
  *
  * Every request goes to `upstream`, and its answer back; POST /_webhook, where the payment server
  * sends its webhooks, goes to `webhook`, body and signature untouched. POST /_control sets a fault;
- * GET /_control shows it, and counts.
+ * GET /_control shows it, and counts. Fields, all optional:
  *
- *     calls: ok | stall (waits delay_ms, then passes on) | error (500, not passed on) | drop (the
- * connection closes, not passed on) | lose_answer (passed on, then the connection closes after
- * delay_ms: charged, but nobody says so) | error_after (passed on, then 500) for requests of
- * `method` whose path holds `match`, for `count` of them or until changed webhooks: ok | drop |
- * twice | late (delay_ms) | forged (the signature is of another secret); for `webhook_count` of
- * them, or until changed reset: true: no fault, counts and the list of calls empty
+ *     calls     for requests of `method` whose path holds `match`, for `count` of them or until
+ *               changed:
+ *               ok | stall (waits delay_ms, then passes on) | error (500, not passed on)
+ *               | drop (the connection closes, not passed on)
+ *               | lose_answer (passed on, then the connection closes after delay_ms: charged, but
+ *               nobody says so) | error_after (passed on, then 500)
+ *     webhooks  for `webhook_count` of them, or until changed:
+ *               ok | drop | twice | late (delay_ms) | forged (the signature is of another secret)
+ *     reset     true: no fault, counts and the list of calls empty
  *
  * GET /_calls lists what was passed on, the newest 10,000: [{method, path, status, idempotency_key,
  * answered}].

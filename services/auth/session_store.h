@@ -5,9 +5,11 @@
 
 /*
  * Keys:
- *     session:{<id>}        hash: the session; gone when it is over, which is what the gateway
- * looks at sessions:{<user>}     sorted set: the ids of a user's sessions by their last use; may
- * hold some that are over guest:{<key>}         string: the guest of a request id, for 24 h
+ *     session:{<id>}        hash: the session; gone when it is over, which is what the gateway looks
+ *                           at
+ *     sessions:{<user>}     sorted set: the ids of a user's sessions by their last use; may hold
+ *                           some that are over
+ *     guest:{<key>}         string: the guest of a request id, for 24 h
  *     attempts:{<key>}      hash: failed logins with an address
  *
  * All may be lost: then everyone logs in again, guests with their guest token.

@@ -13,11 +13,11 @@
 
 /*
  * A session is in Redis; its document is the credential, whose session_epoch it must carry. Logging
- * in and ending a user's sessions at the same time:
+ * in and ending a user's sessions may happen at the same time:
  *
- *     the session is written to Redis, then the login is noted in the credential if the epoch is
- * still the one that was read: else it is ended again ending raises the epoch first, then ends what
- * is in Redis with a lower one
+ *     logging in  writes the session to Redis, then notes the login in the credential if the epoch
+ *                 is still the one that was read; if not, the session is ended again
+ *     ending      raises the epoch first, then ends what is in Redis with a lower one
  *
  * So none is left, whoever is first, and what Redis kept in spite of that is refused at the next
  * refresh.

@@ -13,10 +13,12 @@
  * A refresh token is `<session>.<generation>.<MAC>`; the MAC is over both and the session's seed,
  * under a key that is derived from SOUK_SECRET_KEY. So:
  *
- *     Redis holds no token, and what it holds makes none without the secret; nor does the secret
- * without the seed each generation's token can be recognised for ever, so that its reuse is noticed
- * however late, and by nothing that was made up the same generation gives the same token, so that a
- * repeat can be answered with what was lost
+ *   1. Redis holds no token, and what it holds makes none without the secret; nor does the secret
+ *      without the seed.
+ *   2. Each generation's token can be recognised for ever, so that its reuse is noticed however
+ *      late, and never taken for one that somebody made up.
+ *   3. The same generation gives the same token, so that a repeat can be answered with what was
+ *      lost.
  */
 
 enum {

@@ -36,8 +36,10 @@ void event_text_(char *field, size_t size, const char *text);
 /*
  * Consuming looks like serving: the generated `struct orders_events_ops` has a member for each
  * event of the domain, a NULL member is not subscribed to, and `orders_events_dispatch` decodes and
- * calls. Results of a handler: 0         the effect is stored: acknowledge positive  refused
- * (rpc_fail): tried again later, five times if it cannot be helped, then the dead-letter subject
+ * calls. Results of a handler:
+ *   0         the effect is stored: acknowledge
+ *   positive  refused (rpc_fail): tried again later; after five times, if it cannot be helped, the
+ *             dead-letter subject
  *   negative  something we depend on failed: tried again until it works
  */
 struct rpc_event_handler {
