@@ -83,6 +83,7 @@ static void answer_page(struct request *request, const struct docs_page *page)
 {
 	struct response *response = &request->response;
 	const char *accept = request_header(request, "accept-encoding");
+	bool gzip;
 
 	response->status = 200;
 	response->content_type = page->content_type;
@@ -92,8 +93,11 @@ static void answer_page(struct request *request, const struct docs_page *page)
 		response_header(response, "content-security-policy", page->content_security_policy);
 	etag_apply(request, NULL);
 	response_literal(response, "cache-control", "public, no-cache");
+	gzip = page->gzip && accept && encoding_accepts_gzip(accept);
+	if (response->status != 200 || gzip) /* else encoding_apply() says so */
+		response_literal(response, "vary", "accept-encoding");
 	/* Compressed once, at the start. */
-	if (response->status == 200 && page->gzip && accept && encoding_accepts_gzip(accept)) {
+	if (response->status == 200 && gzip) {
 		response->body = page->gzip;
 		response->length = page->gzip_length;
 		response_literal(response, "content-encoding", "gzip");

@@ -177,7 +177,14 @@ static int add_route(struct router *router, const struct route *route, const str
 	*end = (struct end){ node->ends, method, route };
 	node->ends = end;
 	node->methods |= method;
-	return 0;
+	/* A stream has no HEAD. For Allow alone: whoever asks for HEAD is given the route of GET. */
+	if (strcmp(route->http_method, "GET") || route->method->server_streaming ||
+	    route->method->client_streaming)
+		return 0;
+	r = add_method(router, "HEAD", &method);
+	if (!r)
+		node->methods |= method;
+	return r;
 }
 
 struct router *router_new(const struct route *routes, size_t n_routes, char **error)
@@ -391,12 +398,12 @@ void router_match(const struct router *router, const char *method, const char *p
 const char *router_allow(const struct router *router, uint32_t methods, struct arena *arena)
 {
 	const char *allow = "OPTIONS";
-	uint32_t get = method_bit(router, "GET");
+	uint32_t head = method_bit(router, "HEAD");
 
 	for (unsigned i = 0; i < router->n_methods; i++)
-		if (methods >> i & 1)
+		if (methods >> i & 1 && UINT32_C(1) << i != head)
 			allow = arena_printf(arena, "%s, %s", router->methods[i], allow);
-	return methods & get ? arena_printf(arena, "HEAD, %s", allow) : allow;
+	return methods & head ? arena_printf(arena, "HEAD, %s", allow) : allow;
 }
 
 char *router_variable(const struct router_match *match, const struct route_variable *variable,

@@ -97,9 +97,9 @@ static void match_route(struct request *request)
 		request->body_limit = route->method->max_request_bytes;
 	if (!route && !cors_is_preflight(request)) {
 		refuse_path(request);
-	} else if (route && request->response.omit_body && route->method->server_streaming) {
-		rpc_fail_code(request->call, RPC_UNIMPLEMENTED, "A stream has no HEAD.");
-		refuse(request, 405);
+	} else if (route && request->response.omit_body &&
+		   (route->method->server_streaming || route->method->client_streaming)) {
+		refuse_path(request); /* a stream has no HEAD */
 	} else if (route && route->method->client_streaming) {
 		handshake_check(request);
 	}

@@ -272,6 +272,20 @@ TEST(a_path_that_takes_other_methods_tells_which)
 	ck_assert_str_eq(answer_header(&answer, "allow"), "HEAD, PATCH, DELETE, GET, OPTIONS");
 }
 
+static const char *const streams[] = {
+	"HEAD /v1/shelves/a/books/b:watch HTTP/1.1",
+	"PUT /v1/shelves/a/books/b:watch HTTP/1.1",
+	"HEAD /v1/shelves/a/books/b:discuss HTTP/1.1",
+};
+
+TEST_EACH(a_stream_has_no_head, streams)
+{
+	struct answer answer = ask(*row, NULL);
+
+	ck_assert_int_eq(answer.status, 405);
+	ck_assert_str_eq(answer_header(&answer, "allow"), "GET, OPTIONS");
+}
+
 TEST(an_error_with_a_delay_says_when_to_try_again)
 {
 	struct answer answer = ask("GET /v1/failures/102 HTTP/1.1", NULL);
@@ -334,14 +348,17 @@ TEST(a_long_answer_is_compressed_for_whom_takes_it)
 TEST(the_apis_document_is_served)
 {
 	struct answer document = ask("GET /openapi.json HTTP/1.1\nAccept-Encoding: gzip", NULL);
-	struct answer page = ask("GET /docs HTTP/1.1", NULL);
+	struct answer page = ask("GET /docs HTTP/1.1", NULL), again;
 	char head[256];
 
 	ck_assert_int_eq(document.status, 200);
 	ck_assert_str_eq(answer_header(&document, "content-encoding"), "gzip");
+	ck_assert_str_eq(answer_header(&document, "vary"), "accept-encoding");
 	snprintf(head, sizeof(head), "GET /openapi.json HTTP/1.1\nIf-None-Match: %s",
 		 answer_header(&document, "etag"));
-	ck_assert_int_eq(ask(head, NULL).status, 304);
+	again = ask(head, NULL);
+	ck_assert_int_eq(again.status, 304);
+	ck_assert_str_eq(answer_header(&again, "vary"), "accept-encoding");
 	ck_assert_int_eq(page.status, 200);
 	ck_assert_ptr_nonnull(
 		strstr(answer_header(&page, "content-security-policy"), "script-src 'sha256-"));
