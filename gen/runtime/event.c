@@ -117,6 +117,6 @@ int rpc_event_dispatch(const struct rpc_event_domain *domain, const void *ops, v
 	stream = pb_istream_from_buffer(event->payload.data, event->payload.len);
 	if (!pb_decode(&stream, handler->type->fields, message) ||
 	    !check_strings(handler->type->fields, message))
-		return -EBADMSG;
+		return RPC_EVENT_UNREADABLE;
 	return handler->invoke(ops, self, call, message, event);
 }

@@ -120,7 +120,7 @@ TEST_EACH(payloads_beyond_their_bounds_are_refused, refused)
 	event->payload.data = rpc_memdup(test_call(), row->bytes, row->size);
 	event->payload.len = row->size;
 	ck_assert_int_eq(rpc_event_dispatch(&test_events, &ops, &listener, test_call(), event),
-			 -EBADMSG);
+			 RPC_EVENT_UNREADABLE);
 }
 
 TEST(unknown_fields_of_later_versions_are_passed_over)

@@ -19,7 +19,8 @@
  *                              what it needs is away: nothing more is pulled, the event is kept in
  *                              progress and tried again with a growing pause, until it works.
  *                              Never used up.
- *     any other positive code  refused: redelivered after 1 s, 5 s, 15 s, 60 s; the fifth time it
+ *     any other positive code, -EBADMSG (a stored document that cannot be read)
+ *                              refused: redelivered after 1 s, 5 s, 15 s, 60 s; the fifth time it
  *                              goes to `souk.dlq.<service>` with the reason, and is terminated
  *                              once that is acked
  *     cannot be decoded        dead letter at once

@@ -95,10 +95,14 @@ static int deliver(void *data, struct rpc_call *call)
 	if (*event.traceparent)
 		rpc_call_set_traceparent(call, event.traceparent);
 	r = rpc_event_dispatch(binding->domain, binding->ops, binding->self, call, &event);
-	if (r == -EBADMSG) {
+	if (r == RPC_EVENT_UNREADABLE) {
 		snprintf(delivery->reason, sizeof(delivery->reason), "The payload is no %s.",
 			 event.type);
 		delivery->outcome = OUTCOME_UNREADABLE;
+	} else if (r == -EBADMSG) {
+		snprintf(delivery->reason, sizeof(delivery->reason),
+			 "What its handler has stored cannot be read; the log says what.");
+		delivery->outcome = OUTCOME_REFUSED;
 	} else if (is_passing(r)) {
 		snprintf(delivery->reason, sizeof(delivery->reason), "%s",
 			 r < 0 ? log_errno(r) : rpc_error_message(call));

@@ -155,6 +155,24 @@ TEST(a_refused_event_comes_again_later_and_others_pass_it)
 	ck_assert_str_eq(seen.probes[2], "probes/p1");
 }
 
+TEST(a_document_that_cannot_be_read_holds_up_its_own_event_only)
+{
+	cleanup(freep) char *reason = NULL;
+
+	for (int i = 0; i < 6; i++)
+		seen.results[i] = i == 1 ? 0 : -EBADMSG;
+	test_expect_log("an event went to the dead letters");
+	events_refusal_delays_set(10);
+	publish(changed("probes/p1"));
+	publish(changed("probes/p2"));
+	handle(6);
+	ck_assert_int_eq(seen.n_calls, 6);
+	ck_assert_str_eq(seen.probes[1], "probes/p2");
+	reason = stores_stream_header("dlq", 1, "souk-reason");
+	ck_assert_ptr_nonnull(strstr(reason, "stored"));
+	ck_assert_int_eq(events_consumer_turn(consumer, 200), 0);
+}
+
 static struct rpc_event *broken(void)
 {
 	static uint8_t bytes[] = { 0xff, 0xff, 0xff };

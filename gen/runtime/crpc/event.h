@@ -57,6 +57,7 @@ struct rpc_event_domain {
 };
 
 /* Decodes the payload, bounds and UTF-8 checked, and calls the member: its result; -ENOENT for an
- * unknown type, -EBADMSG for a payload that cannot be decoded. */
+ * unknown type, RPC_EVENT_UNREADABLE for a payload that cannot be decoded. */
+enum { RPC_EVENT_UNREADABLE = 101 };
 int rpc_event_dispatch(const struct rpc_event_domain *domain, const void *ops, void *self,
 		       struct rpc_call *call, const struct rpc_event *event);
