@@ -34,10 +34,8 @@ static int ask_inventory(struct cart_service *self, struct rpc_call *call, const
 
 	for (size_t i = 0; i < record->cart->n_items; i++)
 		add_sku(call, request, record->cart->items[i]->sku);
-	/* One that is being added may make a hundred and one; the request holds a hundred. */
 	for (size_t i = 0; lookup->variants && i < lookup->variants->n_variants; i++)
-		if (request->n_skus < CART_ITEMS_MAX)
-			add_sku(call, request, lookup->variants->variants[i]->variant->sku);
+		add_sku(call, request, lookup->variants->variants[i]->variant->sku);
 	if (!request->n_skus)
 		return 0;
 	r = inventory_client_batch_get_availability(self->inventory, call, request, &response);
@@ -56,7 +54,7 @@ static int ask_catalog(struct cart_service *self, struct rpc_call *call, const C
 
 	if (more)
 		batch_get_variants_request_add_names(call, request, more);
-	for (size_t i = 0; i < record->cart->n_items && request->n_names < CART_ITEMS_MAX; i++)
+	for (size_t i = 0; i < record->cart->n_items; i++)
 		batch_get_variants_request_add_names(call, request,
 						     record->cart->items[i]->variant);
 	if (!request->n_names)

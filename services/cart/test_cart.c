@@ -240,6 +240,58 @@ TEST(a_variant_is_named_by_its_id_or_whole)
 	ck_assert_str_eq(got->items[0]->variant, "products/many/variants/red");
 }
 
+static int add_variant(int i, Cart **ret)
+{
+	const char *variant = rpc_printf(call, "v%d", i);
+
+	return cart_client_add_cart_item(
+		client, call,
+		MSG(AddCartItemRequest, .product = "many", .variant = variant, .quantity = 1), ret);
+}
+
+static void fill_cart(void)
+{
+	CartRecord *record;
+
+	ck_assert_int_eq(cart_load(&cart, call, &record), 0);
+	for (int i = 0; i < CART_ITEMS_MAX; i++) {
+		const char *variant = rpc_printf(call, "products/many/variants/v%d", i);
+		const char *id = cart_item_id(call, variant);
+
+		cart_add_items(call, record->cart,
+			       rpc_new(call, CartItem,
+				       .name = name_join(call, record->cart->name, "items", id),
+				       .product = "products/many", .variant = variant,
+				       .sku = rpc_printf(call, "many-v%d", i), .quantity = 1));
+	}
+	ck_assert_int_eq(cart_save(call, record, NULL), 0);
+}
+
+TEST(a_full_cart_takes_more_of_what_it_holds_and_nothing_else)
+{
+	Cart *got = NULL;
+
+	fill_cart();
+	ck_assert_int_eq(add_variant(CART_ITEMS_MAX, &got), RPC_RESOURCE_EXHAUSTED);
+	ck_assert(rpc_failed_with(call, CART_FULL));
+	ck_assert_int_eq(add_variant(0, &got), 0);
+	ck_assert_uint_eq(got->n_warnings, 0);
+	ck_assert_int_eq(got->unit_count, CART_ITEMS_MAX + 1);
+	ck_assert_int_eq(got->subtotal->units, 4 * (CART_ITEMS_MAX + 1));
+}
+
+TEST(an_item_holds_ninety_nine_units)
+{
+	Cart *got;
+
+	inventory.available = 1000;
+	ck_assert_int_eq(add("tea", 60, &got), 0);
+	ck_assert_int_eq(add("tea", 40, &got), RPC_INVALID_ARGUMENT);
+	ck_assert(rpc_failed_with(call, CART_QUANTITY_TOO_LARGE));
+	ck_assert_int_eq(add("tea", 39, &got), 0);
+	ck_assert_int_eq(got->items[0]->quantity, CART_QUANTITY_MAX);
+}
+
 TEST(an_item_is_changed_and_taken_out)
 {
 	const char *item;
