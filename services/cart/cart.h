@@ -14,9 +14,18 @@ enum {
 	CART_QUANTITY_MAX = 99,
 };
 
+/* What becomes of a guest's cart at login, beside the user's own. */
+enum cart_merging {
+	CART_MERGE_LARGER, /* all items; of what both have, the larger quantity */
+	CART_MERGE_SUM,    /* all items; of what both have, both quantities */
+	CART_MERGE_GUEST,  /* the guest's, unless it is empty */
+	CART_MERGE_USER,   /* the user's, unless it is empty */
+};
+
 struct cart_service {
 	const char *currencies; /* "EUR,USD"; the first is an empty cart's default */
-	int64_t idle_ms;        /* a cart untouched for so long is abandoned */
+	enum cart_merging merging;
+	int64_t idle_ms; /* a cart untouched for so long is abandoned */
 	struct catalog_client *catalog;
 	struct inventory_client *inventory;
 	struct shipping_client *shipping;
@@ -54,6 +63,8 @@ void cart_refresh(CartRecord *record, const struct cart_lookup *lookup);
 int cart_view(struct cart_service *self, struct rpc_call *call, const CartRecord *record,
 	      const struct cart_lookup *lookup, Cart **ret);
 
+/* "larger", "sum", "guest" or "user"; false: it is none of them. */
+bool cart_merging_read(const char *name, enum cart_merging *ret);
 /* The caller's cart, a guest's folded in where the login says so. One that was never used is empty, of version 0, and not stored. */
 int cart_load(struct cart_service *self, struct rpc_call *call, CartRecord **ret);
 /* What a new item is known by: it follows from the variant. */

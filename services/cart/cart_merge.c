@@ -21,11 +21,38 @@ static bool is_noted(SeenEvent *const *events, size_t n, const char *id)
 	return false;
 }
 
-/* Of what both have, the larger quantity. */
-static void fold(struct rpc_call *call, CartRecord *record, const CartRecord *guest)
+bool cart_merging_read(const char *name, enum cart_merging *ret)
+{
+	static const char *const names[] = { [CART_MERGE_LARGER] = "larger",
+					     [CART_MERGE_SUM] = "sum",
+					     [CART_MERGE_GUEST] = "guest",
+					     [CART_MERGE_USER] = "user" };
+
+	for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++) {
+		if (strcmp(names[i], name))
+			continue;
+		*ret = (enum cart_merging)i;
+		return true;
+	}
+	return false;
+}
+
+static int32_t merge_quantities(enum cart_merging merging, int32_t a, int32_t b)
+{
+	int32_t merged = merging == CART_MERGE_SUM ? a + b : a > b ? a : b;
+
+	return merged < CART_QUANTITY_MAX ? merged : CART_QUANTITY_MAX;
+}
+
+static void fold(struct rpc_call *call, enum cart_merging merging, CartRecord *record,
+		 const CartRecord *guest)
 {
 	Cart *cart = record->cart;
 
+	if (merging == CART_MERGE_USER && cart->n_items)
+		return;
+	if (merging == CART_MERGE_GUEST && guest->cart->n_items)
+		cart->n_items = 0;
 	if (!cart->n_items && guest->cart->n_items)
 		cart->currency_code = guest->cart->currency_code;
 	for (size_t i = 0; i < guest->cart->n_items; i++) {
@@ -33,8 +60,7 @@ static void fold(struct rpc_call *call, CartRecord *record, const CartRecord *gu
 		CartItem *to = cart_find_item(record, name_id(from->name));
 
 		if (to) {
-			if (from->quantity > to->quantity)
-				to->quantity = from->quantity;
+			to->quantity = merge_quantities(merging, from->quantity, to->quantity);
 			continue;
 		}
 		if (cart->n_items >= CART_ITEMS_MAX)
@@ -82,7 +108,7 @@ static int merge(struct cart_service *self, struct rpc_call *call, const char *g
 		r = cart_read(call, guest_id, &guest);
 		if (r)
 			return r;
-		fold(call, record, guest);
+		fold(call, self->merging, record, guest);
 		cart_record_add_merged(
 			call, record,
 			rpc_new(call, SeenEvent, .id = guest_id, .time = clock_now(call)));

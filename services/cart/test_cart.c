@@ -450,6 +450,40 @@ TEST(a_guests_cart_is_folded_in_once)
 	ck_assert_uint_eq(get()->n_items, 0);
 }
 
+static const struct {
+	const char *merging;
+	int32_t tea, cups, empty; /* what is held then; of tea, where the user had nothing */
+} mergings[] = {
+	{ "larger", 60, 1, 60 },
+	{ "sum", 99, 1, 60 },
+	{ "guest", 60, 0, 60 },
+	{ "user", 50, 1, 60 },
+};
+TEST_EACH(a_guests_cart_is_folded_in_as_the_operator_chose, mergings)
+{
+	Cart *got;
+
+	ck_assert(cart_merging_read(row->merging, &cart.merging));
+	ck_assert(!cart_merging_read("all", &cart.merging));
+	inventory.available = 1000;
+	as("users/guest", "");
+	ck_assert_int_eq(add("tea", 60, &got), 0);
+	as("users/guest2", "");
+	ck_assert_int_eq(add("tea", 60, &got), 0);
+	as("users/guest3", "");
+	ck_assert_uint_eq(get()->n_items, 0);
+	as("users/ann", "");
+	ck_assert_int_eq(add("cup", 1, &got), 0);
+	ck_assert_int_eq(add("tea", 50, &got), 0);
+	as("users/ann", "users/guest3"); /* who put nothing in takes nothing away */
+	ck_assert_int_eq(get()->unit_count, 51);
+	as("users/ann", "users/guest");
+	ck_assert_int_eq(get()->unit_count, row->tea + row->cups);
+	as("users/bob", "users/guest2");
+	ck_assert_int_eq(get()->unit_count, row->empty);
+	cart.merging = CART_MERGE_LARGER;
+}
+
 TEST(a_fold_that_was_stopped_goes_on)
 {
 	Cart *got;
