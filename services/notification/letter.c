@@ -307,6 +307,7 @@ int letter_write(struct notification_service *self, struct rpc_call *call,
 		r = write_about_variant(&writing);
 		break;
 	case NOTIFICATION_TEMPLATE_TOPIC_STOCK_LOW:
+	case NOTIFICATION_TEMPLATE_TOPIC_STOCK_RESTOCKED:
 		r = write_to_operators(&writing);
 		break;
 	default:

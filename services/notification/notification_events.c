@@ -180,25 +180,26 @@ const struct users_events_ops notification_users = {
 /* --- stock --- */
 
 static int tell_operators(void *listener, struct rpc_call *call, const struct rpc_event *meta,
-			  const char *stock_item, const char *sku, int32_t available)
+			  NotificationTemplateTopic topic, const char *stock_item, const char *sku,
+			  int32_t available)
 {
 	if (!*service_of(listener)->operators)
 		return 0;
-	return begin(listener, call, meta, TOPIC(STOCK_LOW), "", stock_item,
+	return begin(listener, call, meta, topic, "", stock_item,
 		     FACTS({ "sku", sku }, { "available", rpc_printf(call, "%d", available) }));
 }
 
 static int stock_low(struct inventory_listener *self, struct rpc_call *call,
 		     const souk_inventory_v1_StockLow *event, const struct rpc_event *meta)
 {
-	return tell_operators(self, call, meta, event->stock_item, event->sku,
+	return tell_operators(self, call, meta, TOPIC(STOCK_LOW), event->stock_item, event->sku,
 			      event->levels.available);
 }
 
 static int stock_out(struct inventory_listener *self, struct rpc_call *call,
 		     const souk_inventory_v1_StockOut *event, const struct rpc_event *meta)
 {
-	return tell_operators(self, call, meta, event->stock_item, event->sku, 0);
+	return tell_operators(self, call, meta, TOPIC(STOCK_LOW), event->stock_item, event->sku, 0);
 }
 
 /* The wait ends when its delivery is stored. Stopped between the two, the same delivery is met
@@ -221,8 +222,14 @@ static int stock_restocked(struct inventory_listener *self, struct rpc_call *cal
 {
 	StockAlertRecord **alerts;
 	size_t n_alerts;
-	int r;
+	int r = 0;
 
+	/* The first booking of a SKU is no news to who made it, and a catalogue has many. */
+	if (event->version > 1)
+		r = tell_operators(self, call, meta, TOPIC(STOCK_RESTOCKED), event->stock_item,
+				   event->sku, event->levels.available);
+	if (r)
+		return r;
 	do {
 		r = stock_alert_find(call, event->sku, meta->time_ms, ALERTS_BATCH, &alerts,
 				     &n_alerts);

@@ -220,6 +220,11 @@ static const struct seed {
 	  "{{#out}}\nDas letzte verkäufliche Stück von {{sku}} ist weg.\n{{/out}}\n"
 	  "{{^out}}\nVon {{sku}} sind nur noch {{available}} Stück zu verkaufen.\n{{/out}}",
 	  "" },
+
+	{ TOPIC(STOCK_RESTOCKED), "en", "Back in stock: {{sku}}",
+	  "{{sku}} was out of stock, and {{available}} units can be sold again.\n", "" },
+	{ TOPIC(STOCK_RESTOCKED), "de", "Wieder da: {{sku}}",
+	  "{{sku}} war ausverkauft, und {{available}} Stück sind wieder zu verkaufen.\n", "" },
 };
 
 /* --- HTML --- */

@@ -204,6 +204,31 @@ TEST(operators_hear_of_low_stock)
 	ck_assert(!database_holds("staff@example.com"));
 }
 
+TEST(operators_hear_that_it_is_back_but_not_of_what_is_new)
+{
+	souk_inventory_v1_StockRestocked event = { .stock_item = "stockItems/TEA",
+						   .sku = "TEA",
+						   .version = 1,
+						   .has_levels = true,
+						   .levels = { .available = 12 } };
+
+	ck_assert_int_eq(
+		notification_inventory.stock_restocked((void *)&service, call, &event, heard("e1")),
+		0);
+	send_all();
+	ck_assert_int_eq(n_mails, 0);
+	event.version = 7;
+	for (int i = 0; i < 2; i++)
+		ck_assert_int_eq(notification_inventory.stock_restocked((void *)&service, call,
+									&event, heard("e2")),
+				 0);
+	send_all();
+	ck_assert_int_eq(n_mails, 1);
+	ck_assert_str_eq(mails[0].to, "staff@example.com");
+	ck_assert_str_eq(mails[0].subject, "Back in stock: TEA");
+	ck_assert_str_eq(mails[0].text, "TEA was out of stock, and 12 units can be sold again.\n");
+}
+
 /*
  * Templates
  */
@@ -216,7 +241,7 @@ TEST(the_seeded_templates_are_right_in_both_languages)
 				 client, call,
 				 MSG(ListNotificationTemplatesRequest, .page_size = 100), &page),
 			 0);
-	ck_assert_uint_eq(page->n_notification_templates, 26);
+	ck_assert_uint_eq(page->n_notification_templates, 28);
 	for (size_t i = 0; i < page->n_notification_templates; i++) {
 		const NotificationTemplate *seeded = page->notification_templates[i];
 		const char *variables = topic_of(seeded->topic)->variables;

@@ -25,9 +25,10 @@ static const struct topic topics[] = {
 	[TOPIC(REGISTRATION_REPEATED)] = { "registration-repeated", ALL " link" },
 	[TOPIC(BACK_IN_STOCK)] = { "back-in-stock", ALL " product product_link price" },
 	[TOPIC(STOCK_LOW)] = { "stock-low", "shop shop_link sku available out" },
+	[TOPIC(STOCK_RESTOCKED)] = { "stock-restocked", "shop shop_link sku available" },
 };
 #define N_TOPICS (sizeof(topics) / sizeof(*topics))
-_Static_assert(N_TOPICS == TOPIC(STOCK_LOW) + 1, "each topic has its variables");
+_Static_assert(N_TOPICS == TOPIC(STOCK_RESTOCKED) + 1, "each topic has its variables");
 
 const struct topic *topic_of(NotificationTemplateTopic topic)
 {
