@@ -45,3 +45,4 @@ json_t *openapi_parameters(struct openapi *openapi, const struct binding *bindin
 json_t *openapi_responses(struct openapi *openapi, const struct method *method,
 			  const struct http_rule *rule);
 void openapi_add_error(struct openapi *openapi);
+void openapi_add_limit_headers(json_t *components);

@@ -161,6 +161,45 @@ static const struct status statuses[] = {
 	{ RPC_DEADLINE_EXCEEDED, "504", "The service did not answer in time." },
 };
 
+/* What tells how much may be asked for, and when again. */
+static const struct limit_header {
+	const char *name, *description;
+} limit_headers[] = {
+	{ "Retry-After", "The seconds until it may be tried again." },
+	{ "RateLimit",
+	  "The limit that is nearest to its end, with `r`, the requests that are left, "
+	  "and `t`, the seconds until there are more. On every answer where there is a limit." },
+	{ "RateLimit-Policy", "That limit, with `q`, the requests, and `w`, the seconds that they "
+			      "are for." },
+};
+
+void openapi_add_limit_headers(json_t *components)
+{
+	json_t *headers = json_object(), *header;
+
+	for (size_t i = 0; i < sizeof(limit_headers) / sizeof(*limit_headers); i++) {
+		header = openapi_object("description", openapi_text(limit_headers[i].description));
+		openapi_set(header, "schema", openapi_object("type", openapi_text("string")));
+		openapi_set(headers, limit_headers[i].name, header);
+	}
+	openapi_set(components, "headers", headers);
+}
+
+static json_t *refer_to_limit_headers(struct openapi *openapi)
+{
+	json_t *headers = json_object();
+
+	for (size_t i = 0; i < sizeof(limit_headers) / sizeof(*limit_headers); i++) {
+		const char *name = limit_headers[i].name;
+
+		openapi_set(headers, name,
+			    openapi_object("$ref", openapi_text(arena_printf(
+							   openapi->schema->arena,
+							   "#/components/headers/%s", name))));
+	}
+	return headers;
+}
+
 static void add_failure(struct openapi *openapi, json_t *responses, const char *http,
 			const char *title, const char *line)
 {
@@ -175,6 +214,8 @@ static void add_failure(struct openapi *openapi, json_t *responses, const char *
 		schema = openapi_object("$ref", openapi_text("#/components/schemas/Error"));
 		openapi_set(responses, http, response);
 		openapi_set(response, "description", openapi_text(title));
+		if (!strcmp(http, "429"))
+			openapi_set(response, "headers", refer_to_limit_headers(openapi));
 		openapi_set(response, "content", content("application/json", schema));
 	}
 	if (line)
