@@ -3,6 +3,7 @@
 #include <common/clock.h>
 #include <common/mask.h>
 #include <common/names.h>
+#include <ctype.h>
 #include <sodium.h>
 #include <string.h>
 #include <strings.h>
@@ -12,20 +13,44 @@ static bool begins(const ProtobufCBinaryData *file, size_t at, const char *bytes
 	return file->len >= at + n && !memcmp(file->data + at, bytes, n);
 }
 
+/* Without white space, which may stand around a '=' and within brackets. */
+static const char *squeeze(struct rpc_call *call, const char *text)
+{
+	char *copy = rpc_alloc(call, strlen(text) + 1), *to = copy;
+
+	for (; *text; text++)
+		if (!isspace((unsigned char)*text))
+			*to++ = *text;
+	return copy;
+}
+
+/* Whether all that stands behind `what` is in this very file: #shadow, in quotes or without. */
+static bool stays_inside(const char *text, const char *what)
+{
+	for (const char *at = text; (at = strcasestr(at, what));) {
+		at += strlen(what);
+		if (at[*at == '"' || *at == '\''] != '#')
+			return false;
+	}
+	return true;
+}
+
 /* What makes an SVG more than a picture: it would run in the shop's origin when opened by itself. */
 static bool is_harmless_svg(struct rpc_call *call, const ProtobufCBinaryData *file)
 {
-	static const char *const refused[] = { "<script",    "<foreignobject", "<iframe",
-					       "<!entity",   "javascript:",    "href=\"http",
-					       "href='http", "href=\"data",    "href='data",
-					       "@import" };
-	char *text = rpc_printf(call, "%.*s", (int)file->len, (const char *)file->data);
+	static const char *const refused[] = { "<script",        ":script", "<foreignobject",
+					       ":foreignobject", "<iframe", "<!entity",
+					       "javascript:",    "@import", "<?xml-stylesheet" };
+	const char *text = rpc_printf(call, "%.*s", (int)file->len, (const char *)file->data);
+	const char *squeezed = squeeze(call, text);
 
 	if (strlen(text) != file->len || !strstr(text, "<svg"))
 		return false;
 	for (size_t i = 0; i < sizeof(refused) / sizeof(*refused); i++)
-		if (strcasestr(text, refused[i]))
+		if (strcasestr(squeezed, refused[i]))
 			return false;
+	if (!stays_inside(squeezed, "href=") || !stays_inside(squeezed, "url("))
+		return false;
 	/* Event handlers: an attribute that begins with "on". */
 	for (const char *at = text; (at = strcasestr(at, "on")); at += 2) {
 		const char *end = at + strcspn(at, " \t\r\n=<>");

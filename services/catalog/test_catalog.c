@@ -148,8 +148,11 @@ TEST(a_picture_is_served_as_it_was_uploaded)
 	HttpBody *body;
 
 	create_on_sale("tea", "TEA", 5);
-	ck_assert_int_eq(
-		upload("image/svg+xml", "<svg xmlns=\"http://www.w3.org/2000/svg\"/>", &image), 0);
+	ck_assert_int_eq(upload("image/svg+xml",
+				"<svg xmlns=\"http://www.w3.org/2000/svg\"><use href=\"#a\" "
+				"fill=\"url(#b)\"/></svg>",
+				&image),
+			 0);
 	ck_assert_str_eq(image->uri, "/v1/products/tea/images/front");
 	as("");
 	ck_assert_int_eq(get("tea", &product), 0);
@@ -195,6 +198,10 @@ static const char *const bad_svgs[] = {
 	"<svg ONLOAD = 'alert(1)'/>",
 	"<svg><a href=\"javascript:alert(1)\"/></svg>",
 	"<svg><image href=\"https://elsewhere.example/x\"/></svg>",
+	"<svg><image href = '//elsewhere.example/x'/></svg>",
+	"<svg><rect fill=\"url( 'https://elsewhere.example/x#a' )\"/></svg>",
+	"<svg xmlns:s=\"http://www.w3.org/2000/svg\"><s:script>alert(1)</s:script></svg>",
+	"<?xml-stylesheet href=\"#a\"?><svg/>",
 	"not a picture",
 };
 TEST_EACH(a_picture_that_would_do_more_is_refused, bad_svgs)
