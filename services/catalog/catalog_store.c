@@ -233,7 +233,7 @@ static int wait_for_product(struct rpc_call *call, const char *sku, int64_t vers
 {
 	WaitingStockRecord *record =
 		rpc_new(call, WaitingStockRecord, .id = sku, .version = version,
-			.availability = (VariantAvailability *)availability);
+			.availability = (VariantAvailability *)availability, .schema_version = 1);
 	static const char *const fields[] = { "version", "availability", NULL };
 	int r;
 
