@@ -9,6 +9,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+/* One thread at a time uses a call, and the calls that it makes to peers one after the other; only
+ * rpc_call_cancel(), and what client.h says of streams, may come from another. */
 struct rpc_call;
 struct rpc_method;
 

@@ -11,7 +11,8 @@ struct rpc_json_options {
 };
 
 struct rpc_json_error {
-	char field[128];   /* path in proto spelling, "" when the text itself is broken */
+	char field[128];   /* path in proto spelling, of rpc_json_set() as it was given; "" when the
+			      text itself is broken */
 	char message[192]; /* a sentence */
 	size_t offset;     /* byte of the text */
 };

@@ -6,7 +6,7 @@
 #include <stdint.h>
 
 /*
- * Names follow Prometheus and OpenTelemetry: rpc_server_duration_seconds, outbox_pending. `labels`
+ * Names follow Prometheus and OpenTelemetry: rpc_server_duration_seconds, nats_connected. `labels`
  * is `method="GetCart",code="OK"` or NULL; few and bounded values only, never ids. The same name
  * and labels give the same metric. Thread safe; metrics live as long as the process.
  */
