@@ -145,13 +145,20 @@ int cart_find_idle(struct rpc_call *call, int64_t before_ms, CartRecord ***ret, 
 					BCON_BOOL(false), "}"));
 }
 
-int cart_tell_abandoned(struct rpc_call *call, const CartRecord *record)
+int cart_tell_abandoned(struct rpc_call *call, CartRecord *record)
 {
-	return mongo_update(call, &carts, .id = record->id, .keep_version = true,
-			    .filter = DOC(call, "version", BCON_INT64(record->version),
-					  "abandon_time", "{", "$exists", BCON_BOOL(false), "}"),
-			    .update = DOC(call, "$set", "{", "abandon_time",
-					  BCON_DATE_TIME(rpc_now_ms(call)), "}"),
+	int64_t read = record->version++;
+	const bson_t *set = DOC(call, "abandon_time", BCON_DATE_TIME(rpc_now_ms(call)));
+
+	/* The contents stay, and with them what was quoted. */
+	if (record->destination && record->destination->cart_version == read)
+		set = document_join(
+			call, set,
+			DOC(call, "destination.cart_version", BCON_INT64(record->version)));
+	return mongo_update(call, &carts, .id = record->id,
+			    .filter = DOC(call, "version", BCON_INT64(read), "abandon_time", "{",
+					  "$exists", BCON_BOOL(false), "}"),
+			    .update = DOC(call, "$set", BCON_DOCUMENT(set)),
 			    .events = EVENTS(abandoned_event(call, record)));
 }
 

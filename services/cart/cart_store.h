@@ -16,5 +16,5 @@ int cart_note_destination(struct rpc_call *call, const CartRecord *record,
 			  const CartRecordDestination *destination);
 /* Carts with something in them that nobody touched since, and that were not told of. */
 int cart_find_idle(struct rpc_call *call, int64_t before_ms, CartRecord ***ret, size_t *n_ret);
-int cart_tell_abandoned(struct rpc_call *call, const CartRecord *record);
+int cart_tell_abandoned(struct rpc_call *call, CartRecord *record);
 int cart_trim(struct rpc_call *call);

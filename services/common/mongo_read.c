@@ -1,5 +1,6 @@
 /* The service's documents: reading. */
 #include "mongo_private.h"
+#include <common/outbox.h>
 #include <errno.h>
 #include <stdlib.h>
 
@@ -141,12 +142,49 @@ int mongo_find_one_(struct rpc_call *call, const struct mongo_collection *collec
 	return 0;
 }
 
+struct getting {
+	const struct mongo_collection *collection;
+	const char *id;
+	ProtobufCMessage *message;
+};
+
+/* What the outbox wants to know of a document is seen on the way. */
+static void see_outbox(const struct getting *getting, const bson_t *document)
+{
+	bson_iter_t iter, child;
+
+	if (bson_iter_init_find(&iter, document, "outbox") &&
+	    (!bson_iter_recurse(&iter, &child) || bson_iter_next(&child)))
+		return;
+	if (bson_iter_init_find(&iter, document, "version") && BSON_ITER_HOLDS_INT64(&iter))
+		outbox_seen_empty(getting->collection, getting->id, bson_iter_int64(&iter));
+}
+
+static int get(void *data, struct rpc_call *call, const bson_t *document)
+{
+	struct getting *getting = data;
+
+	if (getting->collection->outbox)
+		see_outbox(getting, document);
+	return mongo_read_(call, getting->collection, document, &getting->message);
+}
+
 int mongo_get_(struct rpc_call *call, const struct mongo_collection *collection, const char *id,
 	       ProtobufCMessage **ret)
 {
-	return mongo_find_one_(call, collection,
-			       &(struct mongo_query){ .filter = DOC(call, "_id", BCON_UTF8(id)) },
-			       ret);
+	struct getting getting = { .collection = collection, .id = id };
+	int r;
+
+	r = mongo_each(
+		call, collection,
+		&(struct mongo_query){ .filter = DOC(call, "_id", BCON_UTF8(id)), .limit = 1 }, get,
+		&getting);
+	if (r)
+		return r;
+	if (!getting.message)
+		return MONGO_NOT_FOUND;
+	*ret = getting.message;
+	return 0;
 }
 
 int mongo_count(struct rpc_call *call, const struct mongo_collection *collection,

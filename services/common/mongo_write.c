@@ -61,6 +61,15 @@ static void append_push(bson_t *push, const char *array, const bson_t *element, 
 	bson_append_document_end(push, &child);
 }
 
+static int64_t number_of(const bson_t *document, const char *key)
+{
+	bson_iter_t iter;
+
+	return bson_iter_init_find(&iter, document, key) && BSON_ITER_HOLDS_NUMBER(&iter)
+		       ? bson_iter_as_int64(&iter)
+		       : 0;
+}
+
 /*
  * Inserting
  */
@@ -117,7 +126,10 @@ int mongo_insert_(struct rpc_call *call, const struct mongo_collection *collecti
 		outbox_note(collection,
 			    bson_iter_init_find(&id, document, "_id") && BSON_ITER_HOLDS_UTF8(&id)
 				    ? bson_iter_utf8(&id, NULL)
-				    : NULL);
+				    : NULL,
+			    &(struct outbox_write){ .events = insert->events,
+						    .is_new = true,
+						    .version = number_of(document, "version") });
 	return 0;
 }
 
@@ -253,15 +265,6 @@ static bson_t *operators_of(struct rpc_call *call, const struct mongo_update *up
 	return operators;
 }
 
-static int64_t number_of(const bson_t *reply, const char *key)
-{
-	bson_iter_t iter;
-
-	return bson_iter_init_find(&iter, reply, key) && BSON_ITER_HOLDS_NUMBER(&iter)
-		       ? bson_iter_as_int64(&iter)
-		       : 0;
-}
-
 /* Nothing matched: because the condition does not hold, or because the relay is behind? */
 static int explain_no_match(struct rpc_call *call, const struct mongo_collection *collection,
 			    const struct mongo_update *update)
@@ -278,11 +281,23 @@ static int explain_no_match(struct rpc_call *call, const struct mongo_collection
 		return r;
 	if (!count)
 		return MONGO_NOT_MATCHED;
-	outbox_note(collection, update->id);
+	outbox_note(collection, update->id, NULL);
 	outbox_make_room();
 	r = rpc_fail(call, OUTBOX_FULL, { "name", update->id ? update->id : collection->name });
 	rpc_retry_after(call, 1000);
 	return r;
+}
+
+static void note_events(const struct mongo_collection *collection,
+			const struct mongo_update *update)
+{
+	int64_t version = update->filter ? number_of(update->filter, "version") : 0;
+
+	outbox_note(collection, update->id,
+		    version ? &(struct outbox_write){ .events = update->events,
+						      .condition = version,
+						      .version = version + 1 }
+			    : NULL);
 }
 
 int mongo_update_(struct rpc_call *call, const struct mongo_collection *collection,
@@ -292,10 +307,12 @@ int mongo_update_(struct rpc_call *call, const struct mongo_collection *collecti
 	cleanup(bson_freep) bson_t *selector = selector_of(update, false),
 				   *operators = operators_of(call, update), *options = bson_new();
 	cleanup(reply_destroyp) bson_t reply = BSON_INITIALIZER;
+	bool has_events = update->events && update->events[0], inserted, ok;
 	bson_error_t error;
-	bool inserted, ok;
 	int r;
 
+	if (has_events && update->keep_version)
+		return -EINVAL; /* the outbox goes by it */
 	if (update->upsert)
 		bson_append_bool(options, "upsert", -1, true);
 	if (update->array_filters)
@@ -326,8 +343,8 @@ int mongo_update_(struct rpc_call *call, const struct mongo_collection *collecti
 		*update->upserted = inserted;
 	if (update->modified)
 		*update->modified = inserted || number_of(&reply, "modifiedCount");
-	if (update->events && update->events[0])
-		outbox_note(collection, update->id);
+	if (has_events)
+		note_events(collection, update);
 	return 0;
 }
 

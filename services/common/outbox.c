@@ -1,12 +1,12 @@
 /* The outbox's relay: learns which documents have events, publishes, waits for the acks, takes the
  * events out. */
 #include "mongo_private.h"
+#include "outbox_noted.h"
 #include "store.msg.h"
 #include <common/clock.h>
 #include <common/nats.h>
 #include <common/outbox.h>
 #include <errno.h>
-#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -14,7 +14,8 @@
  * A document's events go out at once; that they are out is noted here and written down for many
  * documents by one update, a second later. What is only in memory may be lost: events go out again.
  *
- *     noted  documents that this process wrote with events, to be read and published
+ *     noted  what this process wrote with events, to be published from memory or read
+ *            (outbox_noted.c)
  *     sent   events that the bus has and that still stand in their documents; belongs to the one
  *            thread that relays
  *
@@ -25,7 +26,6 @@ enum {
 	INTERVAL_MS = 1000,
 	DOCUMENTS_MAX = 64,
 	EVENTS_MAX = 512,
-	NOTED_MAX = 1024,
 	SENT_MAX = 2 * EVENTS_MAX,
 	SENT_MS = 1000,
 	SENT_OF_DOCUMENT = MONGO_OUTBOX_MAX / 4, /* so many do not wait, for there is a limit */
@@ -42,14 +42,6 @@ struct document {
 };
 
 static struct {
-	pthread_mutex_t lock;
-	struct document documents[NOTED_MAX];
-	size_t n;
-	bool lost; /* there are events of which only the collections know */
-	bool full; /* someone waits for room in an outbox */
-} noted = { .lock = PTHREAD_MUTEX_INITIALIZER, .lost = true };
-
-static struct {
 	struct sent {
 		struct document document;
 		char *event;
@@ -57,6 +49,12 @@ static struct {
 	size_t n;
 	int64_t since_ms;
 } sent;
+
+/* What the turn took of `noted`; of the relay's thread too. */
+static struct {
+	struct outbox_noted documents[DOCUMENTS_MAX];
+	size_t n;
+} taken;
 
 /* The events of one document, as they stand in it; in the order in which they were pushed. */
 struct pending {
@@ -121,6 +119,24 @@ static bool is_sent(const struct mongo_collection *collection, const char *id, c
 	return false;
 }
 
+static size_t count_sent(const struct mongo_collection *collection, const char *id)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < sent.n; i++)
+		n += sent.events[i].document.collection == collection &&
+		     !strcmp(sent.events[i].document.id, id);
+	return n;
+}
+
+static void add_event(struct turn *turn, struct pending *pending, struct rpc_event *event)
+{
+	if (!turn->oldest_ms || event->time_ms < turn->oldest_ms)
+		turn->oldest_ms = event->time_ms;
+	turn->events[turn->n_events++] = event;
+	pending->n++;
+}
+
 static int gather(void *data, struct rpc_call *call, const bson_t *document)
 {
 	struct turn *turn = data;
@@ -144,12 +160,14 @@ static int gather(void *data, struct rpc_call *call, const bson_t *document)
 		struct rpc_event *event;
 
 		if (turn->n_events == EVENTS_MAX) {
-			outbox_note(turn->collection, pending->id);
+			outbox_note(turn->collection, pending->id, NULL);
 			turn->more = true;
 			break;
 		}
 		r = read_event(call, &child, &event);
 		/* It blocks its document, and no other. */
+		if (r)
+			outbox_noted_distrust(turn->collection, pending->id);
 		if (r || (!pending->n && turn->before_ms && event->time_ms >= turn->before_ms))
 			break;
 		/* What is sent stands before what is not. */
@@ -157,10 +175,7 @@ static int gather(void *data, struct rpc_call *call, const bson_t *document)
 			n_sent++;
 			continue;
 		}
-		if (!turn->oldest_ms || event->time_ms < turn->oldest_ms)
-			turn->oldest_ms = event->time_ms;
-		turn->events[turn->n_events++] = event;
-		pending->n++;
+		add_event(turn, pending, event);
 	}
 	if (pending->n)
 		turn->documents = pending;
@@ -168,28 +183,38 @@ static int gather(void *data, struct rpc_call *call, const bson_t *document)
 	return 0;
 }
 
-/* Documents that this process wrote. */
-static int gather_noted(struct rpc_call *call, struct turn *turn)
+/* What a write gave, without reading its document. */
+static void gather_given(struct rpc_call *call, const struct outbox_noted *document,
+			 struct turn *turn)
 {
-	struct document documents[DOCUMENTS_MAX];
-	size_t n;
+	struct pending *pending = rpc_alloc(call, sizeof(*pending));
+	size_t n_sent = count_sent(document->collection, document->id);
+
+	*pending = (struct pending){ .collection = document->collection,
+				     .id = document->id,
+				     .first = turn->n_events,
+				     .next = turn->documents };
+	for (struct outbox_given *given = document->first; given; given = given->next)
+		/* Else its document was read meanwhile. */
+		if (!is_sent(document->collection, document->id, given->event.id))
+			add_event(turn, pending, &given->event);
+	if (pending->n)
+		turn->documents = pending;
+	turn->crowded |= n_sent + pending->n >= SENT_OF_DOCUMENT;
+}
+
+static int read_taken(struct rpc_call *call, struct turn *turn)
+{
 	int r = 0;
 
-	pthread_mutex_lock(&noted.lock);
-	n = noted.n < DOCUMENTS_MAX ? noted.n : DOCUMENTS_MAX;
-	memcpy(documents, noted.documents, n * sizeof(*documents));
-	noted.n -= n;
-	memmove(noted.documents, noted.documents + n, noted.n * sizeof(*documents));
-	turn->more = noted.n > 0;
-	pthread_mutex_unlock(&noted.lock);
 	mongo_each_collection(collection)
 	{
 		const char *ids[DOCUMENTS_MAX];
 		size_t n_ids = 0;
 
-		for (size_t i = 0; i < n; i++)
-			if (documents[i].collection == collection)
-				ids[n_ids++] = documents[i].id;
+		for (size_t i = 0; i < taken.n; i++)
+			if (taken.documents[i].read && taken.documents[i].collection == collection)
+				ids[n_ids++] = taken.documents[i].id;
 		if (r || !n_ids)
 			continue;
 		turn->collection = collection;
@@ -200,9 +225,23 @@ static int gather_noted(struct rpc_call *call, struct turn *turn)
 				       .projection = DOC(call, "outbox", BCON_INT32(1)) },
 			       gather, turn);
 	}
-	for (size_t i = 0; i < n; i++)
-		free(documents[i].id);
 	return r;
+}
+
+/* Documents that this process wrote. */
+static int gather_noted(struct rpc_call *call, struct turn *turn)
+{
+	taken.n = outbox_noted_take(taken.documents, DOCUMENTS_MAX, EVENTS_MAX, &turn->more);
+	for (size_t i = 0; i < taken.n; i++)
+		if (!taken.documents[i].read)
+			gather_given(call, &taken.documents[i], turn);
+	return read_taken(call, turn);
+}
+
+static void release_taken(void)
+{
+	outbox_noted_release(taken.documents, taken.n);
+	taken.n = 0;
 }
 
 /* All documents that have events. */
@@ -295,28 +334,10 @@ static void measure(struct rpc_call *call, const struct turn *turn, size_t n_ack
 		   (double)age / 1000);
 }
 
-static bool take(bool *flag)
-{
-	bool was;
-
-	pthread_mutex_lock(&noted.lock);
-	was = *flag;
-	*flag = false;
-	pthread_mutex_unlock(&noted.lock);
-	return was;
-}
-
-static void give(bool *flag)
-{
-	pthread_mutex_lock(&noted.lock);
-	*flag = true;
-	pthread_mutex_unlock(&noted.lock);
-}
-
 static int gather_turn(struct rpc_call *call, struct turn *turn)
 {
 	static int64_t looked_ms;
-	bool lost = take(&noted.lost);
+	bool lost = outbox_noted_take_lost();
 	int r;
 
 	if (!lost && rpc_now_ms(call) - looked_ms < LOOK_MS)
@@ -330,14 +351,14 @@ static int gather_turn(struct rpc_call *call, struct turn *turn)
 		return r;
 	looked_ms = rpc_now_ms(call);
 	if (turn->more)
-		give(&noted.lost);
+		outbox_noted_lose();
 	turn->more = true; /* and then what is noted */
 	return 0;
 }
 
 static int settle_turn(struct rpc_call *call, const struct turn *turn)
 {
-	bool full = take(&noted.full);
+	bool full = outbox_noted_take_full();
 	int r;
 
 	if (!sent.n || !(full || turn->crowded || sent.n + EVENTS_MAX > SENT_MAX ||
@@ -348,21 +369,20 @@ static int settle_turn(struct rpc_call *call, const struct turn *turn)
 	/* They are published again. */
 	if (r && sent.n + EVENTS_MAX > SENT_MAX) {
 		forget_sent();
-		give(&noted.lost);
+		outbox_noted_lose();
 	}
 	return r;
 }
 
-int outbox_relay(void *data, struct rpc_call *call)
+static int relay(struct rpc_call *call)
 {
 	struct turn *turn = rpc_alloc(call, sizeof(*turn));
 	size_t n_acked = 0;
 	int r, result = 0;
 
-	(void)data;
 	r = gather_turn(call, turn);
 	if (r) {
-		give(&noted.lost);
+		outbox_noted_lose();
 		return r > 0 ? 0 : r; /* the database is away: ready() says so */
 	}
 	if (turn->n_events) {
@@ -376,42 +396,35 @@ int outbox_relay(void *data, struct rpc_call *call)
 	r = settle_turn(call, turn);
 	measure(call, turn, n_acked);
 	if (result) {
-		give(&noted.lost);
+		outbox_noted_lose();
 		return result > 0 ? 0 : result; /* the bus is away: nats.c has said so */
 	}
 	return r > 0 ? 0 : r ? r : turn->more;
+}
+
+int outbox_relay(void *data, struct rpc_call *call)
+{
+	int r;
+
+	(void)data;
+	/* The last turn was cut short. */
+	if (taken.n) {
+		release_taken();
+		outbox_noted_lose();
+	}
+	r = relay(call);
+	release_taken();
+	return r;
 }
 
 /*
  * Module
  */
 
-static void wake(void)
+void outbox_wake(void)
 {
 	if (owner)
 		service_wake(owner, "outbox");
-}
-
-void outbox_note(const struct mongo_collection *collection, const char *id)
-{
-	bool known = false;
-
-	pthread_mutex_lock(&noted.lock);
-	for (size_t i = 0; id && i < noted.n && !known; i++)
-		known = noted.documents[i].collection == collection &&
-			!strcmp(noted.documents[i].id, id);
-	if (!id || (!known && noted.n == NOTED_MAX))
-		noted.lost = true;
-	else if (!known)
-		noted.documents[noted.n++] = (struct document){ collection, strdup(id) };
-	pthread_mutex_unlock(&noted.lock);
-	wake();
-}
-
-void outbox_make_room(void)
-{
-	give(&noted.full);
-	wake();
 }
 
 static int settle(void *data, struct rpc_call *call)

@@ -5,6 +5,7 @@
 #include "probe_store.msg.h"
 #include <common/nats.h>
 #include <common/outbox.h>
+#include <errno.h>
 #include <pthread.h>
 #include <stores.h>
 #include <string.h>
@@ -201,6 +202,138 @@ TEST(what_is_pushed_while_the_relay_works_stays)
 	relay_all();
 	await_heard(1);
 	ck_assert_str_eq(heard.ids[0], second->id);
+}
+
+/* Behind the relay's back: what it publishes now it has not read. */
+static void take_out(const char *id)
+{
+	ck_assert_int_eq(mongo_update(call, &probes, .id = id, .keep_version = true,
+				      .update = DOC(call, "$set", "{", "outbox", "[", "]", "}")),
+			 0);
+}
+
+static int change_at(const char *id, int64_t version, struct rpc_event *event)
+{
+	return mongo_update(call, &probes, .id = id,
+			    .filter = DOC(call, "version", BCON_INT64(version)),
+			    .events = EVENTS(event));
+}
+
+/* As another process would, of which nobody here is told. */
+static void change_elsewhere(const char *id, const struct rpc_event *event)
+{
+	ck_assert_int_eq(
+		mongo_update(call, &probes, .id = id,
+			     .update = DOC(call, "$push", "{", "outbox", "{", "id",
+					   BCON_UTF8(event->id), "type", BCON_UTF8(event->type),
+					   "bus_subject", BCON_UTF8(event->subject), "subject",
+					   BCON_UTF8(event->about), "time",
+					   BCON_DATE_TIME(event->time_ms), "}", "}")),
+		0);
+}
+
+TEST(what_was_written_at_the_version_known_goes_out_without_being_read)
+{
+	struct rpc_event *events[4];
+
+	while (outbox_relay(NULL, call) > 0) /* the first turns look at everything */
+		;
+	for (int i = 0; i < 4; i++)
+		events[i] = changed("probes/p1", i + 1);
+	ck_assert_int_eq(mongo_insert(call, &probes, MSG(ProbeRecord, .id = "p1"),
+				      .events = EVENTS(events[0])),
+			 0);
+	ck_assert_int_eq(change_at("p1", 1, events[1]), 0);
+	take_out("p1");
+	relay_all();
+	await_heard(2);
+	ck_assert_int_eq(change_at("p1", 2, events[2]), 0);
+	ck_assert_int_eq(change_at("p1", 3, events[3]), 0);
+	take_out("p1");
+	relay_all();
+	await_heard(4);
+	for (int i = 0; i < 4; i++)
+		ck_assert_str_eq(heard.ids[i], events[i]->id);
+}
+
+TEST(a_document_that_was_read_without_events_is_known_at_its_version)
+{
+	ProbeRecord *record;
+
+	relay_all();
+	ck_assert_int_eq(mongo_insert(call, &probes, MSG(ProbeRecord, .id = "p1")), 0);
+	ck_assert_int_eq(mongo_get(call, &probes, "p1", &record), 0);
+	ck_assert_int_eq(change_at("p1", record->version, changed("probes/p1", 2)), 0);
+	take_out("p1");
+	relay_all();
+	await_heard(1);
+}
+
+TEST(what_another_process_pushed_in_between_goes_first)
+{
+	struct rpc_event *events[3];
+
+	relay_all();
+	for (int i = 0; i < 3; i++)
+		events[i] = changed("probes/p1", i + 1);
+	ck_assert_int_eq(mongo_insert(call, &probes, MSG(ProbeRecord, .id = "p1"),
+				      .events = EVENTS(events[0])),
+			 0);
+	change_elsewhere("p1", events[1]);
+	ck_assert_int_eq(change_at("p1", 2, events[2]), 0);
+	relay_all();
+	await_heard(3);
+	for (int i = 0; i < 3; i++)
+		ck_assert_str_eq(heard.ids[i], events[i]->id);
+	ck_assert_uint_eq(waiting("p1"), 0);
+}
+
+TEST(a_document_that_was_read_with_events_of_another_is_not_known)
+{
+	struct rpc_event *first = changed("probes/p1", 2), *second = changed("probes/p1", 3);
+
+	relay_all();
+	ck_assert_int_eq(mongo_insert(call, &probes, MSG(ProbeRecord, .id = "p1")), 0);
+	change_elsewhere("p1", first);
+	ck_assert_uint_eq(waiting("p1"), 1);
+	ck_assert_int_eq(change_at("p1", 2, second), 0);
+	relay_all();
+	await_heard(2);
+	ck_assert_str_eq(heard.ids[0], first->id);
+	ck_assert_str_eq(heard.ids[1], second->id);
+}
+
+TEST(what_follows_an_event_that_did_not_go_out_waits_behind_it)
+{
+	struct rpc_event *events[3];
+
+	relay_all();
+	for (int i = 0; i < 3; i++)
+		events[i] = changed("probes/p1", i + 1);
+	ck_assert_int_eq(mongo_insert(call, &probes, MSG(ProbeRecord, .id = "p1"),
+				      .events = EVENTS(events[0])),
+			 0);
+	listener = nats_listener_free(listener);
+	stores_close_nats();
+	ck_assert_int_eq(outbox_relay(NULL, call), 0);
+	ck_assert_int_eq(change_at("p1", 1, events[1]), 0);
+	stores_nats();
+	ck_assert_int_eq(nats_listen("souk.probe.>", hear, NULL, &listener), 0);
+	ck_assert_int_eq(change_at("p1", 2, events[2]), 0);
+	relay_all();
+	await_heard(3);
+	for (int i = 0; i < 3; i++)
+		ck_assert_str_eq(heard.ids[i], events[i]->id);
+	ck_assert_uint_eq(waiting("p1"), 0);
+}
+
+TEST(a_change_with_events_counts_the_version_up)
+{
+	ck_assert_int_eq(mongo_insert(call, &probes, MSG(ProbeRecord, .id = "p1")), 0);
+	ck_assert_int_eq(mongo_update(call, &probes, .id = "p1", .keep_version = true,
+				      .events = EVENTS(changed("probes/p1", 2))),
+			 -EINVAL);
+	ck_assert_uint_eq(waiting("p1"), 0);
 }
 
 TEST(without_the_bus_events_wait)

@@ -304,7 +304,7 @@ int user_add_verification(struct rpc_call *call, const UserRecord *record,
 			call, filter,
 			DOC(call, rpc_printf(call, "verifications.%zu.verification_id", n - 1),
 			    BCON_UTF8(record->verifications[n - 1]->verification_id)));
-	return mongo_update(call, &users, .id = record->id, .keep_version = true, .filter = filter,
+	return mongo_update(call, &users, .id = record->id, .filter = filter,
 			    .update = DOC(call, "$push", "{", "verifications", "{", "$each", "[",
 					  BCON_DOCUMENT(document_of(call, verification)), "]",
 					  "$slice", BCON_INT32(-USERS_VERIFICATIONS_MAX), "}", "}"),
