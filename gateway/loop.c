@@ -89,14 +89,15 @@ void loop_unwatch(struct loop *loop, struct watch *watch)
 		epoll_ctl(loop->epoll_fd, EPOLL_CTL_DEL, watch->fd, NULL);
 }
 
-static void wake(struct loop *loop)
+void loop_wake(struct loop *loop)
 {
 	ssize_t written = write(loop->event_fd, &(uint64_t){ 1 }, sizeof(uint64_t));
 
 	(void)written; /* EAGAIN: it is awake for 2^64 reasons */
 }
 
-/* Whoever finds the stack empty wakes the loop; who comes later relies on that. */
+/* Whoever finds the stack empty and the loop asleep wakes it; who comes later relies on that. The
+ * loop says that it is asleep before it looks at the stack for the last time. */
 void loop_post(struct loop *loop, struct task *task)
 {
 	struct task *top = atomic_load_explicit(&loop->posted, memory_order_relaxed);
@@ -104,9 +105,9 @@ void loop_post(struct loop *loop, struct task *task)
 	do
 		task->next = top;
 	while (!atomic_compare_exchange_weak_explicit(&loop->posted, &top, task,
-						      memory_order_release, memory_order_relaxed));
-	if (!top)
-		wake(loop);
+						      memory_order_seq_cst, memory_order_relaxed));
+	if (!top && atomic_load(&loop->asleep))
+		loop_wake(loop);
 }
 
 static void run_posted(struct loop *loop)
@@ -238,6 +239,15 @@ static int next_timer_ms(const struct loop *loop)
 	return due < 0 ? 0 : (int)due;
 }
 
+/* Whether nothing was left to do, so that whoever has something from now on wakes the loop. */
+static bool fall_asleep(struct loop *loop)
+{
+	if (loop->later || (loop->source && !loop->source->sleep(loop->source, loop->busy)))
+		return false;
+	atomic_store(&loop->asleep, true);
+	return !atomic_load(&loop->posted);
+}
+
 void loop_turn(struct loop *loop, int timeout_ms)
 {
 	struct epoll_event events[EVENTS_MAX];
@@ -245,13 +255,17 @@ void loop_turn(struct loop *loop, int timeout_ms)
 
 	if (timer_ms >= 0 && (timeout_ms < 0 || timer_ms < timeout_ms))
 		timeout_ms = timer_ms;
-	if (loop->later)
+	if (timeout_ms && !fall_asleep(loop))
 		timeout_ms = 0;
 	n = epoll_wait(loop->epoll_fd, events, EVENTS_MAX, timeout_ms);
+	atomic_store_explicit(&loop->asleep, false, memory_order_relaxed);
 	loop->now_ms = monotonic_ms();
 	atomic_store_explicit(&loop->turns,
 			      atomic_load_explicit(&loop->turns, memory_order_relaxed) + 1,
 			      memory_order_relaxed);
+	loop->busy = n > 0;
+	if (loop->source)
+		loop->busy |= loop->source->run(loop->source);
 	for (int i = 0; i < n; i++) {
 		struct watch *watch = events[i].data.ptr;
 
@@ -267,7 +281,7 @@ void loop_turn(struct loop *loop, int timeout_ms)
 void loop_stop(struct loop *loop)
 {
 	atomic_store(&loop->stopping, true);
-	wake(loop);
+	loop_wake(loop);
 }
 
 void loop_run(struct loop *loop)

@@ -201,6 +201,7 @@ void request_make_call(struct request *request, const char *name, int64_t timeou
 	if (request->call)
 		return;
 	request->call = rpc_call_new(name, timeout_ms);
+	rpc_call_set_completions(request->call, request->worker->completions);
 	if (traceparent)
 		rpc_call_set_traceparent(request->call, traceparent);
 	if (id && id_valid(id))

@@ -129,6 +129,7 @@ static void fetch_keys(struct sessions *sessions)
 	if (!client || sessions->fetch || sessions->fixed)
 		return;
 	sessions->fetch = rpc_call_new(jwks_path, FETCH_TIMEOUT_MS);
+	rpc_call_set_completions(sessions->fetch, sessions->worker->completions);
 	message = rpc_alloc(sessions->fetch, route->method->request->sizeof_message);
 	protobuf_c_message_init(route->method->request, message);
 	if (!rpc_client_start(client, route->method, sessions->fetch, message, fetch_done,

@@ -160,7 +160,7 @@ static void answer_arrived(struct task *task)
 	request_waited((void *)((char *)task - offsetof(struct request, arrived)), WAIT_CALL);
 }
 
-/* On the channel's completion thread. */
+/* Within the turn's completions; the rest of the turn comes after them. */
 static void call_done(void *data, struct rpc_call *call, int code, ProtobufCMessage *message)
 {
 	struct request *request = data;
@@ -181,6 +181,7 @@ struct rpc_call *upstream_stream_call(struct request *request)
 	const struct route *route = request->match.route;
 	struct rpc_call *call = rpc_call_new(route->template, route->method->timeout_ms);
 
+	rpc_call_set_completions(call, request->worker->completions);
 	rpc_call_set_traceparent(call, rpc_traceparent(request->call));
 	rpc_call_set_request_id(call, rpc_request_id(request->call));
 	rpc_call_set_token(call, request->token);

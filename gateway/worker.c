@@ -10,6 +10,7 @@
 #include "request.h"
 #include "sessions.h"
 #include "tls.h"
+#include <crpc/client.h>
 #include <crpc/log.h>
 #include <errno.h>
 #include <stdio.h>
@@ -58,6 +59,27 @@ static void renew_tls(struct timer *timer)
 	loop_timer_set(&worker->loop, timer, TLS_CHECK_MS);
 }
 
+static struct worker *worker_of(struct source *source)
+{
+	return (void *)((char *)source - offsetof(struct worker, source));
+}
+
+static bool run_completions(struct source *source)
+{
+	return rpc_completions_run(worker_of(source)->completions);
+}
+
+static bool watch_completions(struct source *source, bool busy)
+{
+	return rpc_completions_watch(worker_of(source)->completions, busy);
+}
+
+/* On the completions' thread. */
+static void wake_worker(void *data)
+{
+	loop_wake(&((struct worker *)data)->loop);
+}
+
 struct worker *worker_new(const struct gateway *gateway, char **error)
 {
 	struct worker *worker = calloc(1, sizeof(*worker));
@@ -77,6 +99,9 @@ struct worker *worker_new(const struct gateway *gateway, char **error)
 		free(worker);
 		return NULL;
 	}
+	worker->source = (struct source){ run_completions, watch_completions };
+	worker->completions = rpc_completions_new(wake_worker, worker);
+	worker->loop.source = &worker->source;
 	worker->encoder = encoder_new();
 	worker->access_log = access_log_new(worker);
 	worker->limits = limits_new(worker);
@@ -121,6 +146,8 @@ struct worker *worker_free(struct worker *worker)
 	worker->access_log = access_log_free(worker->access_log);
 	worker->encoder = encoder_free(worker->encoder);
 	request_pool_free(worker);
+	worker->loop.source = NULL;
+	worker->completions = rpc_completions_free(worker->completions);
 	buffer_deinit(&worker->head);
 	SSL_CTX_free(worker->tls);
 	loop_deinit(&worker->loop);

@@ -16,11 +16,14 @@ struct redis_async;
 struct limits;
 struct sessions;
 struct encoder;
+struct rpc_completions;
 
 enum { READ_SIZE = 64 * 1024 };
 
 struct worker {
 	struct loop loop;
+	struct source source;
+	struct rpc_completions *completions; /* of calls to the peers */
 	const struct gateway *gateway;
 	struct connection *connections;
 	unsigned n_connections;

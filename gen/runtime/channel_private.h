@@ -96,8 +96,10 @@ void operation_close(struct client_operation *operation);
 int operation_unpack(struct client_operation *operation, grpc_byte_buffer *buffer,
 		     ProtobufCMessage **ret);
 
-/* client_async.c: the queue of the completion thread, and what rpc_call_cancel() reaches. */
-grpc_completion_queue *client_completion_queue(struct rpc_client *client);
+/* client_async.c: the queue on which what `call` starts ends, and what rpc_call_cancel() reaches. */
+grpc_completion_queue *client_completion_queue(struct rpc_client *client,
+					       const struct rpc_call *call);
+grpc_completion_queue *completions_queue(struct rpc_completions *completions);
 void client_set_operation(struct rpc_call *call, struct client_operation *operation);
 void client_async_release(struct rpc_client *client);
 /* stream_client.c: the end of the call, known once: its code. */

@@ -6,8 +6,8 @@
 #include <string.h>
 
 /*
- * One queue and one thread complete all calls of the process. They begin with the first client that
- * needs them and end with the last client.
+ * One queue and one thread complete all calls of the process that have no rpc_completions of their
+ * own. They begin with the first client that needs them and end with the last client.
  */
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static grpc_completion_queue *queue;
@@ -20,10 +20,13 @@ static void *completion_thread(void *data)
 	return NULL;
 }
 
-grpc_completion_queue *client_completion_queue(struct rpc_client *client)
+grpc_completion_queue *client_completion_queue(struct rpc_client *client,
+					       const struct rpc_call *call)
 {
 	grpc_completion_queue *result;
 
+	if (call->completions)
+		return completions_queue(call->completions);
 	if (atomic_load_explicit(&client->asynchronous, memory_order_acquire))
 		return queue;
 	pthread_mutex_lock(&lock);
@@ -120,7 +123,7 @@ int rpc_client_start(struct rpc_client *client, const struct rpc_method *method,
 	}
 	operation = arena_alloc(call->arena, sizeof(*operation));
 	r = operation_begin(operation, &batch, client, method, call,
-			    client_completion_queue(client));
+			    client_completion_queue(client, call));
 	if (r)
 		return r;
 	operation->event.run = unary_done;

@@ -19,6 +19,8 @@ void core_unref(void);
 /* What a completion queue hands back: `run` is called by the thread that took it. */
 struct core_event {
 	void (*run)(struct core_event *event, bool ok);
+	struct core_event *next; /* while completions.c hands it from one thread to another */
+	bool ok;
 };
 /* Runs events until the queue is shut down. */
 void core_run_events(grpc_completion_queue *queue);

@@ -245,7 +245,7 @@ int rpc_client_start_stream(struct rpc_client *client, const struct rpc_method *
 	operation = arena_alloc(call->arena, sizeof(*operation));
 	stream = arena_alloc(call->arena, sizeof(*stream));
 	r = operation_begin(operation, &batch, client, method, call,
-			    client_completion_queue(client));
+			    client_completion_queue(client, call));
 	if (r)
 		return r;
 	operation->done = done;

@@ -44,7 +44,7 @@ int rpc_client_call(struct rpc_client *client, const struct rpc_method *method,
 		    struct rpc_call *call, const ProtobufCMessage *request, ProtobufCMessage **ret);
 
 /*
- * The same without waiting: `done` runs once on the channel's completion thread and must not block;
+ * The same without waiting: `done` runs once on the completion thread and must not block;
  * only then is `call` free to be used by another thread again. `code` as rpc_client_call() returns
  * it. Returns 0, or a code when nothing was started (then `done` is not called).
  */
@@ -55,6 +55,22 @@ int rpc_client_start(struct rpc_client *client, const struct rpc_method *method,
 		     rpc_done_function *done, void *data);
 /* Gives up what rpc_client_start() started: `done` comes soon, with CANCELLED. Any thread. */
 void rpc_call_cancel(struct rpc_call *call);
+
+/*
+ * For a thread with a loop of its own: what its calls start ends on that thread, which also does the
+ * work of the connections while it is awake. In each turn it says run(); before it sleeps, watch():
+ * from then on a thread of the completions' own waits, and calls `wake` from there, once. All but
+ * `wake` belongs to the loop's thread.
+ */
+struct rpc_completions;
+struct rpc_completions *rpc_completions_new(void (*wake)(void *data), void *data);
+struct rpc_completions *
+rpc_completions_free(struct rpc_completions *completions); /* after all its calls have ended */
+void rpc_call_set_completions(struct rpc_call *call, struct rpc_completions *completions);
+/* Calls the functions of what has ended. Whether anything had. */
+bool rpc_completions_run(struct rpc_completions *completions);
+/* False: not now, there is more to run. `busy`: there was something to do in this turn. */
+bool rpc_completions_watch(struct rpc_completions *completions, bool busy);
 
 /*
  * A stream. `request` is NULL where the client streams. The blocking form reads with
