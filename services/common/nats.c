@@ -1,5 +1,4 @@
-/* The bus: the connection to NATS, streams, publishing. */
-#include "errors.msg.h"
+/* The bus: the connection to NATS and the streams. */
 #include "nats_private.h"
 #include <crpc/log.h>
 #include <crpc/metrics.h>
@@ -30,8 +29,7 @@ static struct {
 
 enum {
 	RECONNECT_MS = 500,
-	ACK_WAIT_MS = 5000,
-	PENDING_MAX = 1024,
+	ANSWER_WAIT_MS = 5000,
 	SERVERS_MAX = 16,
 	DEDUPE_MS = 120000,
 	STREAMS_MAX = 64
@@ -164,154 +162,6 @@ int nats_ensure_stream(const char *domain, const char **why)
 }
 
 /*
- * Publishing
- */
-
-/* One batch at a time is on its way; the callback finds it here. */
-static struct {
-	pthread_mutex_t one_at_a_time;
-	pthread_mutex_t lock;
-	pthread_cond_t changed;
-	struct rpc_event *const *events;
-	bool *acked;
-	size_t n, n_answered, next; /* acks come in order: look from `next` on */
-	size_t n_awaited; /* so many wake who waits: one by one would cost a switch each */
-} batch = { .one_at_a_time = PTHREAD_MUTEX_INITIALIZER,
-	    .lock = PTHREAD_MUTEX_INITIALIZER,
-	    .changed = PTHREAD_COND_INITIALIZER };
-
-static void on_ack(jsCtx *js, natsMsg *message, jsPubAck *ack, jsPubAckErr *error, void *closure)
-{
-	const char *id = NULL;
-
-	(void)js;
-	(void)error;
-	(void)closure;
-	natsMsgHeader_Get(message, "Nats-Msg-Id", &id);
-	pthread_mutex_lock(&batch.lock);
-	for (size_t i = 0; id && i < batch.n; i++) {
-		size_t at = (batch.next + i) % batch.n;
-
-		if (strcmp(batch.events[at]->id, id))
-			continue;
-		batch.acked[at] = ack != NULL;
-		batch.n_answered++;
-		batch.next = at + 1;
-		if (batch.n_answered == batch.n_awaited)
-			pthread_cond_signal(&batch.changed);
-		break;
-	}
-	pthread_mutex_unlock(&batch.lock);
-	natsMsg_Destroy(message);
-}
-
-static int unavailable(struct rpc_call *call, const char *why)
-{
-	const char *bus = why ? rpc_printf(call, "message bus (%s)", why) : "message bus";
-	int r = rpc_fail(call, DEPENDENCY_UNAVAILABLE, { "dependency", bus });
-
-	rpc_retry_after(call, 1000);
-	return r;
-}
-
-/* "souk.orders.v1.order.paid": "orders" */
-static void domain_of(const char *subject, char ret[NATS_NAME_MAX])
-{
-	const char *start = strchr(subject, '.');
-
-	start = start ? start + 1 : subject;
-	snprintf(ret, NATS_NAME_MAX, "%.*s", (int)strcspn(start, "."), start);
-}
-
-static int send_batch(struct rpc_event *const *events, size_t n_events, size_t *n_sent,
-		      const char **why)
-{
-	for (*n_sent = 0; *n_sent < n_events; ++*n_sent) {
-		const struct rpc_event *event = events[*n_sent];
-		char domain[NATS_NAME_MAX];
-		natsMsg *message = NULL;
-		jsPubOptions publish;
-		natsStatus status;
-		int r;
-
-		domain_of(event->subject, domain);
-		r = nats_ensure_stream(domain, why);
-		if (!r)
-			r = nats_event_write(event, &message);
-		if (r)
-			return r;
-		jsPubOptions_Init(&publish);
-		publish.MsgId = event->id;
-		status = js_PublishMsgAsync(nats.js, &message, &publish);
-		natsMsg_Destroy(message); /* NULL when the library has taken it */
-		if (status != NATS_OK)
-			return -EIO;
-	}
-	return 0;
-}
-
-static void wait_for_acks(size_t n_sent, int64_t timeout_ms)
-{
-	struct timespec until;
-	int r = 0;
-
-	clock_gettime(CLOCK_REALTIME, &until);
-	until.tv_sec += timeout_ms / 1000;
-	until.tv_nsec += timeout_ms % 1000 * 1000000;
-	if (until.tv_nsec >= 1000000000) {
-		until.tv_sec++;
-		until.tv_nsec -= 1000000000;
-	}
-	pthread_mutex_lock(&batch.lock);
-	batch.n_awaited = n_sent;
-	while (batch.n_answered < n_sent && !r)
-		r = pthread_cond_timedwait(&batch.changed, &batch.lock, &until);
-	pthread_mutex_unlock(&batch.lock);
-}
-
-int nats_publish(struct rpc_call *call, struct rpc_event *const *events, size_t n_events,
-		 size_t *n_ret)
-{
-	int64_t remaining = rpc_remaining_ms(call);
-	bool *acked = rpc_alloc(call, n_events + 1);
-	natsMsgList forgotten = { 0 };
-	const char *why = NULL;
-	size_t n_sent, n = 0;
-
-	*n_ret = 0;
-	if (!n_events)
-		return 0;
-	if (!nats_connected())
-		return unavailable(call, NULL);
-	pthread_mutex_lock(&batch.one_at_a_time);
-	pthread_mutex_lock(&batch.lock);
-	batch.events = events;
-	batch.acked = acked;
-	batch.n = n_events;
-	batch.n_answered = batch.next = batch.n_awaited = 0;
-	pthread_mutex_unlock(&batch.lock);
-
-	send_batch(events, n_events, &n_sent, &why);
-	wait_for_acks(n_sent, remaining < ACK_WAIT_MS ? remaining : ACK_WAIT_MS);
-
-	pthread_mutex_lock(&batch.lock);
-	batch.n = 0;
-	pthread_mutex_unlock(&batch.lock);
-	/* Acks that did not come in time are not waited for; the events go out again. The library crashes when nothing was ever sent. */
-	if (n_sent && js_PublishAsyncGetPendingList(&forgotten, nats.js) == NATS_OK)
-		natsMsgList_Destroy(&forgotten);
-	pthread_mutex_unlock(&batch.one_at_a_time);
-
-	while (n < n_events && acked[n])
-		n++;
-	*n_ret = n;
-	if (n == n_events)
-		return 0;
-	nats_forget_streams();
-	return unavailable(call, why);
-}
-
-/*
  * Module
  */
 
@@ -394,10 +244,9 @@ static natsStatus connect_bus(const char *url)
 	if (status != NATS_OK)
 		return status;
 	jsOptions_Init(&js);
-	js.Wait = ACK_WAIT_MS;
-	js.PublishAsync.MaxPending = PENDING_MAX;
-	js.PublishAsync.AckHandler = on_ack;
-	return natsConnection_JetStream(&nats.js, nats.connection, &js);
+	js.Wait = ANSWER_WAIT_MS;
+	status = natsConnection_JetStream(&nats.js, nats.connection, &js);
+	return status == NATS_OK ? nats_publish_open() : status;
 }
 
 int nats_open(const char *url, const char *service, const char *prefix, char **error)
@@ -420,6 +269,7 @@ void nats_close(void)
 {
 	if (nats_before_close)
 		nats_before_close();
+	nats_publish_close();
 	jsCtx_Destroy(nats.js);
 	natsConnection_Destroy(nats.connection);
 	free(nats.service);

@@ -26,9 +26,13 @@ void nats_stream_name(const char *domain, char ret[NATS_NAME_MAX]); /* "orders":
 int nats_ensure_stream(const char *domain, const char **why);
 void nats_forget_streams(void); /* they may be gone: look again */
 
-/* An event as a message of the CloudEvents NATS binding, binary mode, and back. -EBADMSG for a
- * message that is none. */
-int nats_event_write(const struct rpc_event *event, natsMsg **ret);
+/* What nats_publish() has on the connection, from when it is made. */
+natsStatus nats_publish_open(void);
+void nats_publish_close(void);
+
+/* An event as a message of the CloudEvents NATS binding, binary mode, and back. `reply` may be NULL.
+ * -EBADMSG for a message that is none. */
+int nats_event_write(const struct rpc_event *event, const char *reply, natsMsg **ret);
 int nats_event_read(struct arena *arena, natsMsg *message, struct rpc_event *ret);
 
 /* Keeps a message that `service` cannot handle, with the reason: 0 when it is stored for sure, else
