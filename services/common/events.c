@@ -303,6 +303,7 @@ static struct events_consumer *replay_consumer(const char *service)
 
 	snprintf(filter, sizeof(filter), "souk.replay.%s", service);
 	consumer = consumer_new(service, "dlq", "replay", filter);
+	consumer->is_replay = true;
 	consumer->bindings = all.bindings;
 	return consumer;
 }

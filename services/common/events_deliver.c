@@ -86,10 +86,14 @@ static int deliver(void *data, struct rpc_call *call)
 		return 0;
 	}
 	snprintf(delivery->id, sizeof(delivery->id), "%s", event.id);
-	/* A later release may publish what this one does not know. */
+	/* A later release may publish what this one does not know. A letter that was sent back to us
+	 * is for nobody else, and a service that is just starting may not listen yet. */
 	handler = find_handler(delivery->consumer, event.type, &binding);
 	if (!handler || !*(void *const *)((const char *)binding->ops + handler->member)) {
-		delivery->outcome = OUTCOME_PASSED_OVER;
+		snprintf(delivery->reason, sizeof(delivery->reason), "Nobody here listens to %s.",
+			 event.type);
+		delivery->outcome =
+			delivery->consumer->is_replay ? OUTCOME_REFUSED : OUTCOME_PASSED_OVER;
 		return 0;
 	}
 	if (*event.traceparent)

@@ -4,6 +4,7 @@
 #include "nats_private.h"
 #include <common/events.h>
 #include <pthread.h>
+#include <stdatomic.h>
 
 enum {
 	ACK_WAIT_MS = 30000, /* without an answer the server delivers again */
@@ -26,9 +27,10 @@ struct events_consumer {
 	char durable[NATS_NAME_MAX]; /* "cart_orders" */
 	char filter[NATS_SUBJECT_MAX];
 	char service[NATS_NAME_MAX];
+	bool is_replay; /* of what souk-dlq sends back */
 	const struct binding *bindings;
-	size_t n_bindings;
-	struct binding own; /* where the bindings are one */
+	atomic_size_t n_bindings; /* of a replay it grows while a service starts */
+	struct binding own;       /* where the bindings are one */
 
 	natsSubscription *subscription; /* of the inbox, to which the server sends */
 	natsInbox *inbox;

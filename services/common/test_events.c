@@ -235,6 +235,27 @@ TEST(a_dead_letter_that_is_replayed_reaches_its_service_again)
 	events_consumer_free(replayed);
 }
 
+TEST(a_letter_that_nobody_listens_to_is_not_lost)
+{
+	static const struct probe_events_ops deaf;
+	struct events_consumer *replayed;
+	size_t n = 0;
+
+	for (int i = 0; i < 5; i++)
+		seen.results[i] = RPC_FAILED_PRECONDITION;
+	test_expect_log("an event went to the dead letters");
+	events_refusal_delays_set(10);
+	publish(changed("probes/p1"));
+	handle(5);
+	ck_assert_int_eq(dead_letters_replay("cart", &n), 0);
+	replayed = events_replay_consumer_new("cart", &probe_events, &deaf, &seen);
+	for (int refused = 0; refused < 5;)
+		refused += events_consumer_turn(replayed, 1000);
+	ck_assert_uint_eq(stores_stream_messages("dlq"),
+			  3); /* two letters, and one on its way back */
+	events_consumer_free(replayed);
+}
+
 TEST(an_effect_is_noted_by_its_event)
 {
 	struct rpc_event *event = changed("probes/p1");
