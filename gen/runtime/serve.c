@@ -37,6 +37,7 @@ static struct server_call *server_call_take(struct rpc_server *server)
 	struct server_call *sc;
 
 	pthread_mutex_lock(&server->lock);
+	server->n_calls++;
 	sc = server->free_calls;
 	if (sc) {
 		server->free_calls = sc->next;
@@ -67,17 +68,23 @@ static void server_call_give(struct server_call *sc)
 		grpc_byte_buffer_destroy(sc->response);
 	if (!sc->method)
 		grpc_call_details_destroy(&sc->details);
-	if (!sc->queue) {
+	if (sc->queue) {
+		server_call_free(sc);
+		sc = NULL;
+	} else {
 		server_call_reset(sc);
-		pthread_mutex_lock(&server->lock);
-		if (server->n_free < FREE_CALLS_MAX) {
-			sc->next = server->free_calls;
-			server->free_calls = sc;
-			server->n_free++;
-			sc = NULL;
-		}
-		pthread_mutex_unlock(&server->lock);
 	}
+	/* The last that is done with the server: it may be freed behind our back. */
+	pthread_mutex_lock(&server->lock);
+	if (sc && server->n_free < FREE_CALLS_MAX) {
+		sc->next = server->free_calls;
+		server->free_calls = sc;
+		server->n_free++;
+		sc = NULL;
+	}
+	if (!--server->n_calls)
+		pthread_cond_broadcast(&server->changed);
+	pthread_mutex_unlock(&server->lock);
 	if (sc)
 		server_call_free(sc);
 }

@@ -67,8 +67,9 @@ struct rpc_server {
 	 * never queues for us.
 	 */
 	pthread_mutex_t lock;
-	pthread_cond_t changed; /* running, streams, stopped */
+	pthread_cond_t changed; /* running, streams, n_calls, stopped */
 	int running, streams;
+	int n_calls; /* posted or under way: whoever may still start a batch holds one of them */
 	struct server_call *waiting, **last_waiting;
 	int n_waiting;
 	struct server_call *free_calls;

@@ -1,4 +1,5 @@
 /* grpc.health.v1, and how a server ends. */
+#include "server_private.h"
 #include "test.h"
 #include "test/probe.h"
 #include "test/waiter.h"
@@ -214,6 +215,51 @@ TEST(a_drain_ends_streams)
 	ck_assert_int_eq(r, RPC_UNAVAILABLE);
 	ck_assert_str_eq(rpc_error_reason(call), "DRAINING");
 	pthread_join(thread, NULL);
+}
+
+static enum serve_how always_inline(const struct rpc_method *method)
+{
+	return SERVE_INLINE;
+}
+
+static void *free_server(void *data)
+{
+	rpc_server_free(data);
+	return NULL;
+}
+
+/* The core aborts when a batch is started on a queue that was shut down. */
+TEST(a_server_is_freed_when_the_last_call_is_over_also_of_those_that_take_no_thread)
+{
+	struct rpc_call *slow = rpc_call_new("test", 20000);
+	char target[64], *error = NULL;
+	struct probe_client *client;
+	struct rpc_channel *channel;
+	struct rpc_server *server;
+	pthread_t thread;
+
+	server = rpc_server_new(&(struct rpc_server_options){ .listen = "127.0.0.1:0" }, &error);
+	server_add(server, &probe_service_descriptor, &probe_service, &probe.service,
+		   always_inline);
+	ck_assert_int_eq(rpc_server_start(server, &error), 0);
+	snprintf(target, sizeof(target), "ipv4:127.0.0.1:%d", rpc_server_port(server));
+	channel = rpc_channel_new(&(struct rpc_channel_options){ .target = target }, &error);
+	client = probe_client_new(channel);
+	ck_assert_int_eq(
+		probe_client_probe_async(client, slow,
+					 MSG(ProbeRequest, .action = PROBE_REQUEST_ACTION_BLOCK),
+					 done, NULL),
+		0);
+	probe_await_running(&probe.service, 1);
+	pthread_create(&thread, NULL, free_server, server);
+	waiter_await(&ended, 1);
+	nanosleep(&(struct timespec){ .tv_nsec = 100 * 1000000 }, NULL); /* let it go too far */
+	probe_open(&probe.service);
+	pthread_join(thread, NULL);
+	ck_assert_int_ne(late_code, 0);
+	probe_client_free(client);
+	rpc_channel_free(channel);
+	rpc_call_free(slow);
 }
 
 TEST_MAIN("health", setup, teardown)
