@@ -171,7 +171,7 @@ static int add_cart_item(struct cart_service *self, struct rpc_call *call,
 	for (int attempt = 0; !(r = mongo_attempt(call, &attempt, "The cart"));) {
 		Cart *answer = NULL;
 
-		r = cart_load(self, call, &record);
+		r = cart_load_to_change(self, call, &record);
 		if (r)
 			return r;
 		r = answers_find(call, &key, record, &Cart_descriptor, &answer);
@@ -211,7 +211,7 @@ static int change_cart(struct cart_service *self, struct rpc_call *call, const c
 	int r;
 
 	for (int attempt = 0; !(r = mongo_attempt(call, &attempt, "The cart"));) {
-		r = cart_load(self, call, &record);
+		r = cart_load_to_change(self, call, &record);
 		if (!r)
 			r = etag_check(call, record->cart->name, etag, record->version);
 		if (!r)

@@ -67,6 +67,8 @@ int cart_view(struct cart_service *self, struct rpc_call *call, const CartRecord
 bool cart_merging_read(const char *name, enum cart_merging *ret);
 /* The caller's cart, a guest's folded in where the login says so. One that was never used is empty, of version 0, and not stored. */
 int cart_load(struct cart_service *self, struct rpc_call *call, CartRecord **ret);
+/* The same, a guest's taken back from a merge that was stopped. */
+int cart_load_to_change(struct cart_service *self, struct rpc_call *call, CartRecord **ret);
 /* What a new item is known by: it follows from the variant. */
 const char *cart_item_id(struct rpc_call *call, const char *variant);
 CartItem *cart_find_item(const CartRecord *record, const char *id);

@@ -1,12 +1,12 @@
 /*
  * Folding a guest's cart into the user's, at the first use after login.
  *
- *   1. the guest's cart is frozen: `merged_into` is set, and nothing can be put in any more;
- *   2. its items are folded into the user's cart, and the guest noted in `merged`, in one update;
- *   3. the guest's cart is emptied.
+ *   1. the guest's cart is frozen for this login: `merged_into` and `merged_by` are set, and nothing is put in any more;
+ *   2. its items are folded into the user's cart, and the login noted in `merged`, in one update;
+ *   3. the guest has the cart back, empty: who logs out is that guest again, and the next login folds in what was put in since.
  *
  * Stopped after 1, the next use goes on with 2, for the cart is frozen for this user. Stopped after 2, `merged` says that it is done, and
- * 3 is repeated. A cart frozen for another user gives nothing.
+ * the next login, or the guest's next change, goes on with 3. A cart frozen for another user gives nothing.
  */
 #include "cart_store.h"
 #include <common/clock.h>
@@ -93,37 +93,76 @@ static int read_or_empty(struct cart_service *self, struct rpc_call *call, const
 	return 0;
 }
 
-static int merge(struct cart_service *self, struct rpc_call *call, const char *guest_user,
-		 CartRecord **ret)
+/* What `merged` says when the cart is folded in. Before there was `merged_by` it was the guest's id. */
+static const char *merge_id(const CartRecord *guest)
 {
-	const char *user = rpc_caller(call)->user, *guest_id = name_id(guest_user);
-	CartRecord *record = *ret, *guest;
+	return *guest->merged_by ? guest->merged_by : guest->id;
+}
+
+static bool is_folded(const CartRecord *record, const CartRecord *guest)
+{
+	return is_noted(record->merged, record->n_merged, merge_id(guest));
+}
+
+static void note(struct rpc_call *call, CartRecord *record, const char *id)
+{
+	if (!is_noted(record->merged, record->n_merged, id))
+		cart_record_add_merged(call, record,
+				       rpc_new(call, SeenEvent, .id = id, .time = clock_now(call)));
+}
+
+/* Step 1, unless it was done before. MONGO_NOT_FOUND: there is none, or another has it. */
+static int take_over(struct rpc_call *call, const char *guest_id, const char *into,
+		     CartRecord **ret)
+{
+	CartRecord *guest;
 	int r;
 
-	r = cart_freeze(call, guest_id, name_of(call, "carts", name_id(user)));
-	crash_point("cart.merge.after_freeze");
-	if (r == MONGO_NOT_MATCHED)
-		return 0; /* there is none, or another took it */
-	for (int attempt = 0; !r && !(r = mongo_attempt(call, &attempt, record->cart->name));) {
+	for (int attempt = 0; !(r = mongo_attempt(call, &attempt, "The guest's cart"));) {
 		r = cart_read(call, guest_id, &guest);
 		if (r)
 			return r;
-		fold(call, self->merging, record, guest);
-		cart_record_add_merged(
-			call, record,
-			rpc_new(call, SeenEvent, .id = guest_id, .time = clock_now(call)));
+		if (!*guest->merged_into)
+			r = cart_freeze(call, guest, into, rpc_caller(call)->session);
+		else if (strcmp(guest->merged_into, into))
+			return MONGO_NOT_FOUND;
+		if (!r)
+			*ret = guest;
+		if (r != MONGO_NOT_MATCHED)
+			return r;
+	}
+	return r;
+}
+
+static int merge(struct cart_service *self, struct rpc_call *call, const char *guest_user,
+		 CartRecord **ret)
+{
+	const struct rpc_caller *caller = rpc_caller(call);
+	CartRecord *record = *ret, *guest;
+	int r;
+
+	r = take_over(call, name_id(guest_user), record->cart->name, &guest);
+	crash_point("cart.merge.after_freeze");
+	if (r == MONGO_NOT_FOUND)
+		return 0;
+	for (int attempt = 0; !r && !(r = mongo_attempt(call, &attempt, record->cart->name));) {
+		if (!is_folded(record, guest))
+			fold(call, self->merging, record,
+			     (CartRecord *)rpc_message_copy(rpc_arena(call), &guest->base));
+		note(call, record, merge_id(guest));
+		note(call, record, caller->session);
 		r = cart_save(call, record, NULL);
 		if (r != MONGO_NOT_MATCHED)
 			break;
-		r = read_or_empty(self, call, user, &record);
-		if (!r && is_noted(record->merged, record->n_merged, guest_id))
+		r = read_or_empty(self, call, caller->user, &record);
+		if (!r && is_noted(record->merged, record->n_merged, caller->session))
 			break;
 	}
 	crash_point("cart.merge.after_fold");
 	if (r)
 		return r;
 	*ret = record;
-	r = cart_empty_frozen(call, guest_id);
+	r = cart_thaw(call, guest, true);
 	return r == MONGO_NOT_MATCHED ? 0 : r;
 }
 
@@ -135,9 +174,32 @@ int cart_load(struct cart_service *self, struct rpc_call *call, CartRecord **ret
 
 	r = read_or_empty(self, call, caller->user, &record);
 	if (!r && *caller->merge_from && strcmp(caller->merge_from, caller->user) &&
-	    !is_noted(record->merged, record->n_merged, name_id(caller->merge_from)))
+	    !is_noted(record->merged, record->n_merged, caller->session))
 		r = merge(self, call, caller->merge_from, &record);
 	if (!r)
 		*ret = record;
 	return r;
+}
+
+/*
+ * A guest who comes back finds the cart frozen only if a merge was stopped, or is at it this moment: what is folded in is theirs no more, and
+ * what is not is theirs again. In that moment the user may get it too, which harms nobody.
+ */
+int cart_load_to_change(struct cart_service *self, struct rpc_call *call, CartRecord **ret)
+{
+	CartRecord *record, *into;
+	int r;
+
+	r = cart_load(self, call, &record);
+	if (r || !*record->merged_into) {
+		if (!r)
+			*ret = record;
+		return r;
+	}
+	r = cart_read(call, name_id(record->merged_into), &into);
+	if (!r || r == MONGO_NOT_FOUND)
+		r = cart_thaw(call, record, !r && is_folded(into, record));
+	if (r && r != MONGO_NOT_MATCHED)
+		return r;
+	return cart_read(call, record->id, ret);
 }

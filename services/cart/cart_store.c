@@ -113,19 +113,35 @@ int cart_save(struct rpc_call *call, CartRecord *record, const struct stored_ans
 	return r;
 }
 
-int cart_freeze(struct rpc_call *call, const char *id, const char *into)
+int cart_freeze(struct rpc_call *call, CartRecord *guest, const char *into, const char *by)
 {
-	return mongo_update(call, &carts, .id = id,
-			    .filter = DOC(call, "merged_into", "{", "$in", "[", BCON_UTF8(""),
-					  BCON_UTF8(into), "]", "}"),
-			    .update = DOC(call, "$set", "{", "merged_into", BCON_UTF8(into), "}"));
+	int r;
+
+	r = mongo_update(call, &carts, .id = guest->id,
+			 .filter = DOC(call, "version", BCON_INT64(guest->version), "merged_into",
+				       BCON_UTF8("")),
+			 .update = DOC(call, "$set", "{", "merged_into", BCON_UTF8(into),
+				       "merged_by", BCON_UTF8(by), "}"));
+	if (r)
+		return r;
+	guest->version++;
+	guest->merged_into = into;
+	guest->merged_by = by;
+	return 0;
 }
 
-int cart_empty_frozen(struct rpc_call *call, const char *id)
+int cart_thaw(struct rpc_call *call, const CartRecord *guest, bool empty)
 {
-	return mongo_update(call, &carts, .id = id,
-			    .filter = DOC(call, "merged_into", "{", "$gt", BCON_UTF8(""), "}"),
-			    .update = DOC(call, "$set", "{", "cart.items", "[", "]", "}"));
+	const bson_t *filter = DOC(call, "merged_into", BCON_UTF8(guest->merged_into));
+	const bson_t *set = DOC(call, "merged_into", BCON_UTF8(""), "merged_by", BCON_UTF8(""));
+
+	if (*guest->merged_by)
+		filter = document_join(call, filter,
+				       DOC(call, "merged_by", BCON_UTF8(guest->merged_by)));
+	if (empty)
+		set = document_join(call, set, DOC(call, "cart.items", "[", "]"));
+	return mongo_update(call, &carts, .id = guest->id, .filter = filter,
+			    .update = DOC(call, "$set", BCON_DOCUMENT(set)));
 }
 
 int cart_note_destination(struct rpc_call *call, const CartRecord *record,

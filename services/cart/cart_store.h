@@ -8,9 +8,10 @@
 int cart_read(struct rpc_call *call, const char *id, CartRecord **ret);
 /* Writes the contents if nobody changed them since they were read, and tells of them. MONGO_NOT_MATCHED; the record's version is the new one then. */
 int cart_save(struct rpc_call *call, CartRecord *record, const struct stored_answer *answer);
-/* Ends a guest's cart: nothing more is put in. 0 too when it was taken over by the same before. MONGO_NOT_MATCHED: by another. */
-int cart_freeze(struct rpc_call *call, const char *id, const char *into);
-int cart_empty_frozen(struct rpc_call *call, const char *id);
+/* Freezes a guest's cart, as it was read, for the login `by`: nothing is put in. MONGO_NOT_MATCHED: it is another by now. */
+int cart_freeze(struct rpc_call *call, CartRecord *guest, const char *into, const char *by);
+/* Gives the guest the cart back, with or without what is in it. MONGO_NOT_MATCHED: that is done. */
+int cart_thaw(struct rpc_call *call, const CartRecord *guest, bool empty);
 /* Notes where it would be shipped to; the version stays. */
 int cart_note_destination(struct rpc_call *call, const CartRecord *record,
 			  const CartRecordDestination *destination);

@@ -105,12 +105,14 @@ static struct cart_service cart = { .currencies = "EUR,USD", .idle_ms = 1000 };
 static struct cart_client *client;
 static struct rpc_call *call;
 
+static const char *session = "sessions/1";
+
 static struct rpc_call *call_of(const char *user, const char *merge_from)
 {
 	struct rpc_call *made = rpc_call_new("test", 30000);
 
 	rpc_call_set_caller(made, &(const struct rpc_caller){ .user = user,
-							      .session = "sessions/1",
+							      .session = session,
 							      .scope = "",
 							      .merge_from = merge_from,
 							      .service = "cart" });
@@ -484,13 +486,83 @@ TEST_EACH(a_guests_cart_is_folded_in_as_the_operator_chose, mergings)
 	cart.merging = CART_MERGE_LARGER;
 }
 
+/* As a login of Ann's that went no further left it. */
+static void freeze(const char *login)
+{
+	CartRecord *guest;
+
+	ck_assert_int_eq(cart_read(call, "guest", &guest), 0);
+	ck_assert_int_eq(cart_freeze(call, guest, "carts/ann", login), 0);
+}
+
+TEST(who_logs_out_is_a_guest_again_and_the_next_login_folds_in_what_is_new)
+{
+	Cart *got;
+
+	as("users/guest", "");
+	ck_assert_int_eq(add("tea", 5, &got), 0);
+	as("users/ann", "users/guest");
+	ck_assert_int_eq(get()->unit_count, 5);
+	ck_assert_int_eq(cart_client_clear_cart(client, call, MSG(ClearCartRequest), &got), 0);
+	as("users/guest", "");
+	ck_assert_int_eq(add("cup", 2, &got), 0);
+	ck_assert_int_eq(got->unit_count, 2);
+	as("users/ann", "users/guest");
+	ck_assert_int_eq(get()->unit_count, 0);
+	session = "sessions/2";
+	as("users/ann", "users/guest");
+	got = get();
+	ck_assert_int_eq(got->unit_count, 2);
+	ck_assert_str_eq(got->items[0]->product, "products/cup");
+	session = "sessions/1";
+}
+
+TEST(what_was_folded_in_before_the_stop_is_not_folded_in_again)
+{
+	Cart *got;
+
+	as("users/guest", "");
+	ck_assert_int_eq(add("tea", 5, &got), 0);
+	as("users/ann", "users/guest");
+	ck_assert_int_eq(get()->unit_count, 5);
+	for (int i = 0; i < 2; i++) {
+		as("users/guest", "");
+		ck_assert_int_eq(add("cup", 2, &got), 0);
+		freeze("sessions/1");
+		if (!i) { /* the next login finds it so */
+			session = "sessions/2";
+			as("users/ann", "users/guest");
+			ck_assert_int_eq(get()->unit_count, 5);
+		}
+		session = "sessions/1";
+		as("users/guest", ""); /* so does the guest */
+		ck_assert_int_eq(add("pot", 1, &got), 0);
+		ck_assert_int_eq(got->unit_count, 1);
+		ck_assert_int_eq(cart_client_clear_cart(client, call, MSG(ClearCartRequest), &got),
+				 0);
+	}
+}
+
+TEST(what_is_not_folded_in_yet_is_the_guests_who_comes_back)
+{
+	Cart *got;
+
+	as("users/guest", "");
+	ck_assert_int_eq(add("tea", 5, &got), 0);
+	freeze("sessions/1");
+	ck_assert_int_eq(add("tea", 1, &got), 0);
+	ck_assert_int_eq(got->unit_count, 6);
+	as("users/ann", "users/guest");
+	ck_assert_int_eq(get()->unit_count, 6);
+}
+
 TEST(a_fold_that_was_stopped_goes_on)
 {
 	Cart *got;
 
 	as("users/guest", "");
 	ck_assert_int_eq(add("tea", 5, &got), 0);
-	ck_assert_int_eq(cart_freeze(call, "guest", "carts/ann"), 0);
+	freeze("sessions/1");
 	as("users/bob", "users/guest");
 	ck_assert_uint_eq(get()->n_items, 0); /* it is frozen for ann */
 	as("users/ann", "users/guest");
