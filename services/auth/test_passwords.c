@@ -5,11 +5,13 @@
 #include <test.h>
 
 static const char *const easy[] = {
-	"password",   "Password1!",   "P4ssw0rd",      "passwort123",
-	"12345678",   "87654321",     "abcdefgh",      "qwertyuiop",
-	"QWERTZ1234", "aaaaaaaa",     "abababab",      "abcabcabcabc",
-	"iloveyou2",  "letmein!!",    "admin123456",   "ann.lee@example.com",
-	"ann.lee1",   "1q2w1q2w1q2w", "xyxyxyxyxyxyxy"
+	"password",   "Password1!",   "P4ssw0rd",       "passwort123",
+	"12345678",   "87654321",     "abcdefgh",       "qwertyuiop",
+	"QWERTZ1234", "aaaaaaaa",     "abababab",       "abcabcabcabc",
+	"iloveyou2",  "letmein!!",    "admin123456",    "ann.lee@example.com",
+	"ann.lee1",   "1q2w1q2w1q2w", "xyxyxyxyxyxyxy", "1qaz2wsx",
+	"zaq12wsx",   "1q2w3e4r",     "q1w2e3r4t5",     "asdf1234",
+	"a1b2c3d4",   "Facebook1",    "sunshine99!",    "C0caC0la"
 };
 
 TEST_EACH(what_everyone_tries_first_is_weak, easy)
@@ -18,14 +20,11 @@ TEST_EACH(what_everyone_tries_first_is_weak, easy)
 		      *row);
 }
 
-static const char *const fair[] = { "seven blue lanterns",
-				    "correct horse battery",
-				    "Tr0ub4dor&3",
-				    "k7#mQ2vX9p",
-				    "nine copper kettles",
-				    "ab12cd34ef",
-				    "mein kleiner gruener kaktus",
-				    "\xc3\xa4pfel und birnen" };
+static const char *const fair[] = {
+	"seven blue lanterns", "correct horse battery",       "Tr0ub4dor&3",
+	"k7#mQ2vX9p",          "love is a purple orange",     "nine copper kettles",
+	"ab12cd34ef",          "mein kleiner gruener kaktus", "\xc3\xa4pfel und birnen"
+};
 
 TEST_EACH(what_takes_guessing_is_not, fair)
 {
