@@ -48,6 +48,8 @@ int catalog_complete_variant(struct rpc_call *call, const Product *product, Vari
 			     const char *id);
 /* PRODUCT_OPTIONS_IN_USE when a variant does not fit the product's options. */
 int catalog_options_fit(struct rpc_call *call, const Product *product);
+/* IMAGE_NOT_FOUND: the variant names a picture that the product has not. */
+int catalog_check_images(struct rpc_call *call, const Product *product, const Variant *variant);
 /* SKU_TAKEN, naming the one. */
 int catalog_sku_taken(struct rpc_call *call, Variant *const *variants, size_t n_variants);
 /* PRODUCT_NOT_SELLABLE when a product on sale has no variant with a price. */

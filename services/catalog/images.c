@@ -94,6 +94,14 @@ static ProductImage *find_image(const Product *product, const char *name)
 	return NULL;
 }
 
+int catalog_check_images(struct rpc_call *call, const Product *product, const Variant *variant)
+{
+	for (size_t i = 0; i < variant->n_images; i++)
+		if (!find_image(product, variant->images[i]))
+			return rpc_fail(call, IMAGE_NOT_FOUND, { "image", variant->images[i] });
+	return 0;
+}
+
 static void sort_images(Product *product)
 {
 	for (size_t i = 1; i < product->n_images; i++) {
@@ -257,6 +265,16 @@ int catalog_update_product_image(struct catalog_service *self, struct rpc_call *
 	return 0;
 }
 
+static void forget_image(Variant *variant, const char *name)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; i < variant->n_images; i++)
+		if (strcmp(variant->images[i], name))
+			variant->images[kept++] = variant->images[i];
+	variant->n_images = kept;
+}
+
 static int remove_image(struct rpc_call *call, ProductRecord *record, void *data)
 {
 	const char *name = data;
@@ -269,6 +287,8 @@ static int remove_image(struct rpc_call *call, ProductRecord *record, void *data
 		if (strcmp(product->images[i]->name, name))
 			product->images[kept++] = product->images[i];
 	product->n_images = kept;
+	for (size_t i = 0; i < product->n_variants; i++)
+		forget_image(product->variants[i], name);
 	return 0;
 }
 

@@ -112,7 +112,8 @@ int catalog_create_product(struct catalog_service *self, struct rpc_call *call,
 	r = check_options(call, product);
 	for (size_t i = 0; !r && i < product->n_variants; i++)
 		r = catalog_complete_variant(call, product, product->variants[i],
-					     name_id(product->variants[i]->name));
+					     name_id(product->variants[i]->name))
+			    ?: catalog_check_images(call, product, product->variants[i]);
 	if (!r)
 		r = place(call, record);
 	if (r)

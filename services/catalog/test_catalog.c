@@ -192,6 +192,39 @@ TEST_EACH(the_smallest_size_that_is_large_enough_is_served, sizes)
 	ck_assert_int_eq(memcmp(body->data.data, row->bytes, body->data.len), 0);
 }
 
+static int show_by(const char *image, Variant **ret)
+{
+	Variant *changed = rpc_new(call, Variant, .name = "products/tea/variants/TEA");
+
+	variant_add_images(call, changed, image);
+	return catalog_client_update_variant(client, call,
+					     MSG(UpdateVariantRequest, .variant = changed), ret);
+}
+
+TEST(a_variant_is_shown_by_pictures_that_its_product_has)
+{
+	ProductImage *image;
+	Variant *variant;
+	Product *product;
+	Empty *empty;
+
+	create_on_sale("tea", "TEA", 5);
+	ck_assert_int_eq(show_by("products/tea/images/front", &variant), RPC_NOT_FOUND);
+	ck_assert(rpc_failed_with(call, IMAGE_NOT_FOUND));
+	ck_assert_int_eq(upload("image/svg+xml", "<svg/>", &image), 0);
+	ck_assert_int_eq(show_by("products/tea/images/front", &variant), 0);
+	ck_assert_uint_eq(variant->n_images, 1);
+	ck_assert_int_eq(
+		catalog_client_delete_product_image(
+			client, call,
+			MSG(DeleteProductImageRequest, .name = "products/tea/images/front"),
+			&empty),
+		0);
+	ck_assert_int_eq(get("tea", &product), 0);
+	ck_assert_uint_eq(product->n_images, 0);
+	ck_assert_uint_eq(product->variants[0]->n_images, 0);
+}
+
 static const char *const bad_svgs[] = {
 	"<svg><script>alert(1)</script></svg>",
 	"<svg onload=\"alert(1)\"/>",

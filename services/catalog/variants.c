@@ -188,6 +188,8 @@ static int create_variant(struct rpc_call *call, ProductRecord *record, void *da
 				{ "max", rpc_printf(call, "%d", CATALOG_VARIANTS_MAX) });
 	change->variant = rpc_memdup(call, change->from, sizeof(*change->from));
 	r = catalog_complete_variant(call, record->product, change->variant, change->id);
+	if (!r)
+		r = catalog_check_images(call, record->product, change->variant);
 	if (r)
 		return r;
 	product_add_variants(call, record->product, change->variant);
@@ -242,7 +244,7 @@ static int update_variant(struct rpc_call *call, ProductRecord *record, void *da
 	struct variant_change *change = data;
 	const Variant *from = change->from;
 	Variant *to = catalog_variant_of(record->product, change->name);
-	int r;
+	int r = 0;
 
 	if (!to)
 		return rpc_fail(call, VARIANT_NOT_FOUND, { "variant", change->name });
@@ -261,8 +263,10 @@ static int update_variant(struct rpc_call *call, ProductRecord *record, void *da
 	if (mask_has(change->mask, from, "images")) {
 		to->images = from->images;
 		to->n_images = from->n_images;
+		r = catalog_check_images(call, record->product, to);
 	}
-	r = catalog_complete_variant(call, record->product, to, name_id(to->name));
+	if (!r)
+		r = catalog_complete_variant(call, record->product, to, name_id(to->name));
 	return r ? r : catalog_still_sellable(call, record->product);
 }
 
