@@ -64,17 +64,17 @@ python_tools() {
 
 python_tools_make() {
 	local venv=$1 list=$2
-	rm -rf "$venv.new"
+	rm -rf "$venv"
 	mkdir -p "$cache"
-	"$python" -m venv "$venv.new"
-	"$venv.new/bin/python" -m pip install --quiet --disable-pip-version-check --requirement "$list"
-	mv "$venv.new" "$venv"
+	"$python" -m venv "$venv" # where it stays: its programs begin with its path
+	"$venv/bin/python" -m pip install --quiet --disable-pip-version-check --requirement "$list"
+	touch "$venv/complete"
 }
 
 python_tools_need() {
 	local venv
 	venv=$(python_tools "$1")
-	[[ -x $venv/bin/python ]] && return
+	[[ -e $venv/complete ]] && return
 	step "Python packages: $1" "pip could not install what integration-tests/dev/$1.txt lists. Is PyPI reachable?" \
 		python_tools_make "$venv" "integration-tests/dev/$1.txt"
 }
