@@ -147,6 +147,31 @@ static int list_sort(struct rpc_call *call, const char *order_by, const char *cu
 		{ "allowed", "create_time, display_name, rating, price, each also with ' desc'" });
 }
 
+/* Large and red is one variant that is both, and not a large one beside a red one. */
+static bson_t *of_one_variant(const bson_t *filter)
+{
+	static const char variants[] = "product.variants.", options[] = "options.";
+	cleanup(bson_freep) bson_t *variant = bson_new();
+	bson_t *result = bson_new();
+	bson_iter_t iter, equal;
+
+	bson_iter_init(&iter, filter);
+	while (bson_iter_next(&iter)) {
+		const char *key = bson_iter_key(&iter), *of_variant = key + strlen(variants);
+
+		if (!strncmp(key, variants, strlen(variants)) &&
+		    !strncmp(of_variant, options, strlen(options)) &&
+		    bson_iter_recurse(&iter, &equal) && bson_iter_find(&equal, "$eq"))
+			bson_append_iter(variant, of_variant, -1, &iter);
+		else
+			bson_append_iter(result, NULL, 0, &iter);
+	}
+	if (!bson_empty(variant))
+		BCON_APPEND(result, "product.variants", "{", "$elemMatch", BCON_DOCUMENT(variant),
+			    "}");
+	return result;
+}
+
 /* Without a word of staff about it, a list shows what is on sale. */
 static int list_filter(struct rpc_call *call, const ListProductsRequest *req, const char *currency,
 		       const bson_t **ret)
@@ -177,7 +202,7 @@ static int list_filter(struct rpc_call *call, const ListProductsRequest *req, co
 		BSON_APPEND_BOOL(filter, "deleted", false);
 	else
 		BSON_APPEND_UTF8(filter, "product.state", "ACTIVE");
-	*ret = document_keep(call, ptr_steal(filter));
+	*ret = document_keep(call, of_one_variant(filter));
 	return 0;
 }
 

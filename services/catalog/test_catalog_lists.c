@@ -83,6 +83,62 @@ TEST_EACH(a_filter_admits_what_it_says, filters)
 		ck_assert_uint_eq(page->n_products, row->found);
 }
 
+static Variant *mug(const char *size, const char *colour)
+{
+	Variant *made = variant(rpc_printf(call, "%s-%s", size, colour), euro(9, 0));
+
+	variant_add_options(call, made,
+			    rpc_new(call, VariantOptionsEntry, .key = "size", .value = size));
+	variant_add_options(call, made,
+			    rpc_new(call, VariantOptionsEntry, .key = "colour", .value = colour));
+	return made;
+}
+
+static ProductOption *option(const char *name, const char *one, const char *other)
+{
+	ProductOption *made = rpc_new(call, ProductOption, .name = name);
+
+	product_option_add_values(call, made, one);
+	product_option_add_values(call, made, other);
+	return made;
+}
+
+static const struct {
+	const char *filter;
+	size_t found;
+} choices[] = {
+	{ "options.size = large", 1 },
+	{ "options.size = large AND options.colour = blue", 1 },
+	{ "options.size = large AND options.colour = red", 0 },
+	{ "options.size = large AND options.colour = blue AND price > 10", 0 },
+	{ "options.size != large", 0 },
+	{ "options.size != huge AND options.colour = red", 1 },
+};
+TEST_EACH(the_options_of_a_filter_are_those_of_one_variant, choices)
+{
+	Product *product = rpc_new(call, Product, .display_name = "Mug");
+	ListProductsResponse *page;
+
+	product_add_options(call, product, option("size", "small", "large"));
+	product_add_options(call, product, option("colour", "red", "blue"));
+	product_add_variants(call, product, mug("small", "red"));
+	product_add_variants(call, product, mug("large", "blue"));
+	ck_assert_int_eq(catalog_client_create_product(
+				 client, call,
+				 MSG(CreateProductRequest, .product = product, .product_id = "mug"),
+				 &product),
+			 0);
+	ck_assert_int_eq(catalog_client_publish_product(
+				 client, call, MSG(PublishProductRequest, .name = "mug"), &product),
+			 0);
+	as("");
+	ck_assert_int_eq(
+		catalog_client_list_products(
+			client, call, MSG(ListProductsRequest, .filter = row->filter), &page),
+		0);
+	ck_assert_uint_eq(page->n_products, row->found);
+}
+
 static const struct {
 	const char *order_by;
 	int code;
