@@ -153,16 +153,15 @@ interop_choose() {
 interop_run() {
 	local go version programs name folder ours server_pid soak
 	local -a under server_under
+	[[ -z ${1:-} || ($1 == --serve && ${2:-} =~ ^[0-9]+$) ]] || fail "Usage: ./dev interop [--serve PORT]"
 	state=$root/.souk/interop
 	mkdir -p "$state"
 	packages_need "${debian_packages[@]}"
 	interop_choose
 	build_need "$folder" interop "${build_options[@]}"
 	if [[ ${1:-} == --serve ]]; then
-		[[ ${2:-} =~ ^[0-9]+$ ]] || fail "Which port? ./dev interop --serve PORT"
 		exec "$ours-server" "--port=$2"
 	fi
-	[[ -z ${1:-} ]] || fail "./dev interop takes nothing, or --serve PORT."
 	interop_go >/dev/null || packages_need golang-go
 	go=$(interop_go)
 	version=$(interop_version "$go")
