@@ -338,8 +338,8 @@ static bool equal_maps(ProtobufCMessage *const *a, ProtobufCMessage *const *b, s
 	return true;
 }
 
-static bool equal_fields(const ProtobufCMessage *a, const ProtobufCMessage *b,
-			 const ProtobufCFieldDescriptor *field)
+bool rpc_field_equal(const ProtobufCMessage *a, const ProtobufCMessage *b,
+		     const ProtobufCFieldDescriptor *field)
 {
 	const char *one = rpc_field_value(a, field), *other = rpc_field_value(b, field);
 	size_t n, size = rpc_type_size(field->type);
@@ -379,7 +379,7 @@ bool rpc_message_equal(const ProtobufCMessage *a, const ProtobufCMessage *b)
 			return false;
 	}
 	for (unsigned i = 0; i < descriptor->n_fields; i++)
-		if (!equal_fields(a, b, &descriptor->fields[i]))
+		if (!rpc_field_equal(a, b, &descriptor->fields[i]))
 			return false;
 	return true;
 }

@@ -307,16 +307,37 @@ bson_t *document_of_field_(struct rpc_call *call, const char *key, const Protobu
 	return document_keep(call, document);
 }
 
+static void append_prefixed(bson_t *into, const char *prefix, const ProtobufCMessage *message,
+			    const char *name)
+{
+	char key[256];
+
+	must(snprintf(key, sizeof(key), "%s%s", prefix, name) < (int)sizeof(key));
+	append_named(into, key, message, name);
+}
+
 bson_t *document_of_fields_(struct rpc_call *call, const char *prefix,
 			    const ProtobufCMessage *message, const char *const *fields)
 {
 	bson_t *document = bson_new();
 
-	for (; *fields; fields++) {
-		char key[256];
+	for (; *fields; fields++)
+		append_prefixed(document, prefix, message, *fields);
+	return document_keep(call, document);
+}
 
-		must(snprintf(key, sizeof(key), "%s%s", prefix, *fields) < (int)sizeof(key));
-		append_named(document, key, message, *fields);
+bson_t *document_of_changes_(struct rpc_call *call, const char *prefix, const ProtobufCMessage *was,
+			     const ProtobufCMessage *is, const char *const *fields)
+{
+	bson_t *document = bson_new();
+
+	for (; *fields; fields++) {
+		const ProtobufCFieldDescriptor *field =
+			protobuf_c_message_descriptor_get_field_by_name(is->descriptor, *fields);
+
+		must(field != NULL);
+		if (!rpc_field_equal(was, is, field))
+			append_prefixed(document, prefix, is, *fields);
 	}
 	return document_keep(call, document);
 }

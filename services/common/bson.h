@@ -66,6 +66,12 @@ bson_t *document_of_field_(struct rpc_call *call, const char *key, const Protobu
 bson_t *document_of_fields_(struct rpc_call *call, const char *prefix,
 			    const ProtobufCMessage *message, const char *const *fields);
 
+/* The same of those fields only whose value in `is` is another than in `was`. */
+#define document_of_changes(call, prefix, was, is, fields)                                         \
+	document_of_changes_((call), (prefix), &(was)->base, &(is)->base, (fields))
+bson_t *document_of_changes_(struct rpc_call *call, const char *prefix, const ProtobufCMessage *was,
+			     const ProtobufCMessage *is, const char *const *fields);
+
 /* Both documents' fields in one, such as two parts of a `$set`. */
 bson_t *document_join(struct rpc_call *call, const bson_t *a, const bson_t *b);
 

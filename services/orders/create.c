@@ -294,12 +294,13 @@ static OrderRecord *record_of(struct orders_service *self, struct rpc_call *call
 			.email_key = lower(call, order->email), .schema_version = 1);
 
 	/* Whoever reserves the stock knows by it whom to tell when there is none. */
-	order_record_add_answers(
-		call, record,
-		rpc_new(call, StoredAnswer, .key = key->key,
-			.body_hash = { .len = sizeof(key->body_hash),
-				       .data = rpc_memdup(call, key->body_hash,
-							  sizeof(key->body_hash)) }));
+	if (*key->request_id)
+		order_record_add_answers(
+			call, record,
+			rpc_new(call, StoredAnswer, .key = key->key,
+				.body_hash = { .len = sizeof(key->body_hash),
+					       .data = rpc_memdup(call, key->body_hash,
+								  sizeof(key->body_hash)) }));
 	record->next_look_time = clock_timestamp(call, now + self->lease);
 	record->reservation_expire_time = clock_timestamp(call, due + RESERVATION_LONGER_MS);
 	order->payment_state = ORDER_PAYMENT_STATE_UNPAID;
@@ -413,19 +414,13 @@ static int claim_cart(struct orders_service *self, struct rpc_call *call,
 
 /* --- requests that come again --- */
 
-/* The order that was made for this request, or that answered it; ANSWERS_NONE. */
-static int find_earlier(struct rpc_call *call, const struct answers_key *key, OrderRecord **ret)
+/* What a request that came before has come to; ANSWERS_NONE if the order is none of it. */
+static int take_earlier(struct rpc_call *call, const struct answers_key *key, OrderRecord *record,
+			OrderRecord **ret)
 {
-	OrderRecord *record;
 	Order *none;
-	int r;
+	int r = answers_find(call, key, record, &Order_descriptor, &none);
 
-	r = order_read(call, key->id, &record);
-	if (r == MONGO_NOT_FOUND)
-		r = order_read_answered(call, name_id(rpc_caller(call)->user), key->key, &record);
-	if (r)
-		return r == MONGO_NOT_FOUND ? ANSWERS_NONE : r;
-	r = answers_find(call, key, record, &Order_descriptor, &none);
 	if (r == ANSWERS_NONE && strcmp(record->id, key->id))
 		return ANSWERS_NONE;
 	if (r && r != ANSWERS_PENDING && r != ANSWERS_NONE)
@@ -433,6 +428,29 @@ static int find_earlier(struct rpc_call *call, const struct answers_key *key, Or
 	rpc_set_header(call, "http-idempotent-replayed", "true");
 	*ret = record;
 	return 0;
+}
+
+/* The order that was made for this request, or that answered it; ANSWERS_NONE. One that was made for
+ * it longer ago than answers are kept is met by the insert. */
+static int find_earlier(struct rpc_call *call, const struct answers_key *key, OrderRecord **ret)
+{
+	OrderRecord *record;
+	int r;
+
+	if (!*key->request_id)
+		return ANSWERS_NONE;
+	r = order_read_answered(call, name_id(rpc_caller(call)->user), key->key, &record);
+	if (r)
+		return r == MONGO_NOT_FOUND ? ANSWERS_NONE : r;
+	return take_earlier(call, key, record, ret);
+}
+
+static int find_made(struct rpc_call *call, const struct answers_key *key, OrderRecord **ret)
+{
+	OrderRecord *record;
+	int r = order_read(call, key->id, &record);
+
+	return r ? r : take_earlier(call, key, record, ret);
 }
 
 /* Draws the order up and stores it. MONGO_DUPLICATE when another who had the same request was
@@ -475,7 +493,9 @@ int orders_create_order(struct orders_service *self, struct rpc_call *call,
 		if (r == ANSWERS_NONE)
 			r = store_new(self, call, req, &key, &record);
 		if (r == MONGO_DUPLICATE)
-			continue;
+			r = find_made(call, &key, &record);
+		if (r == MONGO_NOT_FOUND)
+			continue; /* it was forgotten meanwhile */
 		if (r)
 			return r;
 		if (!*record->open_cart && record->order->state == ORDER_STATE_PENDING)

@@ -6,6 +6,8 @@
 #include <common/names.h>
 #include <string.h>
 
+enum { ANSWER_MS = 2000 }; /* how long shipping's answer is waited for */
+
 static struct orders_service *service_of(void *listener)
 {
 	return listener;
@@ -52,7 +54,8 @@ static int look(void *listener, struct rpc_call *call, const char *order)
 /* Nothing that is told of holding and taking the money is news to whoever did it, or does it now. */
 static bool is_known(struct rpc_call *call, const char *order)
 {
-	const OrderRecord *recent = recent_find(call, name_id(order));
+	const OrderRecord *recent =
+		(const OrderRecord *)recent_find(&orders_recent, call, name_id(order));
 
 	return recent && (recent->order->pay_time || is_in_hand(call, recent));
 }
@@ -158,13 +161,17 @@ static int take_shipment(struct orders_service *self, struct rpc_call *call, con
 	OrderRecord *record, *draft;
 	int r;
 
+	/* News that overtakes the answer would be a write of its own, and the answer's would fail. */
+	doing_wait(&orders_shipping_now, name_id(order), ANSWER_MS);
 	for (int attempt = 0; !(r = mongo_attempt(call, &attempt, order));) {
 		struct rpc_event *events[3] = { 0 };
 		bool shipped;
 		size_t n = 0;
 
 		/* Versions say whether what we know suffices. */
-		record = attempt == 1 ? recent_find(call, name_id(order)) : NULL;
+		record = attempt == 1
+				 ? (OrderRecord *)recent_find(&orders_recent, call, name_id(order))
+				 : NULL;
 		r = record ? 0 : find(call, order, &record);
 		if (r || (answered && is_in_hand(call, record)))
 			return r;

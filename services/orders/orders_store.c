@@ -88,20 +88,6 @@ OrderRecord *order_draft(struct rpc_call *call, const OrderRecord *was)
 	return draft;
 }
 
-/* Adds each of the fields whose value in `is` is another than in `was`. */
-static void append_changes(struct rpc_call *call, bson_t *set, const char *prefix,
-			   const ProtobufCMessage *was, const ProtobufCMessage *is,
-			   const char *const *fields)
-{
-	for (; *fields; fields++) {
-		const char *key = rpc_printf(call, "%s%s", prefix, *fields);
-		const bson_t *now = document_of_field_(call, key, is, *fields);
-
-		if (!bson_equal(now, document_of_field_(call, key, was, *fields)))
-			bson_concat(set, now);
-	}
-}
-
 int order_save(struct rpc_call *call, const OrderRecord *was, const OrderRecord *draft,
 	       struct rpc_event *const *events, const struct stored_answer *answer)
 {
@@ -115,10 +101,10 @@ int order_save(struct rpc_call *call, const OrderRecord *was, const OrderRecord 
 	static const char *const of_record[] = { "open_cart", "contents_hash", "next_look_time",
 						 "attempts",  "reversals",     "seen_versions",
 						 NULL };
-	cleanup(bson_freep) bson_t *set = bson_new();
+	const bson_t *set = document_join(
+		call, document_of_changes(call, "order.", was->order, draft->order, of_order),
+		document_of_changes(call, "", was, draft, of_record));
 
-	append_changes(call, set, "order.", &was->order->base, &draft->order->base, of_order);
-	append_changes(call, set, "", &was->base, &draft->base, of_record);
 	return mongo_update(call, &orders, .id = was->id,
 			    .filter = DOC(call, "user", BCON_UTF8(was->user), "version",
 					  BCON_INT64(was->version)),

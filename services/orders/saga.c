@@ -72,6 +72,8 @@ static int64_t next_look(struct orders_service *self, struct rpc_call *call,
 	}
 }
 
+struct recent orders_recent = RECENT_INIT(&OrderRecord_descriptor);
+
 int saga_save(struct orders_service *self, struct rpc_call *call, OrderRecord **record,
 	      const struct saga_move *move)
 {
@@ -83,7 +85,7 @@ int saga_save(struct orders_service *self, struct rpc_call *call, OrderRecord **
 	if (r)
 		return r;
 	*record = move->draft;
-	recent_note(*record);
+	recent_note(&orders_recent, call, (*record)->id, &(*record)->base);
 	orders_watch_wake((*record)->id);
 	return 0;
 }
@@ -313,11 +315,14 @@ static int ship(struct orders_service *self, struct rpc_call *call, OrderRecord 
 
 static int fulfil(struct orders_service *self, struct rpc_call *call, OrderRecord **record)
 {
+	const char *id = (*record)->id;
 	int r;
 
 	if (!step_is((*record)->order, ORDER_STEP_KIND_SHIP, ORDER_STEP_STATE_RUNNING))
 		return undo_is_pending(*record) ? undo_advance(self, call, record) : SAGA_DONE;
+	doing_begin(&orders_shipping_now, id, self->lease);
 	r = ship(self, call, record);
+	doing_end(&orders_shipping_now, id);
 	if (!r || r == MONGO_NOT_MATCHED || !undo_is_pending(*record))
 		return r;
 	/* Stock that goes back does not wait for shipping. */

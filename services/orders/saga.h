@@ -2,6 +2,8 @@
 #pragma once
 
 #include "orders_store.h"
+#include <common/doing.h>
+#include <common/recent.h>
 
 enum {
 	SAGA_DONE = 400, /* nothing is left to do */
@@ -27,6 +29,9 @@ struct saga_move {
  * faster. */
 int saga_save(struct orders_service *self, struct rpc_call *call, OrderRecord **record,
 	      const struct saga_move *move);
+
+/* Orders as saga_save() has written them last. */
+extern struct recent orders_recent;
 
 /* Nothing has changed: only the time of the next look moves. SAGA_WAITS, or a code. */
 int saga_look_again(struct rpc_call *call, OrderRecord *record, int64_t ms);
@@ -99,6 +104,10 @@ int64_t amounts_minor(const Money *money); /* of our own amounts, 0 for NULL */
 
 /* --- shipments.c --- */
 
+/* Orders of which this process asks shipping for the parcels: until it has noted the answer, news of
+ * them is told by the answer too. */
+extern struct doing orders_shipping_now;
+
 struct shipment_news {
 	const char *shipment, *state, *carrier, *tracking_number, *tracking_uri;
 	int64_t version;
@@ -127,10 +136,3 @@ struct rpc_event *announce_expired(struct rpc_call *call, const OrderRecord *rec
 struct rpc_event *announce_shipped(struct rpc_call *call, const OrderRecord *record,
 				   const OrderShipment *shipment);
 struct rpc_event *announce_completed(struct rpc_call *call, const OrderRecord *record);
-
-/* --- recent.c --- */
-
-void recent_note(const OrderRecord *record);
-/* The order as this process has saved it last, if it still knows; NULL. */
-OrderRecord *recent_find(struct rpc_call *call, const char *id);
-void recent_forget(void); /* all; for tests */

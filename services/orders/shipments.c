@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+struct doing orders_shipping_now = DOING_INIT;
+
 static bool is(const OrderShipment *shipment, const char *state)
 {
 	return !strcmp(shipment->state, state);

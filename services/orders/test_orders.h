@@ -60,7 +60,7 @@ static inline void setup(void)
 static inline void teardown(void)
 {
 	client = orders_client_free(client);
-	recent_forget();
+	recent_forget(&orders_recent);
 	cart_client_free(orders.cart);
 	catalog_client_free(orders.catalog);
 	inventory_client_free(orders.inventory);

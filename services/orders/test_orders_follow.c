@@ -87,6 +87,18 @@ TEST(a_parcel_that_was_told_of_before_shipping_answered_is_the_same_one)
 	ck_assert_str_eq(order->shipments[0]->state, "PRE_TRANSIT");
 }
 
+TEST(news_of_a_parcel_waits_until_shippings_answer_is_noted)
+{
+	Order *order = create_paid();
+	const char *id = stored(order->name)->id;
+
+	/* As if it were asked for just now; the mark ends by itself. */
+	doing_begin(&orders_shipping_now, id, 300);
+	parcel(order, order->shipments[0]->name, 2, "PRE_TRANSIT", -1);
+	ck_assert(!doing_is(&orders_shipping_now, id));
+	ck_assert_str_eq(get(order->name)->shipments[0]->state, "PRE_TRANSIT");
+}
+
 TEST(what_has_left_cannot_be_cancelled)
 {
 	Order *order = create_paid(), *none;

@@ -118,6 +118,8 @@ int rpc_validate(struct rpc_call *call, ProtobufCMessage *request);
 /* A deep copy and equality, by descriptor. Maps are equal in any order. */
 ProtobufCMessage *rpc_message_copy(struct arena *arena, const ProtobufCMessage *message);
 bool rpc_message_equal(const ProtobufCMessage *a, const ProtobufCMessage *b);
+bool rpc_field_equal(const ProtobufCMessage *a, const ProtobufCMessage *b,
+		     const ProtobufCFieldDescriptor *field);
 
 /*
  * For code that works by descriptor, such as codecs.
