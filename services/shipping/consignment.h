@@ -2,6 +2,7 @@
 #pragma once
 
 #include "shipping_store.h"
+#include <common/doing.h>
 
 /* Decides upon the draft as it is, and alters it; runs again when someone came between. 0,
  * CONSIGNMENT_UNCHANGED to leave it, or an error. */
@@ -20,6 +21,9 @@ int consignment_change(struct rpc_call *call, const char *order, consignment_dec
 int consignment_change_from(struct rpc_call *call, ConsignmentRecord *known, const char *order,
 			    consignment_decide *decide, void *data,
 			    const struct stored_answer **answer, ConsignmentRecord **ret);
+/* Parcels that this process hands to a carrier, by their ids, until it has noted the answer. */
+extern struct doing consignment_handing_over;
+
 /* A parcel as people see it. */
 Shipment *consignment_view(struct rpc_call *call, const ConsignmentRecord *record, size_t i);
 /* The order's id, of a parcel's name: "shipments/{order}-{n}"; "" when it is none of ours. */

@@ -23,6 +23,8 @@
 
 enum { BATCH = 20 };
 
+struct doing consignment_handing_over = DOING_INIT;
+
 enum deed { NONE, GIVE, GIVE_AND_CALL_OFF, TAKE_BACK, LOOK };
 
 /* What a turn does for a parcel, and what came of it. */
@@ -114,6 +116,8 @@ static int give(struct turn *turn, struct rpc_call *call, const ConsignmentRecor
 	int r;
 
 	crash_point("shipping.handover.before_call");
+	if (outcome->deed == GIVE)
+		doing_begin(&consignment_handing_over, detail->shipment, turn->self->lease_ms);
 	r = turn->carrier->ops->hand_over(
 		turn->carrier, call,
 		&(const struct carrier_handover){ .key = key,
@@ -321,6 +325,9 @@ static int carry_out(struct turn *turn, struct rpc_call *call, ConsignmentRecord
 	if (!acted && record->n_shipments)
 		acted = act_all(turn, call, record);
 	r = consignment_change_from(call, record, record->id, note, turn, &turn->answer, &record);
+	for (size_t i = 0; i < record->n_parcel_details && i < SHIPPING_PARCELS_MAX; i++)
+		if (turn->outcomes[i].deed == GIVE)
+			doing_end(&consignment_handing_over, record->parcel_details[i]->shipment);
 	if (acted || r)
 		return acted ? acted : r;
 	crash_point("shipping.handover.after_note");

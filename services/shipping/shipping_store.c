@@ -83,14 +83,8 @@ int consignment_write(struct rpc_call *call, const ConsignmentRecord *was,
 	static const char *const fields[] = { "shipments",         "parcel_details", "recalled",
 					      "tracking_keys",     "next_look_time", "lease_holder",
 					      "lease_expire_time", "recall",         NULL };
-	cleanup(bson_freep) bson_t *set = bson_new();
+	const bson_t *set = document_of_changes(call, "", was, draft, fields);
 
-	for (const char *const *field = fields; *field; field++) {
-		const bson_t *now = document_of_field(call, *field, draft, *field);
-
-		if (!bson_equal(now, document_of_field(call, *field, was, *field)))
-			bson_concat(set, now);
-	}
 	return mongo_update(call, &consignments, .id = was->id,
 			    .filter = DOC(call, "version", BCON_INT64(was->version)),
 			    .update =
