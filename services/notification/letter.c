@@ -143,6 +143,8 @@ static const char *one_line(struct rpc_call *call, const Address *address)
 		text = rpc_printf(call, "%s, %s", text, address->lines[i]);
 	text = rpc_printf(call, "%s, %s%s%s", text, address->postal_code,
 			  *address->postal_code ? " " : "", address->city);
+	if (*address->region)
+		text = rpc_printf(call, "%s, %s", text, address->region);
 	return rpc_printf(call, "%s, %s", text, address->country_code);
 }
 

@@ -25,7 +25,7 @@ static struct notification_client *client;
 
 static struct {
 	bool away, guest;
-	const char *order_email, *language;
+	const char *order_email, *language, *region;
 	OrderState state;
 	int tokens;
 	bool sellable;
@@ -79,7 +79,7 @@ static int get_order(struct orders_service *self, struct rpc_call *of, const Get
 			.total = money_new(of, "EUR", 1490));
 	order->shipping_address =
 		rpc_new(of, Address, .recipient = "Amina Haddad", .city = "Berlin",
-			.postal_code = "12047", .country_code = "DE");
+			.postal_code = "12047", .region = shop.region ?: "", .country_code = "DE");
 	address_add_lines(of, order->shipping_address, "Sonnenallee 12");
 	*ret = order;
 	return 0;

@@ -37,6 +37,10 @@ TEST(a_guest_gets_mails_where_the_order_says)
 	send_all();
 	ck_assert_str_eq(mails[0].to, "guest@example.com");
 	ck_says(mails[0].text, "Hello Amina Haddad,");
+	shop.region = "BE";
+	hear_paid("e2", "orders/o1");
+	send_all();
+	ck_says(mails[1].text, "Sonnenallee 12, 12047 Berlin, BE, DE");
 }
 
 TEST(a_mail_is_in_the_language_of_its_reader)
