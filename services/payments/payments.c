@@ -9,15 +9,22 @@
  *   2. A try is named by its request id, for ever. At most one try is open; the next begins when
  *      the last is known to have failed.
  *   3. Each move below is one update with the version that was read as its condition, and the
- *      intention is stored before the provider hears of it. A stop anywhere leaves an intention,
- *      which any replica finishes (payments_sweep).
+ *      intention is stored before the provider is asked for what holds or moves money. A stop
+ *      anywhere after that leaves an intention, which any replica finishes (payments_sweep). A
+ *      new try's intent is made before the try is stored. A stop between the two leaves an intent
+ *      that nobody knows: it holds nothing, and only who stored its id can confirm it. Whoever
+ *      asked repeats the request, and the provider's key is made of the request's id, so that a
+ *      provider that honours it gives the same intent again. A request whose try is not stored after
+ *      all, because a void or its own repeat was faster, has its intent cancelled (let_go).
  *   4. A captured payment stays captured and a closed one closed, whatever the provider would
  *      allow: capture, void and a further try look at our document first. Captured is at most what
  *      was held; given back at most what was captured.
  *   5. Captures and voids happen once, so a repeat needs no stored answer: the payment itself
  *      tells it.
  *
- *     (no payment) --authorize_payment--> REQUIRES_CONFIRMATION --apply_created--> PROCESSING
+ *     (no payment) --authorize_payment, the intent made--------------------------> PROCESSING
+ *           |                                                                        |
+ *           +--------authorize_payment--> REQUIRES_CONFIRMATION --apply_created------+
  *                                           ^        |                               |
  *                         authorize_payment |        | apply_unmade                  |
  *                                           |        v                               |
@@ -80,6 +87,9 @@ struct attempt {
 	struct answers_key key;
 	const char *token, *customer;
 	int64_t amount;
+	bool refused; /* because of what is stored */
+	bool asked;   /* for an intent, once: `made` */
+	struct settle_made made;
 	struct settlement settlement;
 };
 
@@ -178,6 +188,7 @@ static int begin(struct payments_service *self, struct rpc_call *call, struct at
 	if (known)
 		return check_same(call, record, known, try);
 	r = insert ? 0 : check_open(call, record, try);
+	try->refused = r;
 	/* Only a new try looks at its payment method: a saved one may be gone when the request is
 	 * repeated. */
 	if (!r)
@@ -187,6 +198,18 @@ static int begin(struct payments_service *self, struct rpc_call *call, struct at
 		return r;
 	change = payment_begin(record);
 	add_attempt(call, record, try);
+	if (!try->asked)
+		r = settle_make(self, call, record,
+				rpc_printf(call, "%s/tries/%s/create", record->payment->name,
+					   try->req->request_id),
+				&try->made);
+	if (r)
+		return r;
+	try->asked = true;
+	if (try->made.r)
+		settlement->made = &try->made;
+	else
+		settle_take_intent(call, record, &try->made.intent);
 	if (insert) {
 		record->lease_holder = settlement->holder;
 		record->lease_expire_time = clock_timestamp(call, settle_lease_end(self, call));
@@ -224,6 +247,26 @@ static int tell_try(struct payments_service *self, struct rpc_call *call, const 
 	return 0;
 }
 
+/* The intent that was made for the try, if the try is stored with another, or not at all. It would
+ * never be confirmed; it only looks better gone. */
+static void let_go(struct payments_service *self, struct rpc_call *call, const struct attempt *try,
+		   const PaymentRecord *record)
+{
+	const PaymentRecordAttemptDetail *detail =
+		record ? try_of(record, try->req->request_id) : NULL;
+	const char *stored =
+		detail ? record->payment->attempts[detail->number - 1]->provider_intent : "";
+	const char *id = try->made.intent.id;
+	struct provider_intent now;
+	struct provider_problem why;
+
+	/* One that is not told yet may come to be the same. */
+	if (!try->asked || try->made.r || !strcmp(stored, id) || (detail && !*stored))
+		return;
+	self->provider->ops->intent_cancel(self->provider, call, rpc_printf(call, "%s/cancel", id),
+					   id, &now, &why);
+}
+
 static int authorize_payment(struct payments_service *self, struct rpc_call *call,
 			     const AuthorizePaymentRequest *req, Payment **ret)
 {
@@ -243,10 +286,13 @@ static int authorize_payment(struct payments_service *self, struct rpc_call *cal
 		if (r != MONGO_NOT_MATCHED)
 			break;
 	}
+	if (try.refused)
+		let_go(self, call, &try, NULL);
 	if (!r)
 		r = payment_settle(self, call, &try.settlement, &record);
 	if (r && r != SETTLE_DOUBT && r != SETTLE_BUSY)
 		return r;
+	let_go(self, call, &try, record);
 	return tell_try(self, call, &try, r, record, ret);
 }
 
@@ -281,16 +327,29 @@ static int capture_amount(struct rpc_call *call, const PaymentRecord *record, co
 	return 0;
 }
 
+/* As this process wrote it last, if nothing has to be refused for that: who captures mostly comes
+ * right after who held, and the update fails if somebody was between. */
+static PaymentRecord *capturable(struct rpc_call *call, const char *name)
+{
+	PaymentRecord *record = payment_recall(call, name_id(name));
+
+	return record && record->payment->state == PAYMENT_STATE_REQUIRES_CAPTURE &&
+			       !record->intention
+		       ? record
+		       : NULL;
+}
+
 /* Stores what is to be captured, unless it is stored or done. */
 static int begin_capture(struct payments_service *self, struct rpc_call *call,
-			 const CapturePaymentRequest *req, struct settlement *settlement)
+			 const CapturePaymentRequest *req, bool first,
+			 struct settlement *settlement)
 {
+	PaymentRecord *record = first && !req->amount ? capturable(call, req->name) : NULL;
 	struct payment_change change;
-	PaymentRecord *record;
 	const Money *amount;
 	int r;
 
-	r = payments_find(call, req->name, &record);
+	r = record ? 0 : payments_find(call, req->name, &record);
 	if (r)
 		return r;
 	if (record->payment->state == PAYMENT_STATE_SUCCEEDED)
@@ -336,7 +395,7 @@ static int capture_payment(struct payments_service *self, struct rpc_call *call,
 	if (r)
 		return r;
 	for (int attempt = 0; !(r = mongo_attempt(call, &attempt, req->name));) {
-		r = begin_capture(self, call, req, &settlement);
+		r = begin_capture(self, call, req, attempt == 1, &settlement);
 		if (r != MONGO_NOT_MATCHED)
 			break;
 	}

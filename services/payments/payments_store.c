@@ -16,6 +16,7 @@
 #include <common/names.h>
 #include <common/outbox.h>
 #include <common/page.h>
+#include <common/recent.h>
 #include <errno.h>
 #include <string.h>
 
@@ -73,6 +74,38 @@ int payment_read_by_intent(struct rpc_call *call, const char *intent, PaymentRec
 	return mongo_find_one(call, &payments, ret,
 			      .filter = DOC(call, "provider_intents", BCON_UTF8(intent)),
 			      .projection = DOC(call, "outbox", BCON_INT32(0)));
+}
+
+/* Capturing follows holding, and the provider's webhook capturing. */
+static struct recent held = RECENT_INIT(&PaymentRecord_descriptor),
+		     captured = RECENT_INIT(&PaymentRecord_descriptor);
+
+static void remember(struct rpc_call *call, const PaymentRecord *record)
+{
+	const Payment *payment = record->payment;
+
+	if (payment->state == PAYMENT_STATE_REQUIRES_CAPTURE && !record->intention)
+		recent_note(&held, call, record->id, &record->base);
+	else if (payment->state == PAYMENT_STATE_SUCCEEDED && !payment->n_refunds)
+		recent_note(&captured, call,
+			    payment->attempts[payment->n_attempts - 1]->provider_intent,
+			    &record->base);
+}
+
+PaymentRecord *payment_recall(struct rpc_call *call, const char *id)
+{
+	return (PaymentRecord *)recent_find(&held, call, id);
+}
+
+PaymentRecord *payment_recall_by_intent(struct rpc_call *call, const char *intent)
+{
+	return (PaymentRecord *)recent_find(&captured, call, intent);
+}
+
+void payments_forget(void)
+{
+	recent_forget(&held);
+	recent_forget(&captured);
 }
 
 bool payment_has_pending_refund(const PaymentRecord *record)
@@ -220,7 +253,10 @@ int payment_save(struct rpc_call *call, struct payment_change *change)
 	if (change->take) {
 		record->lease_holder = change->take;
 		record->lease_expire_time = clock_timestamp(call, change->lease_expire_ms);
+	} else if (change->release) {
+		record->lease_expire_time = NULL;
 	}
+	remember(call, record);
 	return 0;
 }
 

@@ -29,6 +29,11 @@ struct payment_change payment_begin(PaymentRecord *record);
 void payment_tell(struct payment_change *change, struct rpc_event *event);
 
 int payment_read(struct rpc_call *call, const char *id, PaymentRecord **ret);
+/* As this process has written it last, if it is held; by its intent, if it is captured. NULL. See
+ * recent.h for what it may be used for. */
+PaymentRecord *payment_recall(struct rpc_call *call, const char *id);
+PaymentRecord *payment_recall_by_intent(struct rpc_call *call, const char *intent);
+void payments_forget(void); /* for tests */
 int payment_read_by_intent(struct rpc_call *call, const char *intent, PaymentRecord **ret);
 int payment_insert(struct rpc_call *call, PaymentRecord *record);
 /* MONGO_NOT_MATCHED: the version, or the lease, is another's. -EINVAL when the ledger does not

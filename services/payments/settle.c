@@ -5,8 +5,10 @@
  * Anyone may settle at any time: the handler that stored an intention, its repeat, the sweeper
  * after a crash, a webhook's look, in any replica. Invariants:
  *
- *   1. The intention is in the document before the provider hears of it, and leaves it in the same
- *      update that writes the outcome.
+ *   1. The intention is in the document before the provider is asked for anything that holds or
+ *      moves money, and leaves it in the same update that writes the outcome. Making an intent
+ *      is not such a thing: authorize_payment has it made and then stores the try, meant to be
+ *      confirmed, with the intent's id. See payments.c, 3.
  *   2. One settlement at a time holds the document's lease; the lease is a courtesy. What keeps
  *      money right are the version in each update's condition and rule 3 of provider.c.
  *   3. Whoever did not store the intention asks the provider first, because it may have been
@@ -26,6 +28,9 @@
  *           |                                     |
  *           v                            settle_apply_intent
  *      (no intention)  <--------------------------+
+ *
+ * authorize_payment stores CONFIRM when the provider has made the intent, and CREATE when it has not
+ * said so.
  *
  * settle_apply_intent() chooses by what the provider says the intent is: ACTION and PROCESSING are
  * waiting(), HELD is held(), CAPTURED captured(), CANCELED canceled(), DECLINED declined().
@@ -159,22 +164,53 @@ static int look(struct work *work)
 	return r ? r : settle_apply(work, settle_apply_intent, &intent);
 }
 
+int settle_make(struct payments_service *self, struct rpc_call *call, const PaymentRecord *record,
+		const char *key, struct settle_made *ret)
+{
+	const PaymentRecordAttemptDetail *detail =
+		record->attempt_details[record->n_attempt_details - 1];
+	const struct provider_try try = {
+		.key = key,
+		.payment = record->payment->name,
+		.order = record->payment->order,
+		.attempt = detail->number,
+		.currency_code = detail->amount->currency_code,
+		.amount = ledger_minor(detail->amount),
+		.method = detail->provider_method,
+		.customer = detail->provider_customer,
+	};
+
+	*ret = (struct settle_made){ 0 };
+	ret->r = self->provider->ops->intent_create(self->provider, call, &try, &ret->intent,
+						    &ret->why);
+	crash_point("payments.authorize.after_create");
+	return ret->r < 0 ? ret->r : 0;
+}
+
+void settle_take_intent(struct rpc_call *call, PaymentRecord *record,
+			const struct provider_intent *intent)
+{
+	PaymentAttempt *attempt = settle_attempt(record);
+
+	attempt->provider_intent = intent->id;
+	attempt->card = intent->card;
+	payment_record_add_provider_intents(call, record, intent->id);
+	record->payment->state = PAYMENT_STATE_PROCESSING;
+	record->intention = PAYMENT_RECORD_INTENTION_CONFIRM;
+}
+
 /* The intent is known by its id, and may be confirmed by it. */
 static int apply_created(struct work *work, const void *answer)
 {
 	const struct provider_intent *intent = answer;
 	struct payment_change change = payment_begin(work->record);
 	PaymentRecord *record = work->record;
-	PaymentAttempt *attempt = settle_attempt(record);
 	int r;
 
 	if (record->intention != PAYMENT_RECORD_INTENTION_CREATE)
-		return strcmp(attempt->provider_intent, intent->id) ? SETTLE_ORPHAN : 0;
-	attempt->provider_intent = intent->id;
-	attempt->card = intent->card;
-	payment_record_add_provider_intents(work->call, record, intent->id);
-	record->payment->state = PAYMENT_STATE_PROCESSING;
-	record->intention = PAYMENT_RECORD_INTENTION_CONFIRM;
+		return strcmp(settle_attempt(record)->provider_intent, intent->id) ? SETTLE_ORPHAN
+										   : 0;
+	settle_take_intent(work->call, record, intent);
 	r = settle_commit(work, &change);
 	if (!r)
 		work->of->fresh = true;
@@ -198,46 +234,37 @@ static int apply_unmade(struct work *work, const void *answer)
 static int create(struct work *work)
 {
 	struct payment_provider *provider = work->self->provider;
-	const PaymentRecord *record = work->record;
-	const PaymentRecordAttemptDetail *detail =
-		record->attempt_details[record->n_attempt_details - 1];
-	const struct provider_try try = {
-		.key = key_of(work, "create"),
-		.payment = record->payment->name,
-		.order = record->payment->order,
-		.attempt = detail->number,
-		.currency_code = detail->amount->currency_code,
-		.amount = ledger_minor(detail->amount),
-		.method = detail->provider_method,
-		.customer = detail->provider_customer,
-	};
-	struct provider_problem why = { 0 };
-	struct provider_intent intent;
-	int r = settle_hold(work);
+	struct settle_made made;
+	int r = 0;
 
+	if (work->of->made) {
+		made = *work->of->made;
+		work->of->made = NULL;
+	} else {
+		r = settle_hold(work);
+		if (!r)
+			r = settle_make(work->self, work->call, work->record,
+					key_of(work, "create"), &made);
+	}
 	if (r)
 		return r;
-	r = provider->ops->intent_create(provider, work->call, &try, &intent, &why);
-	crash_point("payments.authorize.after_create");
-	if (r == PROVIDER_REFUSED) {
-		if (!why.method)
-			tell(work, "create", r, &why);
-		return settle_apply(work, apply_unmade, &why);
+	if (made.r == PROVIDER_REFUSED) {
+		if (!made.why.method)
+			tell(work, "create", made.r, &made.why);
+		return settle_apply(work, apply_unmade, &made.why);
 	}
-	if (r == PROVIDER_DOUBT) {
-		tell(work, "create", r, &why);
+	if (made.r) {
+		tell(work, "create", made.r, &made.why);
 		return SETTLE_DOUBT;
 	}
-	if (r)
-		return r;
-	r = settle_apply(work, apply_created, &intent);
-	crash_point("payments.authorize.after_intent_stored");
+	r = settle_apply(work, apply_created, &made.intent);
 	/* A void came meanwhile. The intent holds nothing and would never be confirmed; it only
 	 * looks better gone. */
 	if (r == SETTLE_ORPHAN) {
-		if (provider->ops->intent_cancel(provider, work->call,
-						 rpc_printf(work->call, "%s/cancel", intent.id),
-						 intent.id, &intent, &why) < 0)
+		if (provider->ops->intent_cancel(
+			    provider, work->call,
+			    rpc_printf(work->call, "%s/cancel", made.intent.id), made.intent.id,
+			    &made.intent, &made.why) < 0)
 			return -EIO;
 		return 0;
 	}

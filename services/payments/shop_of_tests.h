@@ -54,6 +54,7 @@ static void teardown(void)
 {
 	client = payments_client_free(client);
 	call = rpc_call_free(call);
+	payments_forget();
 	stores_close();
 }
 

@@ -7,7 +7,6 @@ static const struct stop {
 	const char *at;
 	enum fake_fault fault;
 } stops[] = {
-	{ "create", FAKE_CRASH_BEFORE },  { "create", FAKE_CRASH_AFTER },
 	{ "create", FAKE_LOST },          { "create", FAKE_ANSWER_LOST },
 	{ "confirm", FAKE_CRASH_BEFORE }, { "confirm", FAKE_CRASH_AFTER },
 	{ "confirm", FAKE_LOST },         { "confirm", FAKE_ANSWER_LOST },
@@ -70,6 +69,56 @@ TEST_EACH(a_stopped_try_can_be_called_off, stops)
 	ck_assert_int_eq(told("PaymentVoided"), 1);
 	ck_assert_int_eq(authorize("try-1", "pm_visa", 1000, &payment), 0);
 	ck_assert_int_eq(payment->state, PAYMENT_STATE_CANCELED);
+}
+
+/* Before the try is stored: an intent holds nothing as long as nobody confirms it. */
+static const enum fake_fault early[] = { FAKE_CRASH_BEFORE, FAKE_CRASH_AFTER };
+
+TEST_EACH(a_try_that_stopped_before_it_was_stored_is_made_by_its_repeat, early)
+{
+	PaymentRecord *none;
+	Payment *payment;
+
+	announce(*row);
+	fake_fail("create", *row, 1);
+	expect_stop(authorize("try-1", "pm_visa", 1000, &payment), *row);
+	ck_assert_int_eq(payment_read(call, "7", &none), MONGO_NOT_FOUND);
+	ck_assert_int_eq(authorize("try-1", "pm_visa", 1000, &payment), 0);
+	ck_assert_int_eq(payment->state, PAYMENT_STATE_REQUIRES_CAPTURE);
+	ck_assert_uint_eq(payment->n_attempts, 1);
+	ck_assert_int_eq(fake_in_state(INTENT_HELD), 1);
+	ck_assert_int_eq(fake.n_confirms, 1);
+	ck_assert_int_eq(told("PaymentAuthorized"), 1);
+}
+
+TEST_EACH(a_try_that_stopped_before_it_was_stored_can_be_called_off, early)
+{
+	Payment *payment;
+
+	announce(*row);
+	fake_fail("create", *row, 1);
+	expect_stop(authorize("try-1", "pm_visa", 1000, &payment), *row);
+	ck_assert_int_eq(void_it(&payment), 0);
+	ck_assert_int_eq(payment->state, PAYMENT_STATE_CANCELED);
+	sweep();
+	ck_assert_int_eq(authorize("try-1", "pm_visa", 1000, &payment), RPC_FAILED_PRECONDITION);
+	ck_assert(rpc_failed_with(call, PAYMENT_CLOSED));
+	ck_assert_int_eq(fake.n_confirms, 0);
+}
+
+TEST_EACH(a_second_try_that_stopped_before_it_was_stored_is_made_by_its_repeat, early)
+{
+	Payment *payment;
+
+	ck_assert_int_eq(authorize("try-1", "pm_declined", 1000, &payment), 0);
+	announce(*row);
+	fake_fail("create", *row, 1);
+	expect_stop(authorize("try-2", "pm_visa", 1000, &payment), *row);
+	ck_assert_uint_eq(stored()->payment->n_attempts, 1);
+	ck_assert_int_eq(authorize("try-2", "pm_visa", 1000, &payment), 0);
+	ck_assert_uint_eq(payment->n_attempts, 2);
+	ck_assert_int_eq(payment->state, PAYMENT_STATE_REQUIRES_CAPTURE);
+	ck_assert_int_eq(fake_in_state(INTENT_HELD), 1);
 }
 
 /* A decline whose answer is lost. */
@@ -255,7 +304,8 @@ TEST(a_try_that_is_refused_by_the_provider_has_failed)
 
 /* --- what comes while the provider is being asked --- */
 
-static void void_meanwhile(void)
+/* Whether it can be done while the try holds the lease: only before there is a try. */
+static void void_and_expect(bool done)
 {
 	static const VoidPaymentRequest *request;
 	struct rpc_call *other = rpc_call_new("void", 1200);
@@ -265,9 +315,19 @@ static void void_meanwhile(void)
 	/* The lease is the try's: the void is stored, and waits no longer than its caller does. */
 	set_caller(other, "", "", "orders");
 	request = rpc_new(other, VoidPaymentRequest, .name = "payments/7", .request_id = "void");
-	ck_assert_int_ne(payments_client_void_payment(too, other, request, &payment), 0);
+	ck_assert_int_eq(!payments_client_void_payment(too, other, request, &payment), done);
 	payments_client_free(too);
 	rpc_call_free(other);
+}
+
+static void void_meanwhile(void)
+{
+	void_and_expect(false);
+}
+
+static void void_before(void)
+{
+	void_and_expect(true);
 }
 
 static void refund_meanwhile(void)
@@ -305,12 +365,50 @@ TEST(a_refund_that_comes_during_another_is_made_with_it)
 	ck_assert_int_eq(fake.n_sent_refunds, 2);
 }
 
-static const char *const moments[] = { "create", "confirm" };
-TEST_EACH(a_void_that_comes_during_a_try_wins, moments)
+TEST(a_void_that_comes_before_the_try_is_stored_closes_and_its_intent_is_cancelled)
 {
 	Payment *payment;
 
-	fake.during_at = *row;
+	fake.during_at = "create";
+	fake.during = void_before;
+	ck_assert_int_eq(authorize("try-1", "pm_visa", 1000, &payment), RPC_FAILED_PRECONDITION);
+	ck_assert(rpc_failed_with(call, PAYMENT_CLOSED));
+	ck_assert_int_eq(stored()->payment->state, PAYMENT_STATE_CANCELED);
+	ck_assert_int_eq(fake.n_confirms, 0);
+	ck_assert_int_eq(fake_in_state(INTENT_CANCELED), 1);
+}
+
+static void try_meanwhile(void)
+{
+	struct rpc_call *other = rpc_call_new("test", 60000), *own = call;
+	Payment *payment;
+
+	set_caller(other, "users/ann", "", "orders");
+	call = other;
+	ck_assert_int_eq(authorize("try-1", "pm_visa", 1000, &payment), 0);
+	call = own;
+	rpc_call_free(other);
+}
+
+TEST(a_repeat_that_is_stored_first_is_the_try_and_the_other_intent_is_cancelled)
+{
+	Payment *payment;
+
+	fake.during_at = "create";
+	fake.during = try_meanwhile;
+	ck_assert_int_eq(authorize("try-1", "pm_visa", 1000, &payment), 0);
+	ck_assert_int_eq(payment->state, PAYMENT_STATE_REQUIRES_CAPTURE);
+	ck_assert_uint_eq(payment->n_attempts, 1);
+	ck_assert_int_eq(fake_in_state(INTENT_HELD), 1);
+	ck_assert_int_eq(fake_in_state(INTENT_CANCELED), 1);
+	ck_assert_int_eq(fake.n_confirms, 1);
+}
+
+TEST(a_void_that_comes_during_a_try_wins)
+{
+	Payment *payment;
+
+	fake.during_at = "confirm";
 	fake.during = void_meanwhile;
 	ck_assert_int_eq(authorize("try-1", "pm_visa", 1000, &payment), 0);
 	ck_assert_int_eq(payment->state, PAYMENT_STATE_CANCELED);

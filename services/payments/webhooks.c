@@ -43,11 +43,15 @@ static bool is_old_news(const PaymentRecord *payment, const WebhookEvent *event)
 static int take_note(struct payments_service *self, struct rpc_call *call, WebhookRecord *record)
 {
 	WebhookEvent *event = record->webhook_event;
-	PaymentRecord *payment;
-	int r = *event->reference ? payment_read_by_intent(call, event->reference, &payment)
-				  : MONGO_NOT_FOUND;
-	bool done = !r && is_old_news(payment, event);
+	PaymentRecord *payment = payment_recall_by_intent(call, event->reference);
+	bool done = payment && is_old_news(payment, event);
+	int r = 0;
 
+	/* What is captured stays so: having been right once is enough. */
+	if (!done && *event->reference) {
+		r = payment_read_by_intent(call, event->reference, &payment);
+		done = !r && is_old_news(payment, event);
+	}
 	if (r && r != MONGO_NOT_FOUND)
 		return r;
 	if (done) {
