@@ -7,6 +7,7 @@
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 enum { WAITING_MAX = 64 };
 
@@ -122,16 +123,18 @@ void hands_give(struct hands *hands, struct rpc_call *call, const ProtobufCMessa
 {
 	const char *traceparent = rpc_traceparent(call);
 	struct given given = { 0 };
+	ProtobufCBinaryData packed;
 
 	if (!hands)
 		return;
-	given.size = protobuf_c_message_get_packed_size(message);
+	packed = rpc_pack(rpc_arena(call), message);
+	given.size = packed.len;
 	snprintf(given.traceparent, sizeof(given.traceparent), "%s",
 		 traceparent ? traceparent : "");
 	given.bytes = malloc(given.size + 1);
 	if (!given.bytes)
 		return;
-	protobuf_c_message_pack(message, given.bytes);
+	memcpy(given.bytes, packed.data, packed.len);
 	pthread_mutex_lock(&hands->lock);
 	if (hands->n_waiting < WAITING_MAX) {
 		hands->waiting[(hands->first + hands->n_waiting++) % WAITING_MAX] = given;

@@ -87,7 +87,7 @@ struct attempt {
 	struct answers_key key;
 	const char *token, *customer;
 	int64_t amount;
-	bool refused; /* because of what is stored */
+	bool refused; /* for good, because of what is stored */
 	bool asked;   /* for an intent, once: `made` */
 	struct settle_made made;
 	struct settlement settlement;
@@ -188,7 +188,7 @@ static int begin(struct payments_service *self, struct rpc_call *call, struct at
 	if (known)
 		return check_same(call, record, known, try);
 	r = insert ? 0 : check_open(call, record, try);
-	try->refused = r;
+	try->refused = r && r != RPC_ABORTED;
 	/* Only a new try looks at its payment method: a saved one may be gone when the request is
 	 * repeated. */
 	if (!r)
