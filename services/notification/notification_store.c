@@ -8,9 +8,10 @@
 #include "notification_store.h"
 #include <common/clock.h>
 #include <common/page.h>
+#include <common/recent.h>
 
 #define DUE MONGO_JSON({ "next_look_time" : { "$gt" : { "$date" : { "$numberLong" : "0" } } } })
-enum { DELIVERY_KEPT_SECONDS = 365 * 24 * 3600 };
+enum { DELIVERY_KEPT_SECONDS = 365 * 24 * 3600, TEMPLATES_KEPT_MS = 2000 };
 
 static const struct mongo_index delivery_indexes[] = {
 	{ "next_look_time", .partial = DUE },
@@ -119,6 +120,15 @@ int delivery_sweep_answers(struct rpc_call *call)
  * Templates
  */
 
+/* Every mail asks for one, and they change once in a while. */
+static struct recent kept =
+	RECENT_INIT(&NotificationTemplateRecord_descriptor, .keep_ms = TEMPLATES_KEPT_MS);
+
+void templates_forget(void)
+{
+	recent_forget(&kept);
+}
+
 int template_insert(struct rpc_call *call, const NotificationTemplateRecord *record)
 {
 	return mongo_insert(call, &templates, record);
@@ -129,15 +139,29 @@ int template_read(struct rpc_call *call, const char *id, NotificationTemplateRec
 	return mongo_get(call, &templates, id, ret);
 }
 
+int template_recall(struct rpc_call *call, const char *id, NotificationTemplateRecord **ret)
+{
+	ProtobufCMessage *known = recent_find(&kept, call, id);
+	int r = known ? 0 : template_read(call, id, ret);
+
+	if (known)
+		*ret = (NotificationTemplateRecord *)known;
+	else if (!r)
+		recent_note(&kept, call, id, &(*ret)->base);
+	return r;
+}
+
 int template_write(struct rpc_call *call, const NotificationTemplateRecord *record)
 {
 	static const char *const fields[] = { "notification_template", NULL };
-
-	return mongo_update(
+	int r = mongo_update(
 		call, &templates, .id = record->id,
 		.filter = DOC(call, "version", BCON_INT64(record->version)),
 		.update = DOC(call, "$set",
 			      BCON_DOCUMENT(document_of_fields(call, "", record, fields))));
+
+	templates_forget();
+	return r;
 }
 
 int template_page(struct rpc_call *call, const ListNotificationTemplatesRequest *req,

@@ -28,7 +28,7 @@ enum { BATCH = 20, PAUSE_MS = 2000, PAUSE_MAX_MS = 3600000 };
 static int find_template(struct rpc_call *call, const struct topic *topic, const char *language,
 			 NotificationTemplateRecord **ret)
 {
-	return template_read(call, rpc_printf(call, "%s.%s", topic->id, language), ret);
+	return template_recall(call, rpc_printf(call, "%s.%s", topic->id, language), ret);
 }
 
 /* "de-AT" is content with "de", and everybody with "en". */

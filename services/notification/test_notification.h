@@ -234,6 +234,7 @@ static void teardown(void)
 	catalog_client_free(service.catalog);
 	client = notification_client_free(client);
 	call = rpc_call_free(call);
+	templates_forget();
 	stores_close();
 }
 
