@@ -6,6 +6,7 @@
 #include "cart_store.h"
 #include "cart_events.ev.h"
 #include <common/clock.h>
+#include <common/money.h>
 
 enum { SEEN_MERGED = 20, SEEN_ORDERS = 50 };
 
@@ -42,6 +43,24 @@ static struct rpc_event *updated_event(struct rpc_call *call, const CartRecord *
 	return cart_event_cart_updated(call, event);
 }
 
+/* What was last known of it. */
+static void fill_subtotal(souk_cart_v1_CartAbandoned *event, struct rpc_call *call,
+			  const Cart *cart)
+{
+	int64_t sum = 0, price, total;
+	const Money *subtotal;
+
+	cart_each_items(item, cart)
+		if (!item->unit_price || money_minor(item->unit_price, &price) ||
+		    money_times(price, item->quantity, &total) || money_add(sum, total, &sum))
+			return;
+	subtotal = money_new(call, cart->currency_code, sum);
+	event->has_subtotal = true;
+	event_text(event->subtotal.currency_code, subtotal->currency_code);
+	event->subtotal.units = subtotal->units;
+	event->subtotal.nanos = subtotal->nanos;
+}
+
 static struct rpc_event *abandoned_event(struct rpc_call *call, const CartRecord *record)
 {
 	souk_cart_v1_CartAbandoned *event = rpc_alloc(call, sizeof(*event));
@@ -53,12 +72,7 @@ static struct rpc_event *abandoned_event(struct rpc_call *call, const CartRecord
 	event->update_time_ms = clock_ms(cart->update_time);
 	fill_items(event->items, &event->items_count, sizeof(event->items) / sizeof(*event->items),
 		   cart);
-	if (cart->subtotal) {
-		event->has_subtotal = true;
-		event_text(event->subtotal.currency_code, cart->subtotal->currency_code);
-		event->subtotal.units = cart->subtotal->units;
-		event->subtotal.nanos = cart->subtotal->nanos;
-	}
+	fill_subtotal(event, call, cart);
 	return cart_event_cart_abandoned(call, event);
 }
 
@@ -87,8 +101,7 @@ static void keep_last(SeenEvent **events, size_t *n, size_t most)
 
 int cart_save(struct rpc_call *call, CartRecord *record, const struct stored_answer *answer)
 {
-	static const char *const of_cart[] = { "items", "currency_code", "subtotal", "update_time",
-					       NULL };
+	static const char *const of_cart[] = { "items", "currency_code", "update_time", NULL };
 	static const char *const of_record[] = { "merged", "cleared", NULL };
 	int64_t read = record->version;
 	bson_t *set;

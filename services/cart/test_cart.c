@@ -610,6 +610,9 @@ TEST(a_cart_that_was_left_is_told_of_once)
 	ck_assert_int_eq(cart_read(call, "ann", &record), 0);
 	ck_assert_uint_eq(record->n_outbox, 2);
 	ck_assert_str_eq(record->outbox[1]->type, "souk.cart.v1.CartAbandoned");
+	/* It says what is at stake: 5 of 4 euros, as the wire has it. */
+	ck_assert_ptr_nonnull(memmem(record->outbox[1]->payload.data,
+				     record->outbox[1]->payload.len, "EUR\x10\x14", 5));
 }
 
 enum { DEVICES = 8, EACH = 5 };
