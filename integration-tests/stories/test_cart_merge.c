@@ -47,6 +47,27 @@ TEST(a_login_repeated_with_the_same_guest_merges_once)
 	ck_assert_int_eq(quantity_in_cart(laptop, tea), 0);
 }
 
+TEST(who_logs_out_shops_on_as_a_guest_and_brings_that_along_to_the_next_login)
+{
+	const char *tea = product_new(1000, 50), *coffee = product_new(2000, 50), *email;
+	cleanup(app_freep) struct app *laptop = customer_new(&email);
+	cleanup(app_freep) struct app *phone = guest_new();
+	const char *guest_token = text("%s", app_access_token(phone));
+
+	cart_add(phone, tea, 2);
+	expect(log_in(phone, email, PASSWORD), 200);
+	ck_assert_int_eq(quantity_in_cart(phone, tea), 2);
+	expect(http_delete(phone, "/v1/sessions/current"), 200);
+
+	app_use_token(phone, guest_token);
+	ck_assert_int_eq(quantity_in_cart(phone, tea), 0);
+	cart_add(phone, coffee, 1);
+	expect(log_in(phone, email, PASSWORD), 200);
+	ck_assert_int_eq(quantity_in_cart(phone, tea), 2);
+	ck_assert_int_eq(quantity_in_cart(phone, coffee), 1);
+	ck_assert_int_eq(quantity_in_cart(laptop, coffee), 1);
+}
+
 TEST(the_cart_is_there_after_logout_and_on_a_second_device)
 {
 	const char *tea = product_new(1000, 50), *email;
