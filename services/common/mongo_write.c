@@ -99,13 +99,30 @@ static ProtobufCMessage *prepare(struct rpc_call *call, const ProtobufCMessage *
 	return copy;
 }
 
+/* What the outbox is told of it. */
+static void note_new(const struct mongo_collection *collection, const bson_t *document,
+		     struct rpc_event *const *events)
+{
+	int64_t version = number_of(document, "version");
+	const char *id = NULL;
+	bson_iter_t iter;
+
+	if (bson_iter_init_find(&iter, document, "_id") && BSON_ITER_HOLDS_UTF8(&iter))
+		id = bson_iter_utf8(&iter, NULL);
+	if (events && events[0])
+		outbox_note(collection, id,
+			    &(struct outbox_write){
+				    .events = events, .is_new = true, .version = version });
+	else if (collection->outbox && id && version)
+		outbox_kept(collection, id, 0, version);
+}
+
 int mongo_insert_(struct rpc_call *call, const struct mongo_collection *collection,
 		  const ProtobufCMessage *record, const struct mongo_insert *insert)
 {
 	cleanup(mongo_handle_release) struct mongo_handle handle = { 0 };
 	cleanup(bson_freep) bson_t *document = bson_new();
 	bson_error_t error;
-	bson_iter_t id;
 	bson_t array;
 	int r;
 
@@ -122,14 +139,7 @@ int mongo_insert_(struct rpc_call *call, const struct mongo_collection *collecti
 		return r;
 	if (!mongoc_collection_insert_one(handle.collection, document, NULL, NULL, &error))
 		return mongo_failed(call, collection, "insert", &error);
-	if (insert->events && insert->events[0])
-		outbox_note(collection,
-			    bson_iter_init_find(&id, document, "_id") && BSON_ITER_HOLDS_UTF8(&id)
-				    ? bson_iter_utf8(&id, NULL)
-				    : NULL,
-			    &(struct outbox_write){ .events = insert->events,
-						    .is_new = true,
-						    .version = number_of(document, "version") });
+	note_new(collection, document, insert->events);
 	return 0;
 }
 
@@ -288,16 +298,20 @@ static int explain_no_match(struct rpc_call *call, const struct mongo_collection
 	return r;
 }
 
-static void note_events(const struct mongo_collection *collection,
+/* What the outbox is told of a change. */
+static void note_change(const struct mongo_collection *collection,
 			const struct mongo_update *update)
 {
 	int64_t version = update->filter ? number_of(update->filter, "version") : 0;
 
-	outbox_note(collection, update->id,
-		    version ? &(struct outbox_write){ .events = update->events,
-						      .condition = version,
-						      .version = version + 1 }
-			    : NULL);
+	if (update->events && update->events[0])
+		outbox_note(collection, update->id,
+			    version ? &(struct outbox_write){ .events = update->events,
+							      .condition = version,
+							      .version = version + 1 }
+				    : NULL);
+	else if (collection->outbox && update->id && version && !update->keep_version)
+		outbox_kept(collection, update->id, version, version + 1);
 }
 
 int mongo_update_(struct rpc_call *call, const struct mongo_collection *collection,
@@ -307,11 +321,11 @@ int mongo_update_(struct rpc_call *call, const struct mongo_collection *collecti
 	cleanup(bson_freep) bson_t *selector = selector_of(update, false),
 				   *operators = operators_of(call, update), *options = bson_new();
 	cleanup(reply_destroyp) bson_t reply = BSON_INITIALIZER;
-	bool has_events = update->events && update->events[0], inserted, ok;
 	bson_error_t error;
+	bool inserted, ok;
 	int r;
 
-	if (has_events && update->keep_version)
+	if (update->keep_version && update->events && update->events[0])
 		return -EINVAL; /* the outbox goes by it */
 	if (update->upsert)
 		bson_append_bool(options, "upsert", -1, true);
@@ -343,8 +357,7 @@ int mongo_update_(struct rpc_call *call, const struct mongo_collection *collecti
 		*update->upserted = inserted;
 	if (update->modified)
 		*update->modified = inserted || number_of(&reply, "modifiedCount");
-	if (has_events)
-		note_events(collection, update);
+	note_change(collection, update);
 	return 0;
 }
 

@@ -47,6 +47,9 @@ struct outbox_write {
  * before is not known. */
 void outbox_note(const struct mongo_collection *collection, const char *id,
 		 const struct outbox_write *write);
+/* A document was written without events: made (`condition` 0), or changed at that version. */
+void outbox_kept(const struct mongo_collection *collection, const char *id, int64_t condition,
+		 int64_t version);
 /* A document was read, and no event waits in it. */
 void outbox_seen_empty(const struct mongo_collection *collection, const char *id, int64_t version);
 /* Somebody waits for room in a full outbox. */

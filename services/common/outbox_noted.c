@@ -15,8 +15,9 @@
  *     known  of some documents a version of which no event waits elsewhere: the outbox was read
  *            empty, or all of it went through `noted`
  *
- * An update whose condition named the known version therefore gives its events, and makes the next
- * version known; so does an insert, for nothing can be before it. All others are read, which finds
+ * An update whose condition named the known version therefore gives its events, if it has any, and
+ * makes the next version known; so does an insert, for nothing can be before it. All others are
+ * read, which finds
  * also what other processes pushed before them. When a relay failed, nothing is known any more, and
  * what was given is read. A slot of `known` that another document took, or a hash that meets
  * another's, can cost a read or the order of two events, never an event: what is given stands in
@@ -233,6 +234,17 @@ void outbox_seen_empty(const struct mongo_collection *collection, const char *id
 	pthread_mutex_lock(&noted.lock);
 	/* A reader may be late. */
 	if (known_at(hash)->document != hash || known_at(hash)->version < version)
+		know(hash, version);
+	pthread_mutex_unlock(&noted.lock);
+}
+
+void outbox_kept(const struct mongo_collection *collection, const char *id, int64_t condition,
+		 int64_t version)
+{
+	uint64_t hash = hash_of(collection, id);
+
+	pthread_mutex_lock(&noted.lock);
+	if (!condition || is_known(hash, condition))
 		know(hash, version);
 	pthread_mutex_unlock(&noted.lock);
 }

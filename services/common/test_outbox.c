@@ -269,6 +269,38 @@ TEST(a_document_that_was_read_without_events_is_known_at_its_version)
 	await_heard(1);
 }
 
+TEST(a_change_without_events_leaves_known_what_was_known)
+{
+	relay_all();
+	ck_assert_int_eq(mongo_insert(call, &probes, MSG(ProbeRecord, .id = "p1")), 0);
+	ck_assert_int_eq(
+		mongo_update(call, &probes, .id = "p1",
+			     .filter = DOC(call, "version", BCON_INT64(1)),
+			     .update = DOC(call, "$set", "{", "state", BCON_UTF8("ACTIVE"), "}")),
+		0);
+	ck_assert_int_eq(change_at("p1", 2, changed("probes/p1", 3)), 0);
+	take_out("p1");
+	relay_all();
+	await_heard(1);
+}
+
+TEST(a_change_without_events_after_another_process_leaves_it_unknown)
+{
+	struct rpc_event *first = changed("probes/p1", 2), *second = changed("probes/p1", 4);
+
+	relay_all();
+	ck_assert_int_eq(mongo_insert(call, &probes, MSG(ProbeRecord, .id = "p1")), 0);
+	change_elsewhere("p1", first);
+	ck_assert_int_eq(mongo_update(call, &probes, .id = "p1",
+				      .filter = DOC(call, "version", BCON_INT64(2))),
+			 0);
+	ck_assert_int_eq(change_at("p1", 3, second), 0);
+	relay_all();
+	await_heard(2);
+	ck_assert_str_eq(heard.ids[0], first->id);
+	ck_assert_str_eq(heard.ids[1], second->id);
+}
+
 TEST(what_another_process_pushed_in_between_goes_first)
 {
 	struct rpc_event *events[3];
