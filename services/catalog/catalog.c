@@ -317,7 +317,7 @@ static int batch_get_variants(struct catalog_service *self, struct rpc_call *cal
 		return r;
 	for (size_t i = 0; i < req->n_names; i++)
 		names[i] = name_parent_id(call, req->names[i]);
-	r = product_read_all(call, names, req->n_names, &records, &n_records);
+	r = product_read_recent(call, names, req->n_names, &records, &n_records);
 	if (r)
 		return r;
 	for (size_t i = 0; i < req->n_names; i++) {

@@ -1,8 +1,9 @@
 /*
  * The catalogue's documents.
  *
- * products    sharded by _id. Staff own `product` and what is derived from it, guarded by `version`; inventory owns `stock_notes`, reviews
- *             own `product.rating`: these are written beside it, without a version, so that nobody overwrites another.
+ * products    not sharded: a SKU is unique over all of them. Staff own `product` and what is derived from it, guarded by `version`; inventory
+ *             owns `stock_notes`, reviews own `product.rating`: these are written beside it, without a version, so that nobody overwrites
+ *             another.
  * categories  a few hundred, one shard.
  * images      sharded by _id, one document a size; a size that no product names is swept away.
  */
@@ -13,6 +14,7 @@
 #include <common/names.h>
 #include <common/outbox.h>
 #include <common/page.h>
+#include <common/recent.h>
 #include <errno.h>
 #include <string.h>
 
@@ -47,6 +49,9 @@ MONGO_COLLECTION(categories, .name = "categories", .type = &CategoryRecord_descr
 MONGO_COLLECTION(waiting_stock, .name = "waiting_stock", .type = &WaitingStockRecord_descriptor);
 
 MONGO_COLLECTION(images, .name = "images", .type = &ImageRecord_descriptor);
+
+/* Products that carts ask for, again and again in one purchase. */
+static struct recent carted = RECENT_INIT(&ProductRecord_descriptor, .keep_ms = 1000);
 
 /* --- products --- */
 
@@ -177,8 +182,10 @@ int product_insert(struct rpc_call *call, ProductRecord *record, const struct st
 
 	if (r)
 		return r;
-	return mongo_insert(call, &products, record, .events = EVENTS(created_event(call, record)),
-			    .answer = answer);
+	r = mongo_insert(call, &products, record, .events = EVENTS(created_event(call, record)),
+			 .answer = answer);
+	recent_drop(&carted, record->id);
+	return r;
 }
 
 int product_save(struct rpc_call *call, ProductRecord *record, const struct stored_answer *answer)
@@ -203,6 +210,7 @@ int product_save(struct rpc_call *call, ProductRecord *record, const struct stor
 		.filter = DOC(call, "version", BCON_INT64(read), "deleted", BCON_BOOL(false)),
 		.update = DOC(call, "$set", BCON_DOCUMENT(set)),
 		.events = EVENTS(updated_event(call, record)), .answer = answer);
+	recent_drop(&carted, record->id);
 	if (r)
 		record->version--;
 	return r;
@@ -211,11 +219,14 @@ int product_save(struct rpc_call *call, ProductRecord *record, const struct stor
 int product_mark_deleted(struct rpc_call *call, const ProductRecord *record)
 {
 	/* Its SKUs and its id are free when the sweeper has removed it. */
-	return mongo_update(call, &products, .id = record->id,
-			    .filter = DOC(call, "version", BCON_INT64(record->version)),
-			    .update = DOC(call, "$set", "{", "deleted", BCON_BOOL(true),
-					  "product.state", BCON_UTF8("STATE_UNSPECIFIED"), "}"),
-			    .events = EVENTS(deleted_event(call, record)));
+	int r = mongo_update(call, &products, .id = record->id,
+			     .filter = DOC(call, "version", BCON_INT64(record->version)),
+			     .update = DOC(call, "$set", "{", "deleted", BCON_BOOL(true),
+					   "product.state", BCON_UTF8("STATE_UNSPECIFIED"), "}"),
+			     .events = EVENTS(deleted_event(call, record)));
+
+	recent_drop(&carted, record->id);
+	return r;
 }
 
 static const bson_t *stock_note(struct rpc_call *call, const char *sku, int64_t version,
@@ -288,6 +299,7 @@ static int note_stock(struct rpc_call *call, const char *sku, int64_t version,
 						       BCON_DOCUMENT(stock_note(call, sku, version,
 										availability)),
 						       "}"));
+		recent_drop(&carted, record->id);
 		if (r != MONGO_NOT_MATCHED)
 			return r;
 	}
@@ -341,6 +353,48 @@ int product_read_all(struct rpc_call *call, const char *const *names, size_t n_n
 	for (size_t i = 0; i < n_records; i++)
 		if (!records[i]->deleted)
 			records[n++] = records[i];
+	*ret = records;
+	*n_ret = n;
+	return 0;
+}
+
+static void note_carted(struct rpc_call *call, const ProductRecord *record)
+{
+	ProductRecord *kept = rpc_memdup(call, record, sizeof(*record));
+
+	kept->n_outbox = kept->n_answers = 0;
+	recent_note(&carted, call, kept->id, &kept->base);
+}
+
+int product_read_recent(struct rpc_call *call, const char *const *ids, size_t n_ids,
+			ProductRecord ***ret, size_t *n_ret)
+{
+	ProductRecord **records = rpc_alloc(call, n_ids * sizeof(*records)), **read;
+	const char **others = rpc_alloc(call, n_ids * sizeof(*others));
+	size_t n_others = 0, n = 0, n_read = 0;
+	int r = 0;
+
+	for (size_t i = 0; i < n_ids; i++) {
+		ProtobufCMessage *record = NULL;
+		bool repeated = false;
+
+		for (size_t j = 0; j < i && !repeated; j++)
+			repeated = !strcmp(ids[j], ids[i]);
+		if (!repeated)
+			record = recent_find(&carted, call, ids[i]);
+		if (record)
+			records[n++] = (ProductRecord *)record;
+		else if (!repeated)
+			others[n_others++] = ids[i];
+	}
+	if (n_others)
+		r = product_read_all(call, others, n_others, &read, &n_read);
+	if (r)
+		return r;
+	for (size_t i = 0; i < n_read; i++) {
+		note_carted(call, read[i]);
+		records[n++] = read[i];
+	}
 	*ret = records;
 	*n_ret = n;
 	return 0;

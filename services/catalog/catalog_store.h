@@ -21,6 +21,10 @@ int product_note_stock(struct rpc_call *call, const char *sku, int64_t version,
 /* The records of these names, in no order. */
 int product_read_all(struct rpc_call *call, const char *const *names, size_t n_names,
 		     ProductRecord ***ret, size_t *n_ret);
+/* As they were at most a second ago, for carts: within one purchase they ask for the same five times.
+ * What is not there may be there by now, so only what is there is remembered. */
+int product_read_recent(struct rpc_call *call, const char *const *ids, size_t n_ids,
+			ProductRecord ***ret, size_t *n_ret);
 int product_page(struct rpc_call *call, const ListProductsRequest *req, const bson_t *filter,
 		 const char *sort, ListProductsResponse *response, ProductRecord ***ret,
 		 size_t *n_ret);

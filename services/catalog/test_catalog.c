@@ -300,4 +300,49 @@ TEST(carts_learn_what_they_need_of_a_variant)
 	ck_assert_str_eq(response->missing[0], "products/none/variants/x");
 }
 
+static const VariantDetails *details_for_cart(void)
+{
+	BatchGetVariantsRequest *request =
+		rpc_new(call, BatchGetVariantsRequest, .currency_code = "EUR");
+	const struct rpc_caller staff = *rpc_caller(call);
+	BatchGetVariantsResponse *response;
+
+	batch_get_variants_request_add_names(call, request, "products/tea/variants/TEA");
+	rpc_call_set_caller(call, &(const struct rpc_caller){ .user = "",
+							      .session = "",
+							      .scope = "",
+							      .merge_from = "",
+							      .service = "cart" });
+	ck_assert_int_eq(catalog_client_batch_get_variants(client, call, request, &response), 0);
+	rpc_call_set_caller(call, &staff);
+	return response->n_variants ? response->variants[0] : NULL;
+}
+
+TEST(carts_learn_at_once_what_staff_change_here)
+{
+	Variant *changed, *asked;
+	Product *product;
+	Empty *empty;
+
+	create_on_sale("tea", "TEA", 5);
+	ck_assert_int_eq(details_for_cart()->variant->price->units, 5);
+	asked = rpc_new(call, Variant, .name = "products/tea/variants/TEA");
+	variant_add_prices(call, asked, price(euro(7, 0)));
+	ck_assert_int_eq(catalog_client_update_variant(client, call,
+						       MSG(UpdateVariantRequest, .variant = asked),
+						       &changed),
+			 0);
+	ck_assert_int_eq(details_for_cart()->variant->price->units, 7);
+	ck_assert_int_eq(
+		catalog_client_archive_product(
+			client, call, MSG(ArchiveProductRequest, .name = "products/tea"), &product),
+		0);
+	ck_assert(!details_for_cart()->sellable);
+	ck_assert_int_eq(
+		catalog_client_delete_product(
+			client, call, MSG(DeleteProductRequest, .name = "products/tea"), &empty),
+		0);
+	ck_assert_ptr_null(details_for_cart());
+}
+
 TEST_MAIN("catalog", setup, teardown)

@@ -65,6 +65,16 @@ ProtobufCMessage *recent_find(struct recent *recent, struct rpc_call *call, cons
 	return copy ? rpc_unpack(rpc_arena(call), recent->type, copy, size, NULL) : NULL;
 }
 
+void recent_drop(struct recent *recent, const char *id)
+{
+	struct recent_place *place = place_of(recent, id);
+
+	pthread_mutex_lock(&recent->lock);
+	if (place->id && !strcmp(place->id, id))
+		empty(place);
+	pthread_mutex_unlock(&recent->lock);
+}
+
 void recent_forget(struct recent *recent)
 {
 	pthread_mutex_lock(&recent->lock);

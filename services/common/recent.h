@@ -31,4 +31,5 @@ void recent_note(struct recent *recent, struct rpc_call *call, const char *id,
 		 const ProtobufCMessage *record);
 /* A copy in the call's arena, if it is still known; NULL. */
 ProtobufCMessage *recent_find(struct recent *recent, struct rpc_call *call, const char *id);
-void recent_forget(struct recent *recent); /* all */
+void recent_drop(struct recent *recent, const char *id); /* it was changed here */
+void recent_forget(struct recent *recent);               /* all */
