@@ -120,7 +120,8 @@ void etag_weaken(struct request *request)
 	}
 }
 
-/* The field `etag` of the message, else of the resource that is its body. */
+/* The field `etag` of the message, else of the resource that is its body. What POST makes has had
+ * none. */
 static const char *etag_path(const struct request *request, const ProtobufCMessage *message)
 {
 	const ProtobufCMessageDescriptor *descriptor = message->descriptor;
@@ -129,7 +130,7 @@ static const char *etag_path(const struct request *request, const ProtobufCMessa
 
 	if (protobuf_c_message_descriptor_get_field_by_name(descriptor, "etag"))
 		return "etag";
-	if (!body || !strcmp(body, "*"))
+	if (!body || !strcmp(body, "*") || !strcmp(request->method, "POST"))
 		return NULL;
 	field = protobuf_c_message_descriptor_get_field_by_name(descriptor, body);
 	if (!field || field->type != PROTOBUF_C_TYPE_MESSAGE ||

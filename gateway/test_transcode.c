@@ -177,6 +177,8 @@ static const struct {
 	{ "PATCH /v1/shelves/a/books/b HTTP/1.1\nIf-Match: \"3\"", "{}", 200,
 	  "~\"etag\":\"\\\"3\\\"\"" },
 	{ "GET /v1/files/a HTTP/1.1\nIf-Match: \"3\"", NULL, 400, "~does not take If-Match" },
+	{ "POST /v1/shelves/a/books HTTP/1.1\nIf-Match: \"3\"", "{}", 400,
+	  "~does not take If-Match" },
 	/* errors */
 	{ "GET /v1/shelves/a/books/missing HTTP/1.1", NULL, 404,
 	  "{\"error\":{\"code\":404,\"status\":\"NOT_FOUND\",\"message\":\"No book is named "
