@@ -160,7 +160,7 @@ static json_t *document(struct openapi *openapi)
 	openapi_set(components, "securitySchemes", openapi_object("bearer", bearer));
 	openapi->schemas = json_object();
 	openapi_set(components, "schemas", openapi->schemas);
-	openapi_add_limit_headers(components);
+	openapi_add_headers(components);
 	openapi_set(root, "components", components);
 	openapi_add_error(openapi);
 

@@ -45,4 +45,7 @@ json_t *openapi_parameters(struct openapi *openapi, const struct binding *bindin
 json_t *openapi_responses(struct openapi *openapi, const struct method *method,
 			  const struct http_rule *rule);
 void openapi_add_error(struct openapi *openapi);
-void openapi_add_limit_headers(json_t *components);
+/* components.headers, that answers refer to. */
+void openapi_add_headers(json_t *components);
+/* Whether the answer has an ETag. */
+bool openapi_is_cacheable(const struct method *method, const struct http_rule *rule);

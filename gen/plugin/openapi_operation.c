@@ -173,16 +173,35 @@ static const struct limit_header {
 			      "are for." },
 };
 
-void openapi_add_limit_headers(json_t *components)
+static void add_header(json_t *headers, const char *name, const char *description)
 {
-	json_t *headers = json_object(), *header;
+	json_t *header = openapi_object("description", openapi_text(description));
 
-	for (size_t i = 0; i < sizeof(limit_headers) / sizeof(*limit_headers); i++) {
-		header = openapi_object("description", openapi_text(limit_headers[i].description));
-		openapi_set(header, "schema", openapi_object("type", openapi_text("string")));
-		openapi_set(headers, limit_headers[i].name, header);
-	}
+	openapi_set(header, "schema", openapi_object("type", openapi_text("string")));
+	openapi_set(headers, name, header);
+}
+
+void openapi_add_headers(json_t *components)
+{
+	json_t *headers = json_object();
+
+	for (size_t i = 0; i < sizeof(limit_headers) / sizeof(*limit_headers); i++)
+		add_header(headers, limit_headers[i].name, limit_headers[i].description);
+	add_header(
+		headers, "ETag",
+		"What this answer is known by, for If-None-Match; and for If-Match of a change.");
 	openapi_set(components, "headers", headers);
+}
+
+/* Where a client can say what it has, see openapi_parameters.c. */
+static void add_etag(json_t *responses)
+{
+	json_t *etag = openapi_object("$ref", openapi_text("#/components/headers/ETag"));
+
+	openapi_set(json_object_get(responses, "200"), "headers", openapi_object("ETag", etag));
+	openapi_set(responses, "304",
+		    openapi_object("description",
+				   openapi_text("The client has it already, by If-None-Match.")));
 }
 
 static json_t *refer_to_limit_headers(struct openapi *openapi)
@@ -341,6 +360,8 @@ json_t *openapi_responses(struct openapi *openapi, const struct method *method,
 	} else {
 		openapi_set(responses, "200", success(openapi, method, rule));
 	}
+	if (openapi_is_cacheable(method, rule))
+		add_etag(responses);
 	add_failures(openapi, responses, method);
 	return responses;
 }

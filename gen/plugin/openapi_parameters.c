@@ -122,8 +122,37 @@ static void add_query(struct openapi *openapi, json_t *parameters, struct query 
 	query->depth--;
 }
 
-static void add_headers(struct openapi *openapi, json_t *parameters, const struct method *method)
+bool openapi_is_cacheable(const struct method *method, const struct http_rule *rule)
 {
+	return !strcmp(rule->http_method, "GET") && !method->server_streaming &&
+	       !method->client_streaming;
+}
+
+/* If-Match is the field `etag` of the request, else of the resource that is its body. What POST
+ * makes has had none. */
+static bool takes_etag(struct openapi *openapi, const struct binding *binding)
+{
+	const struct message *request = binding->method->request;
+	const char *body = binding->rule->body;
+
+	if (binding->method->client_streaming)
+		return false;
+	return schema_find_field(request, "etag") ||
+	       (body && strcmp(body, "*") && strcmp(binding->rule->http_method, "POST") &&
+		schema_find_field(request, arena_printf(openapi->schema->arena, "%s.etag", body)));
+}
+
+static void add_header(json_t *parameters, const char *name, const char *description)
+{
+	json_t *schema = openapi_object("type", openapi_text("string"));
+
+	openapi_set(schema, "description", openapi_text(description));
+	json_array_append_new(parameters, parameter("header", name, false, schema));
+}
+
+static void add_headers(struct openapi *openapi, json_t *parameters, const struct binding *binding)
+{
+	const struct method *method = binding->method;
 	struct arena *arena = openapi->schema->arena;
 	json_t *schema;
 
@@ -138,14 +167,19 @@ static void add_headers(struct openapi *openapi, json_t *parameters, const struc
 		json_array_append_new(parameters,
 				      parameter("header", "Idempotency-Key", required, schema));
 	}
-	if (method->resumes) {
-		schema = openapi_object("type", openapi_text("string"));
-		openapi_set(schema, "description",
-			    openapi_text("The id of the last event that the client has; the stream "
-					 "goes on behind it."));
-		json_array_append_new(parameters,
-				      parameter("header", "Last-Event-ID", false, schema));
-	}
+	if (takes_etag(openapi, binding))
+		add_header(parameters, "If-Match",
+			   "The ETag, or `etag`, that the resource was last seen with. It is not "
+			   "changed if it has another by now (409).");
+	if (openapi_is_cacheable(method, binding->rule))
+		add_header(parameters, "If-None-Match",
+			   "ETags of answers that the client has: 304 if it would get one of them "
+			   "again.");
+	if (method->resumes)
+		add_header(
+			parameters, "Last-Event-ID",
+			"The id of the last event that the client has; the stream goes on behind "
+			"it.");
 	for (size_t i = 0; i < method->n_http_headers; i++) {
 		const char *name = method->http_headers[i];
 
@@ -154,11 +188,8 @@ static void add_headers(struct openapi *openapi, json_t *parameters, const struc
 		    !strcmp(name, "authorization") || !strcmp(name, "user-agent") ||
 		    !strcmp(name, "x-forwarded-for"))
 			continue;
-		schema = openapi_object("type", openapi_text("string"));
-		openapi_set(schema, "description",
-			    openapi_text(arena_printf(arena, "Handed on to %s.",
-						      method->service->name)));
-		json_array_append_new(parameters, parameter("header", name, false, schema));
+		add_header(parameters, name,
+			   arena_printf(arena, "Handed on to %s.", method->service->name));
 	}
 }
 
@@ -173,6 +204,6 @@ json_t *openapi_parameters(struct openapi *openapi, const struct binding *bindin
 	if (!binding->method->client_streaming &&
 	    (!binding->rule->body || strcmp(binding->rule->body, "*")))
 		add_query(openapi, parameters, &query, binding->method->request, "", "", true);
-	add_headers(openapi, parameters, binding->method);
+	add_headers(openapi, parameters, binding);
 	return parameters;
 }
