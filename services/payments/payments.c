@@ -329,12 +329,14 @@ static int capture_amount(struct rpc_call *call, const PaymentRecord *record, co
 
 /* As this process wrote it last, if nothing has to be refused for that: who captures mostly comes
  * right after who held, and the update fails if somebody was between. */
-static PaymentRecord *capturable(struct rpc_call *call, const char *name)
+static PaymentRecord *capturable(struct rpc_call *call, const CapturePaymentRequest *req)
 {
-	PaymentRecord *record = payment_recall(call, name_id(name));
+	PaymentRecord *record = payment_recall(call, name_id(req->name));
 
 	return record && record->payment->state == PAYMENT_STATE_REQUIRES_CAPTURE &&
-			       !record->intention
+			       !record->intention &&
+			       (!req->amount ||
+				money_equal(req->amount, record->payment->authorized))
 		       ? record
 		       : NULL;
 }
@@ -344,7 +346,7 @@ static int begin_capture(struct payments_service *self, struct rpc_call *call,
 			 const CapturePaymentRequest *req, bool first,
 			 struct settlement *settlement)
 {
-	PaymentRecord *record = first && !req->amount ? capturable(call, req->name) : NULL;
+	PaymentRecord *record = first ? capturable(call, req) : NULL;
 	struct payment_change change;
 	const Money *amount;
 	int r;
