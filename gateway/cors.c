@@ -2,25 +2,64 @@
 #include "cors.h"
 #include "gateway.h"
 #include "response.h"
+#include <ctype.h>
+#include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum { ORIGINS_MAX = 64 };
-
-const char *const *cors_origins(const char *text)
+/* As browsers send it, to the letter: a scheme and a host in lower case, without a slash behind. */
+static bool is_origin(const char *origin)
 {
-	static const char *origins[ORIGINS_MAX + 1];
+	const char *host = strstr(origin, "://");
+
+	if (!strcmp(origin, "*"))
+		return true;
+	if (!host || host == origin || !host[3] || strchr(host + 3, '/'))
+		return false;
+	for (const char *at = origin; *at; at++)
+		if (isupper((unsigned char)*at))
+			return false;
+	return true;
+}
+
+int cors_origins(const char *text, const char *const **ret, char **error)
+{
+	const char **origins = calloc(strlen(text) / 2 + 2, sizeof(*origins));
 	size_t n = 0;
 
-	if (!text)
-		return NULL;
-	for (text += strspn(text, " ,"); *text && n < ORIGINS_MAX; text += strspn(text, " ,")) {
+	if (!origins)
+		return -ENOMEM;
+	for (text += strspn(text, " ,"); *text; text += strspn(text, " ,")) {
 		size_t length = strcspn(text, " ,");
+		char *origin = strndup(text, length);
 
-		origins[n++] = strndup(text, length);
+		if (!origin)
+			return -ENOMEM;
+		origins[n++] = origin;
 		text += length;
+		if (is_origin(origin))
+			continue;
+		if (asprintf(error,
+			     "SOUK_CORS_ORIGINS: '%s' is no origin; write one like "
+			     "https://shop.example, "
+			     "without a path, or *",
+			     origin) < 0)
+			*error = NULL;
+		cors_origins_free(origins);
+		return -EINVAL;
 	}
-	return n ? origins : NULL;
+	if (!n)
+		free(origins);
+	*ret = n ? origins : NULL;
+	return 0;
+}
+
+void cors_origins_free(const char *const *origins)
+{
+	for (size_t i = 0; origins && origins[i]; i++)
+		free((char *)origins[i]);
+	free((void *)origins);
 }
 
 /* What to answer to this origin; NULL: nothing. */

@@ -11,5 +11,7 @@ bool cors_is_preflight(const struct request *request);
 void cors_answer_preflight(struct request *request);
 /* Adds Access-Control-... for an origin that is admitted. */
 void cors_apply(struct request *request);
-/* "https://a.example, https://b.example" as a list, "*" for all; NULL: none. */
-const char *const *cors_origins(const char *text);
+/* "https://a.example, https://b.example" as a list, "*" for all; *ret NULL: none. -EINVAL with
+ * *error (malloc()ed) for what no browser would send. */
+int cors_origins(const char *text, const char *const **ret, char **error);
+void cors_origins_free(const char *const *origins);

@@ -122,7 +122,8 @@ static int set_up(char **error)
 	gateway.routes = souk_routes;
 	gateway.n_routes = n_souk_routes;
 	gateway.types = &souk_types;
-	gateway.origins = cors_origins(gateway.cors_origins);
+	if (cors_origins(gateway.cors_origins, &gateway.origins, error))
+		return -1;
 	gateway.router = router_new(gateway.routes, gateway.n_routes, error);
 	if (!gateway.router)
 		return -1;
@@ -196,6 +197,7 @@ out:
 	gateway.clients = clients_free(gateway.clients);
 	gateway.router = router_free((struct router *)gateway.router);
 	gateway.docs = docs_free((struct docs *)gateway.docs);
+	cors_origins_free(gateway.origins);
 	return r;
 }
 

@@ -1,9 +1,12 @@
 /* The edge's work: CORS, limits on what clients may take, slow clients, the access log, draining. */
 #include "access_log.h"
 #include "clients.h"
+#include "cors.h"
 #include "test/fixture.h"
+#include <errno.h>
 #include <pthread.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -110,6 +113,44 @@ TEST(all_origins_may_be_admitted_and_none_is_by_default)
 	answer = ask("GET /v1/files/a HTTP/1.1\nOrigin: https://a.example", NULL);
 	ck_assert_str_eq(answer_header(&answer, "access-control-allow-origin"), "");
 	ck_assert_int_eq(ask("OPTIONS /nothing HTTP/1.1", NULL).status, 404);
+}
+
+static const char *const no_origins[] = {
+	"shop.example",
+	"https://shop.example/",
+	"https://shop.example/shop",
+	"https://Shop.example",
+	"://shop.example",
+	"https://a.example https://",
+	"https://",
+};
+
+TEST_EACH(what_no_browser_would_send_is_no_origin, no_origins)
+{
+	const char *const *origins;
+	char *error = NULL;
+
+	fixture_start();
+	ck_assert_int_eq(cors_origins(*row, &origins, &error), -EINVAL);
+	ck_assert_ptr_nonnull(strstr(error, "is no origin"));
+	free(error);
+}
+
+TEST(origins_are_read_from_a_list)
+{
+	const char *const *origins;
+	char *error = NULL;
+
+	fixture_start();
+	ck_assert_int_eq(
+		cors_origins(" https://a.example,http://b.example:3000 , *", &origins, &error), 0);
+	ck_assert_str_eq(origins[0], "https://a.example");
+	ck_assert_str_eq(origins[1], "http://b.example:3000");
+	ck_assert_str_eq(origins[2], "*");
+	ck_assert_ptr_null(origins[3]);
+	cors_origins_free(origins);
+	ck_assert_int_eq(cors_origins(" , ", &origins, &error), 0);
+	ck_assert_ptr_null(origins);
 }
 
 TEST(a_header_that_does_not_end_in_time_is_given_up)
