@@ -87,8 +87,22 @@ int mongo_aggregate(struct rpc_call *call, const struct mongo_collection *collec
 	return drain(call, collection, cursor, each, data);
 }
 
+/* What the outbox wants to know of a document is seen on the way. */
+static void see_outbox(const struct mongo_collection *collection, const bson_t *document)
+{
+	bson_iter_t iter, id, child;
+
+	if (bson_iter_init_find(&iter, document, "outbox") &&
+	    (!bson_iter_recurse(&iter, &child) || bson_iter_next(&child)))
+		return;
+	if (bson_iter_init_find(&id, document, "_id") && BSON_ITER_HOLDS_UTF8(&id) &&
+	    bson_iter_init_find(&iter, document, "version") && BSON_ITER_HOLDS_INT64(&iter))
+		outbox_seen_empty(collection, bson_iter_utf8(&id, NULL), bson_iter_int64(&iter));
+}
+
 struct gathering {
 	const struct mongo_collection *collection;
+	bool whole;
 	ProtobufCMessage **messages;
 	size_t n;
 };
@@ -101,6 +115,8 @@ static int gather(void *data, struct rpc_call *call, const bson_t *document)
 
 	if (r)
 		return r;
+	if (all->whole && all->collection->outbox)
+		see_outbox(all->collection, document);
 	all->messages =
 		rpc_array_room(rpc_arena(call), all->messages, all->n, 1, sizeof(*all->messages));
 	all->messages[all->n++] = message;
@@ -110,7 +126,7 @@ static int gather(void *data, struct rpc_call *call, const bson_t *document)
 int mongo_find_(struct rpc_call *call, const struct mongo_collection *collection,
 		const struct mongo_query *query, ProtobufCMessage ***ret, size_t *n_ret)
 {
-	struct gathering all = { .collection = collection };
+	struct gathering all = { .collection = collection, .whole = !query->projection };
 	struct mongo_query bounded = *query;
 	int r;
 
@@ -142,49 +158,12 @@ int mongo_find_one_(struct rpc_call *call, const struct mongo_collection *collec
 	return 0;
 }
 
-struct getting {
-	const struct mongo_collection *collection;
-	const char *id;
-	ProtobufCMessage *message;
-};
-
-/* What the outbox wants to know of a document is seen on the way. */
-static void see_outbox(const struct getting *getting, const bson_t *document)
-{
-	bson_iter_t iter, child;
-
-	if (bson_iter_init_find(&iter, document, "outbox") &&
-	    (!bson_iter_recurse(&iter, &child) || bson_iter_next(&child)))
-		return;
-	if (bson_iter_init_find(&iter, document, "version") && BSON_ITER_HOLDS_INT64(&iter))
-		outbox_seen_empty(getting->collection, getting->id, bson_iter_int64(&iter));
-}
-
-static int get(void *data, struct rpc_call *call, const bson_t *document)
-{
-	struct getting *getting = data;
-
-	if (getting->collection->outbox)
-		see_outbox(getting, document);
-	return mongo_read_(call, getting->collection, document, &getting->message);
-}
-
 int mongo_get_(struct rpc_call *call, const struct mongo_collection *collection, const char *id,
 	       ProtobufCMessage **ret)
 {
-	struct getting getting = { .collection = collection, .id = id };
-	int r;
-
-	r = mongo_each(
-		call, collection,
-		&(struct mongo_query){ .filter = DOC(call, "_id", BCON_UTF8(id)), .limit = 1 }, get,
-		&getting);
-	if (r)
-		return r;
-	if (!getting.message)
-		return MONGO_NOT_FOUND;
-	*ret = getting.message;
-	return 0;
+	return mongo_find_one_(call, collection,
+			       &(struct mongo_query){ .filter = DOC(call, "_id", BCON_UTF8(id)) },
+			       ret);
 }
 
 int mongo_count(struct rpc_call *call, const struct mongo_collection *collection,

@@ -13,6 +13,7 @@ struct line {
 	const char *order_id;
 	const char *request_id; /* of putting back */
 	Timestamp *expire_time;
+	const struct stock_look *look; /* or NULL */
 	/* out */
 	int32_t available;
 	bool short_, committed, missing;
@@ -48,6 +49,23 @@ static int lines_of(struct rpc_call *call, const char *order, StockLine *const *
 			return rpc_fail(call, STOCK_LINE_REPEATED, { "sku", lines[i].sku });
 	*ret = lines;
 	return 0;
+}
+
+/* One read for all lines. */
+static int look_at_lines(struct rpc_call *call, struct line *lines, size_t n)
+{
+	const char **skus = rpc_alloc(call, n * sizeof(*skus));
+	struct stock_look *look = rpc_alloc(call, sizeof(*look));
+	int r;
+
+	if (n < 2)
+		return 0;
+	for (size_t i = 0; i < n; i++)
+		skus[i] = lines[i].sku;
+	r = stock_look_at(call, skus, n, look);
+	for (size_t i = 0; !r && i < n; i++)
+		lines[i].look = look;
+	return r;
 }
 
 /* --- reserving --- */
@@ -102,7 +120,7 @@ static int change_line(struct rpc_call *call, struct line *line, stock_decide *d
 	StockRecord *record;
 	int r;
 
-	r = stock_change(call, line->sku, decide, line, &record);
+	r = stock_change(call, line->look, line->sku, decide, line, &record);
 	if (r && rpc_failed_with(call, STOCK_ITEM_NOT_FOUND)) {
 		rpc_error_clear(call);
 		line->short_ = line->missing = true;
@@ -174,6 +192,8 @@ int inventory_reserve_stock(struct inventory_service *self, struct rpc_call *cal
 		return rpc_violations(call);
 	}
 	r = lines_of(call, req->order, req->lines, req->n_lines, &lines);
+	if (!r)
+		r = look_at_lines(call, lines, req->n_lines);
 	for (size_t i = 0; !r && i < req->n_lines; i++) {
 		lines[i].expire_time = req->expire_time;
 		r = change_line(call, &lines[i], reserve_line);
@@ -245,6 +265,8 @@ int inventory_commit_reservation(struct inventory_service *self, struct rpc_call
 	int r;
 
 	r = lines_of(call, req->order, req->lines, req->n_lines, &lines);
+	if (!r)
+		r = look_at_lines(call, lines, req->n_lines);
 	for (size_t i = 0; !r && i < req->n_lines; i++) {
 		r = change_line(call, &lines[i], commit_line);
 		/* Stopped here, the repeat sells the rest. */
@@ -355,7 +377,7 @@ int inventory_sweep(void *data, struct rpc_call *call)
 	if (r == MONGO_NOT_FOUND)
 		return 0;
 	if (!r)
-		r = stock_change(call, record->id, expire_claim, NULL, &record);
+		r = stock_change(call, NULL, record->id, expire_claim, NULL, &record);
 	return r && r != STOCK_UNCHANGED ? r : 1; /* there may be more */
 }
 

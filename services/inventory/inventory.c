@@ -216,13 +216,13 @@ static int adjust_stock(struct inventory_service *self, struct rpc_call *call,
 	if (!booking.quantity)
 		booking.quantity = ADJUST_STOCK_REQUEST_QUANTITY_ON_HAND;
 	answers_key(call, req, &key);
-	r = stock_change(call, sku, book, &booking, &record);
+	r = stock_change(call, NULL, sku, book, &booking, &record);
 	if (r && req->allow_missing && rpc_failed_with(call, STOCK_ITEM_NOT_FOUND)) {
 		/* Stopped after this, there is an item of 0 units, and the repeat books. */
 		rpc_error_clear(call);
 		r = stock_create(call, sku);
 		if (!r)
-			r = stock_change(call, sku, book, &booking, &record);
+			r = stock_change(call, NULL, sku, book, &booking, &record);
 	}
 	if (r && r != STOCK_UNCHANGED)
 		return r;
@@ -268,7 +268,8 @@ static int update_stock_item(struct inventory_service *self, struct rpc_call *ca
 
 	r = mask_check(call, req->update_mask, fields);
 	if (!r)
-		r = stock_change(call, name_id(req->stock_item->name), keep, &keeping, &record);
+		r = stock_change(call, NULL, name_id(req->stock_item->name), keep, &keeping,
+				 &record);
 	if (!r)
 		*ret = inventory_view(call, record);
 	return r;

@@ -54,6 +54,14 @@ int stock_read_all(struct rpc_call *call, const char *const *skus, size_t n_skus
 		.limit = (int64_t)n_skus, .projection = DOC(call, "stock_item", BCON_INT32(1)));
 }
 
+int stock_read_whole(struct rpc_call *call, const char *const *skus, size_t n_skus,
+		     StockRecord ***ret, size_t *n_ret)
+{
+	return mongo_find(call, &stock, ret, n_ret, .limit = (int64_t)n_skus,
+			  .filter =
+				  DOC(call, "_id", BCON_DOCUMENT(document_in(call, skus, n_skus))));
+}
+
 int stock_create(struct rpc_call *call, const char *sku)
 {
 	StockItem *item = rpc_new(call, StockItem, .name = name_of(call, "stockItems", sku),

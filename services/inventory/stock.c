@@ -28,18 +28,21 @@
 #include <common/clock.h>
 #include <common/names.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <string.h>
 
-enum { STRIPES = 64 };
-static pthread_mutex_t stripes[STRIPES] = { [0 ... STRIPES - 1] = PTHREAD_MUTEX_INITIALIZER };
+static struct stripe {
+	pthread_mutex_t lock;
+	atomic_uint changes;
+} stripes[STOCK_STRIPES] = { [0 ... STOCK_STRIPES - 1] = { .lock = PTHREAD_MUTEX_INITIALIZER } };
 
-static pthread_mutex_t *stripe_of(const char *sku)
+static unsigned stripe_of(const char *sku)
 {
 	uint32_t hash = 2166136261u;
 
 	for (; *sku; sku++)
 		hash = (hash ^ (uint8_t)*sku) * 16777619u;
-	return &stripes[hash % STRIPES];
+	return hash % STOCK_STRIPES;
 }
 
 StockItemState stock_state(const StockItem *item)
@@ -232,7 +235,35 @@ static int write_change(struct rpc_call *call, StockRecord *record,
 	return stock_write(call, record, &with);
 }
 
+int stock_look_at(struct rpc_call *call, const char *const *skus, size_t n_skus,
+		  struct stock_look *ret)
+{
+	struct stock_look look = { 0 };
+	int r;
+
+	for (unsigned i = 0; i < STOCK_STRIPES; i++)
+		look.changes[i] = atomic_load(&stripes[i].changes);
+	r = stock_read_whole(call, skus, n_skus, &look.records, &look.n_records);
+	if (!r)
+		*ret = look;
+	return r;
+}
+
+/* What was seen of a SKU, unless somebody here has changed it since; NULL. */
+static StockRecord *seen(const struct stock_look *look, const char *sku)
+{
+	unsigned stripe = stripe_of(sku);
+
+	if (!look || look->changes[stripe] != atomic_load(&stripes[stripe].changes))
+		return NULL;
+	for (size_t i = 0; i < look->n_records; i++)
+		if (!strcmp(look->records[i]->id, sku))
+			return look->records[i];
+	return NULL;
+}
+
 struct attempts {
+	const struct stock_look *look; /* for the first */
 	const char *sku;
 	stock_decide *decide;
 	void *data;
@@ -242,10 +273,12 @@ struct attempts {
 static int change_once(struct rpc_call *call, struct attempts *attempts)
 {
 	struct stock_change change = { 0 };
-	StockRecord *record;
-	int r;
+	StockRecord *record = seen(attempts->look, attempts->sku);
+	int r = 0;
 
-	r = stock_read(call, attempts->sku, &record);
+	attempts->look = NULL;
+	if (!record)
+		r = stock_read(call, attempts->sku, &record);
 	if (r == MONGO_NOT_FOUND)
 		return rpc_fail(call, STOCK_ITEM_NOT_FOUND, { "sku", attempts->sku });
 	if (!r)
@@ -270,17 +303,18 @@ static int change_until_written(void *data, struct rpc_call *call)
 	return r;
 }
 
-int stock_change(struct rpc_call *call, const char *sku, stock_decide *decide, void *data,
-		 StockRecord **ret)
+int stock_change(struct rpc_call *call, const struct stock_look *look, const char *sku,
+		 stock_decide *decide, void *data, StockRecord **ret)
 {
-	struct attempts attempts = { sku, decide, data, NULL };
-	pthread_mutex_t *stripe = stripe_of(sku);
+	struct attempts attempts = { look, sku, decide, data, NULL };
+	struct stripe *stripe = &stripes[stripe_of(sku)];
 	int r;
 
-	pthread_mutex_lock(stripe);
+	pthread_mutex_lock(&stripe->lock);
 	/* In a guard of its own: a call that runs out of memory must not leave with the lock. */
 	r = rpc_call_run(call, change_until_written, &attempts);
-	pthread_mutex_unlock(stripe);
+	atomic_fetch_add(&stripe->changes, r != STOCK_UNCHANGED);
+	pthread_mutex_unlock(&stripe->lock);
 	if (attempts.record)
 		*ret = attempts.record;
 	return r;

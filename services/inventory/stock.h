@@ -29,12 +29,22 @@ enum { STOCK_UNCHANGED = 300 };
 typedef int stock_decide(struct rpc_call *call, const StockRecord *record, void *data,
 			 struct stock_change *ret);
 
+/* Several SKUs as they were at one moment of this call, read at once. */
+enum { STOCK_STRIPES = 64 };
+struct stock_look {
+	StockRecord **records;
+	size_t n_records;
+	unsigned changes[STOCK_STRIPES];
+};
+int stock_look_at(struct rpc_call *call, const char *const *skus, size_t n_skus,
+		  struct stock_look *ret);
+
 /*
- * Reads the SKU, lets `decide` say what changes, and writes it if the version is still that one. 0 and STOCK_UNCHANGED leave the record as it is
- * then in *ret; STOCK_ITEM_NOT_FOUND.
+ * Reads the SKU, lets `decide` say what changes, and writes it if the version is still that one. The first time it takes what `look` (or NULL)
+ * saw, if nobody in this process has changed the SKU since. 0 and STOCK_UNCHANGED leave the record as it is then in *ret; STOCK_ITEM_NOT_FOUND.
  */
-int stock_change(struct rpc_call *call, const char *sku, stock_decide *decide, void *data,
-		 StockRecord **ret);
+int stock_change(struct rpc_call *call, const struct stock_look *look, const char *sku,
+		 stock_decide *decide, void *data, StockRecord **ret);
 
 StockItemState stock_state(const StockItem *item);
 StockRecordClaim *stock_find_claim(const StockRecord *record, const char *order);

@@ -561,4 +561,34 @@ TEST(what_is_broken_is_not_sold_and_what_is_announced_comes)
 	check_ledger("TEA");
 }
 
+static int note_available(struct rpc_call *of, const StockRecord *record, void *data,
+			  struct stock_change *ret)
+{
+	*(int32_t *)data = record->stock_item->available;
+	return STOCK_UNCHANGED;
+}
+
+TEST(what_was_looked_at_for_all_lines_is_read_again_once_it_changed)
+{
+	struct stock_look look;
+	StockRecord *record;
+	int32_t available = 0;
+	StockItem *item;
+
+	stock_up("A", 5);
+	stock_up("B", 7);
+	ck_assert_int_eq(stock_look_at(call, (const char *[]){ "A", "B", "C" }, 3, &look), 0);
+	ck_assert_uint_eq(look.n_records, 2);
+	ck_assert_int_eq(book("A", 3, "more", &item), 0);
+	ck_assert_int_eq(stock_change(call, &look, "A", note_available, &available, &record),
+			 STOCK_UNCHANGED);
+	ck_assert_int_eq(available, 8);
+	ck_assert_int_eq(stock_change(call, &look, "B", note_available, &available, &record),
+			 STOCK_UNCHANGED);
+	ck_assert_int_eq(available, 7);
+	ck_assert(record == look.records[0] || record == look.records[1]);
+	ck_assert_int_eq(stock_change(call, &look, "C", note_available, &available, &record),
+			 RPC_NOT_FOUND);
+}
+
 TEST_MAIN("inventory", setup, teardown)
