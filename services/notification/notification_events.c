@@ -44,6 +44,8 @@ static int order_paid(struct orders_listener *self, struct rpc_call *call,
 static int order_cancelled(struct orders_listener *self, struct rpc_call *call,
 			   const souk_orders_v1_OrderCancelled *event, const struct rpc_event *meta)
 {
+	if (event->replaced)
+		return 0; /* the customer goes on buying: a mail of cancelling would alarm */
 	return begin(self, call, meta, TOPIC(ORDER_CANCELLED), event->user, event->order,
 		     FACTS({ "order", event->order },
 			   { "refunded", amount_of(call, &event->refunded) }));

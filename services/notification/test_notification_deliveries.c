@@ -245,6 +245,26 @@ TEST(a_parcel_is_told_of_as_it_moves)
 	ck_silent(mails[0].html, "javascript:");
 }
 
+TEST(an_order_that_a_new_one_replaces_is_not_told_of_as_cancelled)
+{
+	souk_orders_v1_OrderCancelled *cancelled = rpc_alloc(call, sizeof(*cancelled));
+
+	event_text(cancelled->order, "orders/o1");
+	event_text(cancelled->user, "users/amina");
+	cancelled->replaced = true;
+	ck_assert_int_eq(
+		notification_orders.order_cancelled((void *)&service, call, cancelled, heard("e1")),
+		0);
+	send_all();
+	ck_assert_int_eq(n_mails, 0);
+	cancelled->replaced = false;
+	ck_assert_int_eq(
+		notification_orders.order_cancelled((void *)&service, call, cancelled, heard("e2")),
+		0);
+	send_all();
+	ck_assert_int_eq(n_mails, 1);
+}
+
 TEST(an_event_that_is_too_old_is_no_news)
 {
 	struct rpc_event *event = heard("e1");

@@ -88,6 +88,7 @@ struct rpc_event *announce_cancelled(struct rpc_call *call, const OrderRecord *r
 	fill_money(&event->refunded, &event->has_refunded, order->totals->refunded,
 		   order->currency_code);
 	event->paid = amounts_minor(order->totals->paid) > 0;
+	event->replaced = record->replaced;
 	return orders_event_order_cancelled(call, event);
 }
 

@@ -340,6 +340,7 @@ static int replace(struct orders_service *self, struct rpc_call *call, OrderReco
 	OrderRecord *draft = order_draft(call, open);
 	int r;
 
+	draft->replaced = true;
 	saga_begin_cancellation(call, draft, "replaced by a new order",
 				"the cart was changed and ordered again");
 	r = saga_save(self, call, &open, &(const struct saga_move){ .draft = draft });

@@ -99,9 +99,10 @@ int order_save(struct rpc_call *call, const OrderRecord *was, const OrderRecord 
 						"history",  "payment_due_time", "update_time",
 						"pay_time", "cancel_time",      "cancel_reason",
 						NULL };
-	static const char *const of_record[] = { "open_cart", "contents_hash", "next_look_time",
-						 "attempts",  "reversals",     "seen_versions",
-						 NULL };
+	static const char *const of_record[] = { "open_cart",      "contents_hash",
+						 "next_look_time", "attempts",
+						 "reversals",      "seen_versions",
+						 "replaced",       NULL };
 	const bson_t *set = document_join(
 		call, document_of_changes(call, "order.", was->order, draft->order, of_order),
 		document_of_changes(call, "", was, draft, of_record));

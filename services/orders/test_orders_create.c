@@ -1,5 +1,6 @@
 /* Placing orders. */
 #include "errors.msg.h"
+#include "orders_events.ev.h"
 #include "test_orders.h"
 
 TEST(an_order_holds_what_the_cart_held_and_reserves_it)
@@ -247,6 +248,31 @@ TEST(the_same_cart_again_is_the_same_order_also_after_it_was_paid)
 	ck_assert(stock_is(8, 9));
 }
 
+static int hear_cancelled(struct orders_listener *replaced, struct rpc_call *turn,
+			  const souk_orders_v1_OrderCancelled *event, const struct rpc_event *meta)
+{
+	*(bool *)replaced = event->replaced;
+	return 0;
+}
+
+static bool is_told_as_replaced(const char *name)
+{
+	static const struct orders_events_ops ops = { .order_cancelled = hear_cancelled };
+	OrderRecord *record = stored(name);
+	bool replaced = false;
+
+	order_record_each_outbox(event, record)
+	{
+		struct rpc_event heard = { .type = event->type, .payload = event->payload };
+
+		if (strstr(event->type, "OrderCancelled"))
+			ck_assert_int_eq(
+				rpc_event_dispatch(&orders_events, &ops, &replaced, call, &heard),
+				0);
+	}
+	return replaced;
+}
+
 TEST(a_changed_cart_replaces_its_order)
 {
 	Order *first = create("r1"), *second;
@@ -258,6 +284,7 @@ TEST(a_changed_cart_replaces_its_order)
 	ck_assert_int_eq(get(first->name)->state, ORDER_STATE_CANCELLED);
 	ck_assert(stock_is(1, 9));
 	ck_assert_int_eq(events_of(first->name, "OrderCancelled"), 1);
+	ck_assert(is_told_as_replaced(first->name));
 }
 
 TEST(a_cart_whose_order_is_being_paid_cannot_be_ordered_otherwise)
