@@ -344,10 +344,10 @@ TEST(a_quiet_socket_is_pinged_and_a_dead_one_closed)
 	int fd;
 
 	fixture_gateway.heartbeat_ms = 100;
-	fixture_gateway.idle_timeout_ms = 300;
+	fixture_gateway.idle_timeout_ms = 1500;
 	fixture_start();
 	fd = frames_open(DISCUSS);
-	for (int i = 0; i < 10; i++) { /* alive, although it says nothing */
+	for (int i = 0; i < 20; i++) { /* alive, although it says nothing */
 		ck_assert_int_eq(frames_read(fd, &text, NULL), FRAME_PING);
 		frames_send(fd, FRAME_FIN | FRAME_PONG, "", 0);
 	}

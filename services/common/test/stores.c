@@ -32,7 +32,7 @@ static void demand(int r, const char *error)
 {
 	if (!r)
 		return;
-	fprintf(stderr, "A store of the tests cannot be used: %s\n", error);
+	fprintf(stderr, "A store of the tests cannot be used: %s\n", error ? error : "no memory");
 	_exit(EXIT_FAILURE);
 }
 
