@@ -190,6 +190,8 @@ static void drain_expired(struct timer *timer)
 
 void worker_drain(struct worker *worker, int64_t timeout_ms)
 {
+	if (atomic_exchange(&worker->drain_asked, true))
+		return;
 	worker->drain_timeout_ms = timeout_ms;
 	worker->drain.run = drain;
 	worker->drain_timer.expired = drain_expired;

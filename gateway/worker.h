@@ -32,6 +32,7 @@ struct worker {
 	struct timer tls_timer;
 	unsigned n_requests, n_streams; /* under way */
 	bool draining;
+	_Atomic bool drain_asked;
 	struct task drain;
 	struct timer drain_timer;
 	int64_t drain_timeout_ms;
@@ -60,5 +61,5 @@ const char *worker_date(struct worker *worker);
 /* There is room for one more. */
 void worker_connection_closed(struct worker *worker);
 /* Stops accepting, winds down what is open; the loop stops when all is closed or `timeout_ms` has
- * passed. Any thread. */
+ * passed. Any thread; only the first time counts. */
 void worker_drain(struct worker *worker, int64_t timeout_ms);

@@ -26,12 +26,13 @@ check_address() {
 	SOUK_SANITIZE=address,undefined ./dev test unit store stories
 }
 
-# Only what gen/runtime's tests need is built.
+# Only what these tests need is built. The gateway's own that need stores are left to `./dev test`.
 check_thread() {
 	local SOUK_SANITIZE=thread
 	sanitize_options
 	build_configure build-thread "${build_options[@]}"
-	env "${sanitize_env[@]}" meson test -C build-thread --print-errorlogs --timeout-multiplier 5 --suite runtime
+	env "${sanitize_env[@]}" meson test -C build-thread --print-errorlogs --timeout-multiplier 5 \
+		--suite runtime --suite gateway --no-suite store
 }
 
 check_fuzz_build() {
@@ -128,7 +129,7 @@ check_run() {
 	python_tools_need openapi
 	check_one "OpenAPI: the document" check_openapi_document
 	check_one "OpenAPI: the platform against it" check_openapi
-	check_one "Threads: tests of gen/runtime" check_thread
+	check_one "Threads: tests of gen/runtime and the gateway" check_thread
 	check_one "Address, undefined: unit, store, stories" check_address
 	check_one "Fuzzing: build" check_fuzz_build
 	if [[ -e build-fuzz/build.ninja ]]; then
