@@ -319,6 +319,38 @@ static void serve_unary(struct server_call *sc)
  * The pool
  */
 
+/* Until this thread shall poll. */
+static void poll_locked(struct rpc_server *server)
+{
+	if (server->polling < server->polling_max) {
+		server->polling++;
+		return;
+	}
+	server->n_spare++;
+	while (!server->n_called && !server->ended)
+		pthread_cond_wait(&server->called, &server->lock);
+	if (server->n_called)
+		server->n_called--; /* who called has counted us */
+}
+
+void server_poll(struct rpc_server *server)
+{
+	pthread_mutex_lock(&server->lock);
+	poll_locked(server);
+	pthread_mutex_unlock(&server->lock);
+}
+
+/* This thread is about to run a handler. */
+static void leave_poll(struct rpc_server *server)
+{
+	if (--server->polling || !server->n_spare)
+		return;
+	server->n_spare--;
+	server->n_called++;
+	server->polling++;
+	pthread_cond_signal(&server->called);
+}
+
 static bool pool_enter(struct server_call *sc)
 {
 	struct rpc_server *server = sc->server;
@@ -327,6 +359,7 @@ static bool pool_enter(struct server_call *sc)
 	pthread_mutex_lock(&server->lock);
 	if (server->running < server->options.threads) {
 		server->running++;
+		leave_poll(server);
 		run = true;
 	} else if (server->n_waiting < server->options.queue) {
 		*server->last_waiting = sc;
@@ -357,6 +390,7 @@ static struct server_call *pool_next(struct rpc_server *server)
 	} else {
 		server->running--;
 		pthread_cond_broadcast(&server->changed);
+		poll_locked(server);
 	}
 	pthread_mutex_unlock(&server->lock);
 	return sc;

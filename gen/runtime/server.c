@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 enum {
 	POSTED_CALLS = 8,   /* of each unary method, so that a burst finds room */
@@ -17,6 +18,8 @@ enum {
 	KEEPALIVE_TIMEOUT_MS = 10 * 1000,
 	METADATA_MAX = 16 * 1024,
 	CONNECTION_GRACE_MS = 60 * 1000,
+	POLLING_MIN = 2,
+	CPUS_A_POLLER = 2, /* the rest of a call is its handler, which other threads run */
 };
 
 static const struct rpc_server_options defaults = {
@@ -117,12 +120,16 @@ struct rpc_server *rpc_server_new(const struct rpc_server_options *options, char
 	server->options = *options;
 	take_default(&server->options);
 	server->last_waiting = &server->waiting;
+	server->polling_max = (int)sysconf(_SC_NPROCESSORS_ONLN) / CPUS_A_POLLER;
+	if (server->polling_max < POLLING_MIN)
+		server->polling_max = POLLING_MIN;
 	server->shutdown.run = shutdown_done;
 	pthread_mutex_init(&server->lock, NULL);
 	pthread_condattr_init(&monotonic);
 	pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
 	pthread_cond_init(&server->changed, &monotonic);
 	pthread_condattr_destroy(&monotonic);
+	pthread_cond_init(&server->called, NULL);
 	server->in_flight = metric_gauge("rpc_server_in_flight", NULL, "Handlers that run now.");
 	server->queued = metric_gauge("rpc_server_queued", NULL, "Calls that wait for a thread.");
 	server->shed = metric_counter("rpc_server_shed_total", NULL,
@@ -174,7 +181,10 @@ void rpc_server_add(struct rpc_server *server, const struct rpc_service *service
 
 static void *poll_thread(void *data)
 {
-	core_run_events(((struct rpc_server *)data)->queue);
+	struct rpc_server *server = data;
+
+	server_poll(server);
+	core_run_events(server->queue);
 	return NULL;
 }
 
@@ -306,6 +316,10 @@ struct rpc_server *rpc_server_free(struct rpc_server *server)
 		wait_idle(server, INT64_MAX);
 	}
 	grpc_completion_queue_shutdown(server->queue);
+	pthread_mutex_lock(&server->lock);
+	server->ended = true;
+	pthread_cond_broadcast(&server->called);
+	pthread_mutex_unlock(&server->lock);
 	if (!server->n_threads) {
 		core_run_events(server->queue); /* never started: nobody else empties it */
 	}
@@ -322,6 +336,7 @@ struct rpc_server *rpc_server_free(struct rpc_server *server)
 	free(server->services);
 	free(server->threads);
 	pthread_cond_destroy(&server->changed);
+	pthread_cond_destroy(&server->called);
 	pthread_mutex_destroy(&server->lock);
 	free(server);
 	core_unref();

@@ -62,14 +62,21 @@ struct rpc_server {
 
 	/*
 	 * Under `lock`: at most options.threads handlers run, at most options.queue calls wait, and
-	 * calls wait only while all threads run. n_threads is one more than options.threads, so one
+	 * calls wait only while that many run. n_threads is one more than options.threads, so one
 	 * thread is always left to poll: new calls are taken, or refused, at once, and the core
 	 * never queues for us.
+	 *
+	 * Of the threads that run no handler at most polling_max poll: the core wakes one of them
+	 * for each call, only to poll in place of the one that took it. The others are spare until
+	 * the last that polls begins a handler, and calls one in its place.
 	 */
 	pthread_mutex_t lock;
 	pthread_cond_t changed; /* running, streams, n_calls, stopped */
+	pthread_cond_t called;  /* a spare thread is needed, or none ever again */
 	int running, streams;
 	int n_calls; /* posted or under way: whoever may still start a batch holds one of them */
+	int polling, polling_max, n_spare, n_called;
+	bool ended;
 	struct server_call *waiting, **last_waiting;
 	int n_waiting;
 	struct server_call *free_calls;
@@ -103,6 +110,8 @@ void server_free_calls(struct rpc_server *server);
 void server_add(struct rpc_server *server, const struct rpc_service *service, const void *ops,
 		void *self, enum serve_how (*how)(const struct rpc_method *method));
 /* serve.c */
+void server_poll(
+	struct rpc_server *server); /* a thread is about to poll; it may have to wait first */
 void serve_arrived(struct core_event *event, bool ok);
 /* serve_stream.c */
 void serve_stream(struct server_call *sc);

@@ -112,6 +112,29 @@ TEST(calls_wait_in_a_bounded_queue_and_beyond_it_they_are_refused_with_a_hint)
 	ck_assert_int_eq(probe.service.most, 1); /* never more handlers than threads */
 }
 
+/* Most threads do not poll, but each that was asked for comes when it is needed, and again. */
+TEST(as_many_handlers_run_at_once_as_were_asked_for)
+{
+	enum { THREADS = 6, ROUNDS = 3 };
+	struct answer answers[THREADS + 1];
+
+	probe_stop(&probe);
+	probe_start(&probe, &(struct rpc_server_options){ .threads = THREADS });
+	for (int round = 1; round <= ROUNDS; round++) {
+		pthread_mutex_lock(&probe.service.lock);
+		probe.service.open = false;
+		pthread_mutex_unlock(&probe.service.lock);
+		for (int i = 0; i <= THREADS; i++)
+			start(&answers[i], PROBE_REQUEST_ACTION_BLOCK, "");
+		probe_await_running(&probe.service, THREADS);
+		probe_open(&probe.service);
+		waiter_await(&ended, round * (THREADS + 1));
+		for (int i = 0; i <= THREADS; i++)
+			rpc_call_free(answers[i].call);
+	}
+	ck_assert_int_eq(probe.service.most, THREADS);
+}
+
 TEST(health_is_answered_while_every_thread_is_busy)
 {
 	struct answer answer;
