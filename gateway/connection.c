@@ -18,10 +18,14 @@
  * Reading and writing are edge-triggered: `readable` and `writable` say what the kernel last told
  * us, and one epoll_ctl() serves a connection's whole life. Reading stops while the protocol is
  * busy, so that a client that sends ahead fills its own socket buffer and not our memory.
+ *
+ * What a turn answers leaves at its end, one connection right after the other, and not as each answer
+ * is made: a client or proxy with many connections is then still at the first when the second comes,
+ * and is not woken for each. What is long leaves at once: copying it would cost more.
  */
 enum {
 	READS_A_TURN = 16, /* then others get their turn */
-	KEEP_BYTES = 16 * 1024,
+	COPY_MAX = 16 * 1024,
 	PREFACE_SIZE = 24,
 };
 static const char preface[PREFACE_SIZE + 1] = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
@@ -105,14 +109,18 @@ void connection_write(struct connection *connection, const struct iovec *pieces,
 {
 	struct worker *worker = connection->worker;
 	ssize_t written = 0;
+	size_t length = 0;
 
 	if (connection->closed || connection->broken)
 		return;
-	/* Straight to the kernel when nothing waits before it: no copy. Records of TLS are better
-	 * filled from one piece. */
-	if (connection->writable && !connection->tls && !connection_backlog(connection))
+	for (int i = 0; i < count; i++)
+		length += pieces[i].iov_len;
+	/* Records of TLS are better filled from one piece. */
+	if (length > COPY_MAX && connection->writable && !connection->tls &&
+	    !connection_backlog(connection))
 		written = write_some(connection, pieces, count);
-	if (written < 0) {
+	if (written < 0 || ((size_t)written < length &&
+			    !buffer_room(&connection->out, length - (size_t)written))) {
 		give_up(connection);
 		return;
 	}
@@ -174,7 +182,7 @@ static void flush(struct connection *connection)
 			if (connection->closing)
 				break;
 			connection->write_deadline = 0;
-			buffer_clear(&connection->out, KEEP_BYTES);
+			buffer_clear(&connection->out, 0);
 			if (connection->protocol)
 				connection->protocol->drained(connection);
 			if (!connection_backlog(connection))

@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
@@ -391,6 +392,8 @@ TEST(a_drain_ends_idle_connections_and_waits_for_busy_ones)
 	busy = fixture_connect(fixture_port);
 	fixture_send(idle, "GET /v1/files/a HTTP/1.1\r\nHost: a\r\n\r\n");
 	ck_assert_int_eq(fixture_read(idle, false).status, 200);
+	/* The kernel would take all of it at once, and the handler be gone before we look. */
+	setsockopt(busy, SOL_SOCKET, SO_RCVBUF, &(int){ 64 * 1024 }, sizeof(int));
 	fixture_send(
 		busy,
 		"GET /v1/shelves/a/books/b:watch?times=200&size=40000 HTTP/1.1\r\nHost: a\r\n\r\n");

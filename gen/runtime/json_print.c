@@ -221,12 +221,9 @@ static bool print_fields(struct printer *printer, const ProtobufCMessage *messag
 
 		if (!is_printed(printer, message, field))
 			continue;
-		if (!first)
-			text_add_char(&printer->text, ',');
+		text_add_json_name(&printer->text, name, first);
 		first = false;
 		step.name = field->name;
-		text_add_json_string(&printer->text, name, strlen(name));
-		text_add_char(&printer->text, ':');
 		if (!print_field_value(printer, message, field))
 			return false;
 	}

@@ -27,13 +27,23 @@ char *text_room_slow(struct text *text, size_t size)
 
 void text_add_unsigned(struct text *text, uint64_t value)
 {
+	static const char pairs[] = "00010203040506070809101112131415161718192021222324"
+				    "25262728293031323334353637383940414243444546474849"
+				    "50515253545556575859606162636465666768697071727374"
+				    "75767778798081828384858687888990919293949596979899";
 	char digits[20];
 	size_t first = sizeof(digits);
 
-	do {
-		digits[--first] = (char)('0' + value % 10);
-		value /= 10;
-	} while (value);
+	for (; value >= 100; value /= 100) {
+		first -= 2;
+		memcpy(digits + first, pairs + value % 100 * 2, 2);
+	}
+	if (value >= 10) {
+		first -= 2;
+		memcpy(digits + first, pairs + value * 2, 2);
+	} else {
+		digits[--first] = (char)('0' + value);
+	}
 	text_add(text, digits + first, sizeof(digits) - first);
 }
 
@@ -281,6 +291,27 @@ static void escape(struct text *text, uint8_t byte)
 		text_add(text, (char[]){ '\\', short_form }, 2);
 	else
 		text_add(text, unicode, sizeof(unicode));
+}
+
+void text_add_json_name(struct text *text, const char *name, bool first)
+{
+	size_t length = strlen(name);
+	char *to = plain_length(name, length) == length ? text_room(text, length + 4) : NULL;
+
+	if (!to) {
+		if (!first)
+			text_add_char(text, ',');
+		text_add_json_string(text, name, length);
+		text_add_char(text, ':');
+		return;
+	}
+	text->length += length + 4 - first;
+	if (!first)
+		*to++ = ',';
+	*to++ = '"';
+	memcpy(to, name, length);
+	to[length] = '"';
+	to[length + 1] = ':';
 }
 
 void text_add_json_string(struct text *text, const char *string, size_t length)

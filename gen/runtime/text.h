@@ -52,6 +52,9 @@ void text_add_digits(struct text *text, uint32_t value, int count); /* zeros bef
 /* A JSON string in its quotes. What is not UTF-8 becomes U+FFFD. */
 void text_add_json_string(struct text *text, const char *string, size_t length);
 
+/* The beginning of an object's member: ',"name":', the first one's without the comma. */
+void text_add_json_name(struct text *text, const char *name, bool first);
+
 /* The length of the valid UTF-8 without controls, quotes and backslashes that `bytes` begin with:
  * what a JSON string holds as it is. */
 size_t json_plain_prefix(const char *bytes, size_t size);
