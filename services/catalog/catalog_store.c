@@ -31,6 +31,7 @@ static const struct mongo_index product_indexes[] = {
 	  .partial = MONGO_JSON({ "product.variants.sku" : { "$gt" : "" } }) },
 	{ "product.categories _id" },
 	{ "deleted", .partial = MONGO_JSON({ "deleted" : true }) },
+	{ "notes_left", .partial = MONGO_JSON({ "notes_left" : true }) },
 	{ "answers.time", .partial = ANSWERS_PARTIAL },
 	{},
 };
@@ -194,7 +195,8 @@ int product_save(struct rpc_call *call, ProductRecord *record, const struct stor
 						  "state",        "images",       "options",
 						  "variants",     "attributes",   "tax_class",
 						  "update_time",  "publish_time", NULL };
-	static const char *const of_record[] = { "category_path", "from_prices", NULL };
+	static const char *const of_record[] = { "category_path", "from_prices", "notes_left",
+						 NULL };
 	int64_t read = record->version;
 	const bson_t *set;
 	int r;
@@ -261,6 +263,12 @@ static int wait_for_product(struct rpc_call *call, const char *sku, int64_t vers
 	return r == MONGO_NOT_MATCHED ? 0 : r;
 }
 
+static bson_t *note_filter(struct rpc_call *call, const char *sku, int64_t version)
+{
+	return DOC(call, "stock_notes", "{", "$elemMatch", "{", "sku", BCON_UTF8(sku), "version",
+		   BCON_INT64(version), "}", "}", "deleted", BCON_BOOL(false));
+}
+
 /* MONGO_NOT_FOUND: no product has the SKU. */
 static int note_stock(struct rpc_call *call, const char *sku, int64_t version,
 		      const VariantAvailability *availability)
@@ -272,7 +280,8 @@ static int note_stock(struct rpc_call *call, const char *sku, int64_t version,
 		const ProductRecordStockNote *known = NULL;
 
 		r = mongo_find_one(call, &products, &record,
-				   .filter = DOC(call, "product.variants.sku", BCON_UTF8(sku)),
+				   .filter = DOC(call, "product.variants.sku", BCON_UTF8(sku),
+						 "deleted", BCON_BOOL(false)),
 				   .projection = DOC(call, "stock_notes", BCON_INT32(1)));
 		if (r)
 			return r;
@@ -284,21 +293,20 @@ static int note_stock(struct rpc_call *call, const char *sku, int64_t version,
 		/* The condition names what was read, so that the newer of two notes stays. */
 		if (known)
 			r = mongo_update(call, &products, .id = record->id, .keep_version = true,
-					 .filter = DOC(call, "stock_notes", "{", "$elemMatch", "{",
-						       "sku", BCON_UTF8(sku), "version",
-						       BCON_INT64(known->version), "}", "}"),
+					 .filter = note_filter(call, sku, known->version),
 					 .update = DOC(call, "$set", "{", "stock_notes.$",
 						       BCON_DOCUMENT(stock_note(call, sku, version,
 										availability)),
 						       "}"));
 		else
-			r = mongo_update(call, &products, .id = record->id, .keep_version = true,
-					 .filter = DOC(call, "stock_notes.sku", "{", "$ne",
-						       BCON_UTF8(sku), "}"),
-					 .update = DOC(call, "$push", "{", "stock_notes",
-						       BCON_DOCUMENT(stock_note(call, sku, version,
-										availability)),
-						       "}"));
+			r = mongo_update(
+				call, &products, .id = record->id, .keep_version = true,
+				.filter = DOC(call, "stock_notes.sku", "{", "$ne", BCON_UTF8(sku),
+					      "}", "deleted", BCON_BOOL(false)),
+				.update = DOC(
+					call, "$push", "{", "stock_notes",
+					BCON_DOCUMENT(stock_note(call, sku, version, availability)),
+					"}"));
 		recent_drop(&carted, record->id);
 		if (r != MONGO_NOT_MATCHED)
 			return r;
@@ -312,6 +320,53 @@ int product_note_stock(struct rpc_call *call, const char *sku, int64_t version,
 	int r = note_stock(call, sku, version, availability);
 
 	return r == MONGO_NOT_FOUND ? wait_for_product(call, sku, version, availability) : r;
+}
+
+static bool has_sku(const Product *product, const char *sku)
+{
+	for (size_t i = 0; i < product->n_variants; i++)
+		if (!strcmp(product->variants[i]->sku, sku))
+			return true;
+	return false;
+}
+
+/* What inventory said of SKUs that have left a product waits for the next one that has them. Each note waits first and is
+ * removed after, so that a stop between repeats it; one that is newer by then stays for the next turn. */
+static int sweep_notes_left(struct rpc_call *call)
+{
+	ProductRecord **records;
+	size_t n_records;
+	int r;
+
+	r = mongo_find(
+		call, &products, &records, &n_records, .limit = 50,
+		.filter = DOC(call, "notes_left", BCON_BOOL(true), "deleted", BCON_BOOL(false)));
+	for (size_t i = 0; !r && i < n_records; i++) {
+		const ProductRecord *record = records[i];
+
+		for (size_t j = 0; !r && j < record->n_stock_notes; j++) {
+			const ProductRecordStockNote *note = record->stock_notes[j];
+
+			if (has_sku(record->product, note->sku))
+				continue;
+			r = wait_for_product(call, note->sku, note->version, note->availability);
+			if (!r)
+				r = mongo_update(
+					call, &products, .id = record->id, .keep_version = true,
+					.filter = note_filter(call, note->sku, note->version),
+					.update = DOC(call, "$pull", "{", "stock_notes", "{", "sku",
+						      BCON_UTF8(note->sku), "}", "}"));
+		}
+		if (!r)
+			r = mongo_update(call, &products, .id = record->id, .keep_version = true,
+					 .filter =
+						 DOC(call, "version", BCON_INT64(record->version)),
+					 .update = DOC(call, "$set", "{", "notes_left",
+						       BCON_BOOL(false), "}"));
+		if (r == MONGO_NOT_MATCHED)
+			r = 0;
+	}
+	return r;
 }
 
 /* The next hundred that wait: what a product has come for is noted there. */
@@ -454,12 +509,19 @@ int product_sweep(struct rpc_call *call)
 		if (records[i]->n_outbox)
 			continue;
 		r = image_delete(call, records[i]->id, NULL);
+		for (size_t j = 0; !r && j < records[i]->n_stock_notes; j++) {
+			const ProductRecordStockNote *note = records[i]->stock_notes[j];
+
+			r = wait_for_product(call, note->sku, note->version, note->availability);
+		}
 		if (!r)
 			r = mongo_delete(call, &products, records[i]->id,
 					 DOC(call, "deleted", BCON_BOOL(true)));
 		if (r == MONGO_NOT_MATCHED)
 			r = 0;
 	}
+	if (!r)
+		r = sweep_notes_left(call);
 	if (!r)
 		r = sweep_waiting_stock(call);
 	return r ? r : answers_sweep(call, &products);

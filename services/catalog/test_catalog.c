@@ -1,5 +1,6 @@
 /* Products, their pictures, and what is left of them. */
 #include "test_catalog.h"
+#include <common/outbox.h>
 
 TEST(a_draft_is_seen_by_staff_only)
 {
@@ -268,6 +269,95 @@ TEST(what_inventory_said_before_the_product_came_is_not_lost)
 	ck_assert_int_eq(catalog_sweep(&catalog, call), 0);
 	ck_assert_int_eq(get("tea", &product), 0);
 	ck_assert_int_eq(product->variants[0]->availability->quantity, 7);
+}
+
+static void expect_available(const char *name, int quantity)
+{
+	Product *product;
+
+	for (int i = 0; i < 2; i++) /* a turn that came to the end of what waits begins again */
+		ck_assert_int_eq(catalog_sweep(&catalog, call), 0);
+	ck_assert_int_eq(get(name, &product), 0);
+	ck_assert_ptr_nonnull(product->variants[0]->availability);
+	ck_assert_int_eq(product->variants[0]->availability->quantity, quantity);
+}
+
+static Variant *of_size(const char *sku, const char *size)
+{
+	Variant *made = variant(sku, euro(5, 0));
+
+	variant_add_options(call, made,
+			    rpc_new(call, VariantOptionsEntry, .key = "size", .value = size));
+	return made;
+}
+
+TEST(what_inventory_said_leaves_a_product_with_the_sku)
+{
+	ProductOption *size = rpc_new(call, ProductOption, .name = "size");
+	Product *product = rpc_new(call, Product, .display_name = "Mug");
+	ProductRecord *record;
+	Variant *large;
+	Empty *empty;
+
+	product_option_add_values(call, size, "small");
+	product_option_add_values(call, size, "large");
+	product_add_options(call, product, size);
+	product_add_variants(call, product, of_size("SMALL", "small"));
+	product_add_variants(call, product, of_size("LARGE", "large"));
+	ck_assert_int_eq(catalog_client_create_product(
+				 client, call,
+				 MSG(CreateProductRequest, .product = product, .product_id = "mug"),
+				 &product),
+			 0);
+	tell_stock("SMALL", 1, 9);
+	tell_stock("LARGE", 4, 7);
+	ck_assert_int_eq(catalog_client_delete_variant(
+				 client, call,
+				 MSG(DeleteVariantRequest, .name = product->variants[1]->name),
+				 &empty),
+			 0);
+	ck_assert_int_eq(catalog_sweep(&catalog, call), 0);
+	ck_assert_int_eq(product_read(call, "mug", &record), 0);
+	ck_assert_uint_eq(record->n_stock_notes, 1);
+	ck_assert_str_eq(record->stock_notes[0]->sku, "SMALL");
+	ck_assert(!record->notes_left);
+	tell_stock("LARGE", 3, 50); /* what waits is as new as it was */
+
+	/* The same product takes it again:
+	 * the development database frees a SKU only
+	 * with its product. */
+	ck_assert_int_eq(
+		catalog_client_create_variant(client, call,
+					      MSG(CreateVariantRequest, .parent = "products/mug",
+						  .variant = of_size("LARGE", "large")),
+					      &large),
+		0);
+	for (int i = 0; i < 2; i++)
+		ck_assert_int_eq(catalog_sweep(&catalog, call), 0);
+	ck_assert_int_eq(get("products/mug", &product), 0);
+	ck_assert_int_eq(product->variants[0]->availability->quantity, 9);
+	ck_assert_int_eq(product->variants[1]->availability->quantity, 7);
+}
+
+TEST(a_sku_of_a_deleted_product_takes_what_inventory_said_of_it_along)
+{
+	Product *product;
+	Empty *empty;
+
+	ck_assert_int_eq(create("tea", variant("TEA", euro(5, 0)), &product), 0);
+	tell_stock("TEA", 1, 9);
+	ck_assert_int_eq(
+		catalog_client_delete_product(
+			client, call, MSG(DeleteProductRequest, .name = product->name), &empty),
+		0);
+	tell_stock("TEA", 2, 8);
+	stores_nats();
+	while (outbox_relay(NULL, call) > 0)
+		;
+	ck_assert_int_eq(outbox_settle(call), 0);
+	ck_assert_int_eq(catalog_sweep(&catalog, call), 0);
+	create_on_sale("tea-two", "TEA", 5);
+	expect_available("products/tea-two", 8);
 }
 
 TEST(a_caller_without_the_permission_changes_nothing)

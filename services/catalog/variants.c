@@ -307,6 +307,7 @@ static int delete_variant(struct rpc_call *call, ProductRecord *record, void *da
 		if (strcmp(product->variants[i]->name, name))
 			product->variants[kept++] = product->variants[i];
 	product->n_variants = kept;
+	record->notes_left = true;
 	return catalog_still_sellable(call, product);
 }
 
