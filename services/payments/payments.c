@@ -341,6 +341,16 @@ static PaymentRecord *capturable(struct rpc_call *call, const CapturePaymentRequ
 		       : NULL;
 }
 
+/* The amount is not what is, or is to be, captured. */
+static int other_amount(struct rpc_call *call, const PaymentRecord *record,
+			const CapturePaymentRequest *req,
+			int (*otherwise)(struct rpc_call *, const PaymentRecord *))
+{
+	if (!strcmp(record->capture_request_id, req->request_id))
+		return rpc_fail(call, REQUEST_ID_REUSED, { "requestId", req->request_id });
+	return otherwise(call, record);
+}
+
 /* Stores what is to be captured, unless it is stored or done. */
 static int begin_capture(struct payments_service *self, struct rpc_call *call,
 			 const CapturePaymentRequest *req, bool first,
@@ -356,7 +366,7 @@ static int begin_capture(struct payments_service *self, struct rpc_call *call,
 		return r;
 	if (record->payment->state == PAYMENT_STATE_SUCCEEDED)
 		return req->amount && !money_equal(req->amount, record->payment->captured)
-			       ? not_capturable(call, record)
+			       ? other_amount(call, record, req, not_capturable)
 			       : 0;
 	if (record->payment->state != PAYMENT_STATE_REQUIRES_CAPTURE ||
 	    record->intention == PAYMENT_RECORD_INTENTION_CANCEL)
@@ -365,11 +375,13 @@ static int begin_capture(struct payments_service *self, struct rpc_call *call,
 	if (r)
 		return r;
 	if (record->intention)
-		return money_equal(amount, record->capture_amount) ? 0
-								   : payments_busy(call, record);
+		return money_equal(amount, record->capture_amount)
+			       ? 0
+			       : other_amount(call, record, req, payments_busy);
 	change = payment_begin(record);
 	record->intention = PAYMENT_RECORD_INTENTION_CAPTURE;
 	record->capture_amount = (Money *)amount;
+	record->capture_request_id = req->request_id;
 	if (payment_is_free(call, record)) {
 		change.take = settlement->holder;
 		change.lease_expire_ms = settle_lease_end(self, call);

@@ -181,8 +181,10 @@ static const bson_t *sets_of(struct rpc_call *call, const struct payment_change 
 						  "captured",       "refunded",    "attempts",
 						  "redirect_uri",   "update_time", "capture_time",
 						  "authorize_time", "cancel_time", NULL };
-	static const char *const of_record[] = { "attempt_details",  "intention", "capture_amount",
-						 "provider_intents", "looks",     NULL };
+	static const char *const of_record[] = {
+		"attempt_details",    "intention", "capture_amount", "provider_intents", "looks",
+		"capture_request_id", NULL
+	};
 	static const char *const refunds[] = { "refunds", NULL }, *const details[] = {
 		"refund_details", NULL
 	};

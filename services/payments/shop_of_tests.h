@@ -79,13 +79,18 @@ static int authorize(const char *request_id, const char *method, int64_t amount,
 		ret);
 }
 
-static int capture(int64_t amount, Payment **ret)
+static int capture_as(const char *request_id, int64_t amount, Payment **ret)
 {
 	return payments_client_capture_payment(client, call,
 					       MSG(CapturePaymentRequest, .name = "payments/7",
 						   .amount = amount ? euro(amount) : NULL,
-						   .request_id = "capture"),
+						   .request_id = request_id),
 					       ret);
+}
+
+static int capture(int64_t amount, Payment **ret)
+{
+	return capture_as("capture", amount, ret);
 }
 
 static int void_it(Payment **ret)

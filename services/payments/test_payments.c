@@ -71,8 +71,11 @@ TEST(taking_twice_takes_once)
 	captured(1000);
 	ck_assert_int_eq(capture(0, &payment), 0);
 	ck_assert_int_eq(capture(1000, &payment), 0);
-	ck_assert_int_eq(capture(500, &payment), RPC_FAILED_PRECONDITION);
+	ck_assert_int_eq(capture_as("another", 1000, &payment), 0);
+	ck_assert_int_eq(capture_as("another", 500, &payment), RPC_FAILED_PRECONDITION);
 	ck_assert(rpc_failed_with(call, PAYMENT_NOT_CAPTURABLE));
+	ck_assert_int_eq(capture(500, &payment), RPC_FAILED_PRECONDITION);
+	ck_assert(rpc_failed_with(call, REQUEST_ID_REUSED));
 	ck_assert_int_eq(fake.intents[0].times_captured, 1);
 }
 
