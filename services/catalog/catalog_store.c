@@ -290,7 +290,8 @@ static int note_stock(struct rpc_call *call, const char *sku, int64_t version,
 				known = record->stock_notes[i];
 		if (known && known->version >= version)
 			return 0;
-		/* The condition names what was read, so that the newer of two notes stays. */
+		/* The condition names what was read, so that the newer of two notes stays, and none is
+		 * written where the SKU or the product has gone meanwhile. */
 		if (known)
 			r = mongo_update(call, &products, .id = record->id, .keep_version = true,
 					 .filter = note_filter(call, sku, known->version),
@@ -299,14 +300,14 @@ static int note_stock(struct rpc_call *call, const char *sku, int64_t version,
 										availability)),
 						       "}"));
 		else
-			r = mongo_update(
-				call, &products, .id = record->id, .keep_version = true,
-				.filter = DOC(call, "stock_notes.sku", "{", "$ne", BCON_UTF8(sku),
-					      "}", "deleted", BCON_BOOL(false)),
-				.update = DOC(
-					call, "$push", "{", "stock_notes",
-					BCON_DOCUMENT(stock_note(call, sku, version, availability)),
-					"}"));
+			r = mongo_update(call, &products, .id = record->id, .keep_version = true,
+					 .filter = DOC(call, "stock_notes.sku", "{", "$ne",
+						       BCON_UTF8(sku), "}", "product.variants.sku",
+						       BCON_UTF8(sku), "deleted", BCON_BOOL(false)),
+					 .update = DOC(call, "$push", "{", "stock_notes",
+						       BCON_DOCUMENT(stock_note(call, sku, version,
+										availability)),
+						       "}"));
 		recent_drop(&carted, record->id);
 		if (r != MONGO_NOT_MATCHED)
 			return r;
