@@ -294,13 +294,12 @@ static OrderRecord *record_of(struct orders_service *self, struct rpc_call *call
 			.email_key = lower(call, order->email), .schema_version = 1);
 
 	/* Whoever reserves the stock knows by it whom to tell when there is none. */
-	if (*key->request_id)
-		order_record_add_answers(
-			call, record,
-			rpc_new(call, StoredAnswer, .key = key->key,
-				.body_hash = { .len = sizeof(key->body_hash),
-					       .data = rpc_memdup(call, key->body_hash,
-								  sizeof(key->body_hash)) }));
+	order_record_add_answers(
+		call, record,
+		rpc_new(call, StoredAnswer, .key = key->key,
+			.body_hash = { .len = sizeof(key->body_hash),
+				       .data = rpc_memdup(call, key->body_hash,
+							  sizeof(key->body_hash)) }));
 	record->next_look_time = clock_timestamp(call, now + self->lease);
 	record->reservation_expire_time = clock_timestamp(call, due + RESERVATION_LONGER_MS);
 	order->payment_state = ORDER_PAYMENT_STATE_UNPAID;
@@ -438,8 +437,6 @@ static int find_earlier(struct rpc_call *call, const struct answers_key *key, Or
 	OrderRecord *record;
 	int r;
 
-	if (!*key->request_id)
-		return ANSWERS_NONE;
 	r = order_read_answered(call, name_id(rpc_caller(call)->user), key->key, &record);
 	if (r)
 		return r == MONGO_NOT_FOUND ? ANSWERS_NONE : r;

@@ -273,6 +273,16 @@ static bool is_told_as_replaced(const char *name)
 	return replaced;
 }
 
+TEST(the_same_request_makes_no_second_order_when_its_answer_is_forgotten)
+{
+	Order *first = create("r1");
+
+	rpc_call_set_now(call, rpc_now_ms(call) + 25 * 3600 * 1000);
+	ck_assert_int_eq(order_sweep_answers(call), 0);
+	ck_assert_uint_eq(stored(first->name)->n_answers, 0);
+	ck_assert_str_eq(create("r1")->name, first->name);
+}
+
 TEST(a_changed_cart_replaces_its_order)
 {
 	Order *first = create("r1"), *second;
