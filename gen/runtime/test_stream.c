@@ -290,4 +290,57 @@ TEST(a_handler_tells_a_client_that_goes_from_one_that_has_said_all)
 	}
 }
 
+/*
+ * A writer whose messages nobody reads
+ */
+
+/* Sends until it may no more: what with. */
+static int send_without_end(struct number_writer *writer)
+{
+	static uint8_t padding[64 * 1024];
+	int r, n = 0;
+
+	do
+		r = number_writer_send(writer,
+				       MSG(Number, .value = n ? 1 : INT64_MIN, /* reads no more */
+					   .padding = { sizeof(padding), padding }));
+	while (!r && ++n < 100000);
+	return r;
+}
+
+TEST(a_writer_that_nobody_reads_ends_at_its_deadline)
+{
+	cleanup(number_reader_freep) struct number_reader *reader = NULL;
+	struct rpc_call *hurried = rpc_call_new("test", 2000);
+	struct number_writer *writer;
+
+	ck_assert_int_eq(probe_client_sum(probe.client, hurried, &writer, &reader), 0);
+	ck_assert_int_eq(send_without_end(writer), RPC_DEADLINE_EXCEEDED);
+	ck_assert_int_eq(number_writer_send(writer, MSG(Number)), RPC_DEADLINE_EXCEEDED);
+	probe_await_cancelled(&probe.service, 1);
+	number_reader_free(ptr_steal(reader));
+	rpc_call_free(hurried);
+}
+
+static void *cancel(void *data)
+{
+	probe_await_running(&probe.service, 1);
+	nanosleep(&(struct timespec){ .tv_nsec = 100 * 1000000 }, NULL); /* let it wait */
+	rpc_call_cancel(data);
+	return NULL;
+}
+
+TEST(a_writer_that_nobody_reads_ends_when_it_is_cancelled)
+{
+	cleanup(number_reader_freep) struct number_reader *reader = NULL;
+	struct number_writer *writer;
+	pthread_t thread;
+
+	ck_assert_int_eq(probe_client_sum(probe.client, call, &writer, &reader), 0);
+	pthread_create(&thread, NULL, cancel, call);
+	ck_assert_int_eq(send_without_end(writer), RPC_CANCELLED);
+	pthread_join(thread, NULL);
+	probe_await_cancelled(&probe.service, 1);
+}
+
 TEST_MAIN("stream", setup, teardown)

@@ -173,6 +173,15 @@ static int count_to(struct probe_service *self, struct rpc_call *call, const Cou
 	return 0;
 }
 
+static int read_no_more(struct probe_service *self, struct rpc_call *call)
+{
+	pthread_mutex_lock(&self->lock);
+	self->running++;
+	pthread_cond_broadcast(&self->changed);
+	pthread_mutex_unlock(&self->lock);
+	return wait_cancel(self, call);
+}
+
 static int sum(struct probe_service *self, struct rpc_call *call, struct number_reader *in,
 	       Number **ret)
 {
@@ -181,6 +190,8 @@ static int sum(struct probe_service *self, struct rpc_call *call, struct number_
 	int r;
 
 	while (!(r = number_reader_next(in, &number))) {
+		if (number->value == INT64_MIN)
+			return read_no_more(self, call);
 		if (number->value < 0)
 			return rpc_fail(call, PROBE_FAILED, { "text", "sum" });
 		total += number->value;
