@@ -261,6 +261,8 @@ static int refuse_overloaded(void *data, struct rpc_call *call)
 
 	(void)data;
 	rpc_retry_after(call, RETRY_AFTER_MS);
+	/* The hint again, for clients that retry this code by themselves. */
+	rpc_set_trailer(call, "grpc-retry-pushback-ms", rpc_printf(call, "%d", RETRY_AFTER_MS));
 	rpc_error_status(call);
 	return r;
 }

@@ -99,6 +99,9 @@ TEST(calls_wait_in_a_bounded_queue_and_beyond_it_they_are_refused_with_a_hint)
 			ck_assert_ptr_nonnull(memmem(rpc_error_status(answers[i].call).data,
 						     rpc_error_status(answers[i].call).len,
 						     "RetryInfo", 9));
+			ck_assert_str_eq(
+				rpc_response_header(answers[i].call, "grpc-retry-pushback-ms"),
+				"200");
 			refused++;
 		}
 	ck_assert_int_eq(refused, CALLS - 3);
