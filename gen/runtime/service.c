@@ -20,7 +20,7 @@ static struct {
 	const char *grpc_listen, *http_listen, *tls_dir, *log_level;
 	int64_t threads, queue, streams, drain_ms, drain_delay_ms, connection_age_ms;
 	size_t call_memory, message_size;
-	bool channelz, log_calls;
+	bool compress, channelz, log_calls;
 	const char *crash_at;
 } arg;
 
@@ -45,6 +45,8 @@ static struct option options[] = {
 	  "how long it still takes calls after SIGTERM, while balancers learn that it goes" },
 	{ "DRAIN_TIMEOUT", OPTION_DURATION, &arg.drain_ms, "25s",
 	  "how long calls in flight may take after that" },
+	{ "COMPRESS", OPTION_BOOLEAN, &arg.compress, "false",
+	  "gzip for answers, to callers that take it" },
 	{ "CHANNELZ", OPTION_BOOLEAN, &arg.channelz, "false",
 	  "count what goes over channels and sockets, and serve it as grpc.channelz.v1" },
 	{ "LOG_LEVEL", OPTION_STRING, &arg.log_level, "info", "debug, info, warning or error" },
@@ -313,6 +315,7 @@ static int run(struct service *service, const sigset_t *signals, char **error)
 			.max_message_bytes = arg.message_size,
 			.max_connection_age_ms = arg.connection_age_ms,
 			.channelz = arg.channelz,
+			.compress = arg.compress,
 			.log_calls = arg.log_calls,
 		},
 		error);

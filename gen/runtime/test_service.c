@@ -235,6 +235,34 @@ TEST(readiness_follows_the_modules_and_tells_grpc_health)
 	rpc_call_free(call);
 }
 
+TEST(answers_are_compressed_where_the_operator_wants_it)
+{
+	char target[64], *text, *error = NULL;
+	struct rpc_call *call = rpc_call_new("test", 20000);
+	struct probe_client *client;
+	struct rpc_channel *channel;
+	ProbeResponse *response;
+
+	set("PROBE_COMPRESS=true");
+	touch("ready");
+	start(NULL);
+	await_status("/readyz", 200);
+	snprintf(target, sizeof(target), "ipv4:127.0.0.1:%d", grpc_port);
+	channel = rpc_channel_new(&(struct rpc_channel_options){ .target = target }, &error);
+	client = probe_client_new(channel);
+	text = rpc_alloc(call, 50001);
+	memset(text, 'a', 50000);
+	ck_assert_int_eq(
+		probe_client_probe(client, call, MSG(ProbeRequest, .text = text), &response), 0);
+	ck_assert_str_eq(response->text, text);
+	ck_assert(rpc_received_compressed(call));
+	kill(process, SIGTERM);
+	ck_assert_int_eq(end(), 0);
+	probe_client_free(client);
+	rpc_channel_free(channel);
+	rpc_call_free(call);
+}
+
 TEST(timers_turn_and_metrics_say_so)
 {
 	char answer[64 * 1024];
