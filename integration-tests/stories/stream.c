@@ -96,15 +96,10 @@ static void *read_all(void *data)
 	return NULL;
 }
 
-struct stream *stream_open(struct app *app, const char *path, ...)
+static struct stream *open_at(struct app *app, const char *last_id, const char *full)
 {
 	struct stream *stream = calloc(1, sizeof(*stream));
-	va_list arguments;
-	char *full;
 
-	va_start(arguments, path);
-	full = text_list(path, arguments);
-	va_end(arguments);
 	pthread_mutex_init(&stream->lock, NULL);
 	stream->curl = curl_easy_init();
 	stream->events = json_array();
@@ -113,6 +108,9 @@ struct stream *stream_open(struct app *app, const char *path, ...)
 	stream->headers = curl_slist_append(NULL, "Accept: text/event-stream");
 	stream->headers = curl_slist_append(
 		stream->headers, text("Authorization: Bearer %s", app_access_token(app)));
+	if (last_id)
+		stream->headers =
+			curl_slist_append(stream->headers, text("Last-Event-ID: %s", last_id));
 	curl_easy_setopt(stream->curl, CURLOPT_URL,
 			 text("%s%s", platform_variable("SOUK_GATEWAY_URL"), full));
 	curl_easy_setopt(stream->curl, CURLOPT_HTTPHEADER, stream->headers);
@@ -125,6 +123,28 @@ struct stream *stream_open(struct app *app, const char *path, ...)
 	if (pthread_create(&stream->thread, NULL, read_all, stream))
 		abort();
 	return stream;
+}
+
+struct stream *stream_open(struct app *app, const char *path, ...)
+{
+	va_list arguments;
+	char *full;
+
+	va_start(arguments, path);
+	full = text_list(path, arguments);
+	va_end(arguments);
+	return open_at(app, NULL, full);
+}
+
+struct stream *stream_resume(struct app *app, const char *last_id, const char *path, ...)
+{
+	va_list arguments;
+	char *full;
+
+	va_start(arguments, path);
+	full = text_list(path, arguments);
+	va_end(arguments);
+	return open_at(app, last_id, full);
 }
 
 struct stream *stream_free(struct stream *stream)

@@ -19,9 +19,9 @@ static void was_scanned(const struct response *shipment, const char *state)
 TEST(a_customer_buys_something_and_gets_it)
 {
 	const char *shelf = category_new(), *tea = product_new_in(shelf, 1250, 20), *email, *order,
-		   *item, *method;
+		   *item, *method, *etag;
 	cleanup(app_freep) struct app *amina = app_new();
-	cleanup(stream_freep) struct stream *updates = NULL;
+	cleanup(stream_freep) struct stream *updates = NULL, *resumed = NULL;
 	struct response *answer, *cart, *placed;
 	json_t *mail;
 
@@ -78,7 +78,10 @@ TEST(a_customer_buys_something_and_gets_it)
 
 	/* Watches, and pays. */
 	updates = stream_open(amina, "/v1/orders/%s:watch", order);
-	stream_await(updates, "state", "AWAITING_PAYMENT", 10);
+	etag = json_string_value(
+		json_path(stream_await(updates, "state", "AWAITING_PAYMENT", 10), "etag"));
+	/* Another device was cut off there: it gets what is new, and nothing again. */
+	resumed = stream_resume(amina, etag, "/v1/orders/%s:watch", order);
 	answer = expect(order_pay(amina, order, VISA), 200);
 	ck_assert_str_eq(text_at(answer, "state"), "CONFIRMED");
 	ck_assert_str_eq(text_at(answer, "paymentState"), "PAID");
@@ -101,6 +104,10 @@ TEST(a_customer_buys_something_and_gets_it)
 	stream_await(updates, "paymentState", "PAID", 10);
 	stream_await(updates, "shipments.*.state", "DELIVERED", 60);
 	stream_await(updates, "state", "COMPLETED", 30);
+	stream_await(resumed, "state", "COMPLETED", 30);
+	for (size_t i = 0; i < stream_count(resumed); i++)
+		ck_assert_str_ne(json_string_value(json_path(stream_event(resumed, i), "etag")),
+				 etag);
 	answer = expect(http_get(amina, "/v1/orders/%s", order), 200);
 	ck_assert_str_eq(text_at(answer, "fulfilmentState"), "DELIVERED");
 	ck_assert_uint_ge(stream_count(updates), 4);
