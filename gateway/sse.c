@@ -31,7 +31,8 @@ struct sse {
 	struct timer timer;
 	struct task arrived, ended;
 	struct arena *arena; /* of one event: the call's own would grow with each */
-	struct text event; /* printed on the completion thread, sent on ours, and only then the next
+	struct text
+		event; /* printed among the completions, sent later in the turn, and only then the next
 			      is asked for */
 	const ProtobufCMessage *message;
 	struct rpc_json_error error;
@@ -173,7 +174,7 @@ static void message_arrived(struct task *task)
 	go_on(request);
 }
 
-/* Both on the completion thread. */
+/* Both among the turn's completions. */
 static bool stream_message(void *data, struct rpc_call *call, ProtobufCMessage *message)
 {
 	struct sse *sse = data;

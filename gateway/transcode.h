@@ -20,8 +20,8 @@ int transcode_message(struct request *request, struct arena *arena, const char *
 int transcode_pass_headers(const struct request *request, struct rpc_call *call);
 /* Fills request->response. */
 int transcode_response(struct request *request, const ProtobufCMessage *message);
-/* The JSON of an answer, in the arena; NULL with *error. Changes nothing of the request: it is used
- * on the completion thread, too. */
+/* The JSON of an answer, in the arena; NULL with *error. Changes nothing of the request: streams
+ * print with it before their turn has come to send. */
 const char *transcode_print(const struct request *request, struct arena *arena,
 			    const ProtobufCMessage *message, size_t *length,
 			    struct rpc_json_error *error);

@@ -19,8 +19,7 @@ const char *upstreams_domain(const struct upstreams *upstreams, size_t i, bool *
 struct rpc_client *upstreams_client(const struct upstreams *upstreams, const struct route *route);
 /* The error of a path whose service has none. */
 int upstream_missing(struct request *request);
-/* A call for a stream: the completion thread may be at it at any time, while request->call stays
- * the worker's. */
+/* A call for a stream, which may outlast the request's own. */
 struct rpc_call *upstream_stream_call(struct request *request);
 /* 0: request_waited(WAIT_CALL) comes; or an error, recorded. */
 int upstream_start(struct request *request, const ProtobufCMessage *message);

@@ -28,7 +28,7 @@ static int read_message(void *data, struct rpc_call *call)
 				      "The message needs more memory than one may have.");
 }
 
-/* On the completion thread. */
+/* Among the turn's completions. */
 static void message_sent(void *data, struct rpc_call *call, bool ok)
 {
 	struct websocket *socket = data;
@@ -96,7 +96,7 @@ static int print_answer(void *data)
 	return socket->json ? 0 : RPC_INTERNAL;
 }
 
-/* Both on the completion thread. */
+/* Both among the turn's completions. */
 static bool stream_message(void *data, struct rpc_call *call, ProtobufCMessage *message)
 {
 	struct websocket *socket = data;

@@ -27,7 +27,7 @@ struct websocket {
 	/* to the client */
 	struct arena *out;
 	const ProtobufCMessage *answer;
-	const char *json; /* printed on the completion thread */
+	const char *json; /* printed among the completions */
 	size_t json_length;
 	struct rpc_json_error error;
 	int problem;
