@@ -22,12 +22,17 @@ void outside_end(void)
 	carrier_app = app_free(carrier_app);
 }
 
-static struct response *stripe_get(const char *path)
+static struct app *stripe(void)
 {
 	struct app *app = reach(&stripe_app, "SOUK_TEST_STRIPE_URL");
 
 	app_use_token(app, platform_variable("SOUK_TEST_STRIPE_KEY"));
-	return expect(http_get(app, "%s", path), 200);
+	return app;
+}
+
+static struct response *stripe_get(const char *path)
+{
+	return expect(http_get(stripe(), "%s", path), 200);
 }
 
 static bool is_of(json_t *intent, const char *order)
@@ -132,6 +137,60 @@ int64_t stripe_captured_cents(const char *order)
 int64_t stripe_refunded_cents(const char *order)
 {
 	return OVER_INTENTS(order, add_refunded);
+}
+
+const char *stripe_card(const char *number)
+{
+	return text_at(
+		expect(http_post(stripe(), "/v1/payment_methods",
+				 "{'type': 'card', 'card': {'number': '%s', 'exp_month': 12, "
+				 "'exp_year': 2040, 'cvc': '123'}}",
+				 number),
+		       200),
+		"id");
+}
+
+static void count_waiting(json_t *intent, int64_t *sum)
+{
+	*sum += has_status(intent, "requires_action");
+}
+
+static void answer_bank(json_t *intent, const char *success, int64_t *sum)
+{
+	if (!has_status(intent, "requires_action"))
+		return;
+	expect(http_post(stripe(),
+			 text("/v1/payment_intents/%s/_authenticate",
+			      json_string_value(json_object_get(intent, "id"))),
+			 "{'client_secret': '%s', 'success': %s}",
+			 json_string_value(json_object_get(intent, "client_secret")), success),
+	       200);
+	(*sum)++;
+}
+
+static void approve(json_t *intent, int64_t *sum)
+{
+	answer_bank(intent, "true", sum);
+}
+
+static void refuse(json_t *intent, int64_t *sum)
+{
+	answer_bank(intent, "false", sum);
+}
+
+int stripe_waiting(const char *order)
+{
+	return OVER_INTENTS(order, count_waiting);
+}
+
+int stripe_approve(const char *order)
+{
+	return OVER_INTENTS(order, approve);
+}
+
+int stripe_refuse(const char *order)
+{
+	return OVER_INTENTS(order, refuse);
 }
 
 static bool is_mail(json_t *mail, const char *to, const char *subject)

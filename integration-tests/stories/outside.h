@@ -13,6 +13,12 @@ int stripe_holds(
 	const char *order); /* intents that hold money that nobody has captured or given back */
 int64_t stripe_captured_cents(const char *order);
 int64_t stripe_refunded_cents(const char *order);
+/* A card's token, as the payment form of an app gets it for a number. */
+const char *stripe_card(const char *number);
+/* Intents that wait for the customer at the bank, who then says yes, or fails to; how many did. */
+int stripe_waiting(const char *order);
+int stripe_approve(const char *order);
+int stripe_refuse(const char *order);
 
 /* Mails to an address whose subject holds `subject` (in any case), counted by distinct Message-ID.
  */

@@ -2,6 +2,8 @@
 #include "shop.h"
 #include <string.h>
 
+#define ASKED_ABOUT "4000002500003155" /* localstripe's card whose bank asks the customer */
+
 struct payers {
 	const char *order, *token, *keys[4], *states[4], *reasons[4];
 	int statuses[4];
@@ -208,6 +210,99 @@ TEST(a_price_that_rose_is_refused_and_one_that_fell_is_passed_on)
 	expect(http_patch(staff(), variant, price, 8), 200);
 	order = expect(order_place_once(guest, email, method, unique("order")), 200);
 	ck_assert_int_eq(cents_at(order, "totals.subtotal"), 800);
+}
+
+/*
+ * The customer's bank
+ */
+
+TEST(a_card_that_its_bank_asks_about_is_charged_once_the_customer_has_approved)
+{
+	const char *tea = product_new(1500, 10), *card = stripe_card(ASKED_ABOUT),
+		   *key = unique("pay");
+	cleanup(app_freep) struct app *guest = guest_new();
+	const char *order = order_of_guest(guest, tea, 1);
+	struct response *answer = expect(order_pay_once(guest, order, card, key), 200);
+
+	ck_assert_str_eq(text_at(answer, "state"), "PAYING");
+	ck_assert_int_eq(stripe_waiting(order), 1);
+	ck_assert_int_eq(stripe_charges(order) + stripe_holds(order), 0);
+	ck_assert_int_eq(stock_of(tea, "reserved"), 1);
+	expect_error(order_pay(guest, order, VISA), 409, "ORDER_PAYING");
+
+	ck_assert_int_eq(stripe_approve(order), 1);
+	eventually(120, order_is(guest, order, "CONFIRMED"));
+	answer = order_get(guest, order);
+	ck_assert_str_eq(text_at(answer, "paymentState"), "PAID");
+	ck_assert_int_eq(stripe_charges(order), 1);
+	ck_assert_int_eq(stripe_intents(order), 1);
+	ck_assert_int_eq(stripe_captured_cents(order), cents_at(answer, "totals.total"));
+	ck_assert_int_eq(stock_of(tea, "onHand"), 9);
+}
+
+TEST(a_customer_who_fails_at_the_bank_can_pay_with_another_card)
+{
+	const char *tea = product_new(1500, 10), *card = stripe_card(ASKED_ABOUT);
+	cleanup(app_freep) struct app *guest = guest_new();
+	const char *order = order_of_guest(guest, tea, 1);
+
+	ck_assert_str_eq(text_at(expect(order_pay(guest, order, card), 200), "state"), "PAYING");
+	ck_assert_int_eq(stripe_refuse(order), 1);
+	eventually(120, order_is(guest, order, "AWAITING_PAYMENT"));
+	ck_assert_int_eq(stock_of(tea, "reserved"), 1);
+	expect(order_pay(guest, order, VISA), 200);
+	ck_assert_int_eq(stripe_charges(order), 1);
+	ck_assert_int_eq(stripe_holds(order), 0);
+}
+
+/*
+ * Saved methods
+ */
+
+TEST(a_saved_card_pays_until_it_is_deleted_and_pays_for_nobody_else)
+{
+	const char *tea = product_new(1500, 10), *token = stripe_card("4242424242424242"),
+		   *key = unique("card"), *order, *name;
+	cleanup(app_freep) struct app *amina = customer_new(NULL);
+	cleanup(app_freep) struct app *other = guest_new();
+	const char *others = order_of_guest(other, tea, 1);
+	struct response *saved, *list;
+
+	for (int i = 0; i < 2; i++) { /* the same request saves it once */
+		saved = expect(http_post_once(amina, key, "/v1/users/me/paymentMethods",
+					      "{'token': '%s', 'displayName': 'Blue card'}", token),
+			       200);
+		ck_assert_str_eq(text_at(saved, "lastFour"), "4242");
+		ck_assert_str_eq(text_at(saved, "brand"), "visa");
+		ck_assert_ptr_null(strstr(saved->body, token));
+	}
+	name = text_at(saved, "name");
+	expect(http_post_once(amina, unique("card"), "/v1/users/me/paymentMethods",
+			      "{'token': '%s'}", stripe_card("5555555555554444")),
+	       200);
+	list = expect(http_get(amina, "/v1/users/me/paymentMethods"), 200);
+	ck_assert_uint_eq(count_at(list, "paymentMethods"), 2);
+	ck_assert_str_eq(text_at(list, "paymentMethods.0.lastFour"), "4444"); /* the newest */
+	ck_assert_str_eq(text_at(list, "paymentMethods.1.displayName"), "Blue card");
+
+	expect_error(order_pay(other, others, name), 400, "PAYMENT_METHOD_INVALID");
+	ck_assert_int_eq(stripe_intents(others), 0);
+
+	cart_add(amina, tea, 1);
+	order = order_place(amina, NULL);
+	expect(order_pay(amina, order, name), 200);
+	ck_assert_int_eq(stripe_charges(order), 1);
+	ck_assert_int_eq(stripe_captured_cents(order),
+			 cents_at(order_get(amina, order), "totals.total"));
+
+	expect(http_delete(amina, "/v1/%s", name), 200);
+	expect_error(http_delete(amina, "/v1/%s", name), 404, "PAYMENT_METHOD_NOT_FOUND");
+	list = expect(http_get(amina, "/v1/users/me/paymentMethods"), 200);
+	ck_assert_uint_eq(count_at(list, "paymentMethods"), 1);
+	cart_add(amina, tea, 1);
+	order = order_place(amina, NULL);
+	expect_error(order_pay(amina, order, name), 400, "PAYMENT_METHOD_INVALID");
+	ck_assert_int_eq(stripe_charges(order), 0);
 }
 
 TEST_MAIN("paying", story_begin, story_end)
