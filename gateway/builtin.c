@@ -37,8 +37,8 @@ static void add_member(struct text *text, const char *separator, const char *key
 }
 
 /*
- * Ready is who reaches any service at all: one that is away takes its own routes with it, and no others. Redis takes limits and
- * sessions. What is away is told.
+ * Ready is who reaches any service at all: one that is away takes its own routes with it, and no
+ * others. Redis takes limits and sessions. What is away is told.
  */
 static void readyz(struct request *request)
 {

@@ -19,9 +19,9 @@
  * us, and one epoll_ctl() serves a connection's whole life. Reading stops while the protocol is
  * busy, so that a client that sends ahead fills its own socket buffer and not our memory.
  *
- * What a turn answers leaves at its end, one connection right after the other, and not as each answer
- * is made: a client or proxy with many connections is then still at the first when the second comes,
- * and is not woken for each. What is long leaves at once: copying it would cost more.
+ * What a turn answers leaves at its end, one connection right after the other, and not as each
+ * answer is made: a client or proxy with many connections is then still at the first when the
+ * second comes, and is not woken for each. What is long leaves at once: copying it would cost more.
  */
 enum {
 	READS_A_TURN = 16, /* then others get their turn */
@@ -151,8 +151,8 @@ static void hurry(struct connection *connection, int64_t milliseconds)
 }
 
 /*
- * The client may still be sending what we refused: closing now would reset the answer away. Once only: the kernel reports each
- * shutdown as news of the socket, and the loop would do nothing else.
+ * The client may still be sending what we refused: closing now would reset the answer away. Once
+ * only: the kernel reports each shutdown as news of the socket, and the loop would do nothing else.
  */
 static void linger(struct connection *connection)
 {

@@ -9,10 +9,10 @@
  * One thread runs a loop and everything that hangs on it. Only loop_post(), loop_wake() and
  * loop_stop() may be called by others.
  *
- * A turn: wait; ask the source; call what is ready; run what was posted; let timers expire; run what was put off to
- * the end of the turn (flushing, mostly, so that all that one turn writes goes out in one system
- * call); free what was disposed of. Because freeing comes last, an event that names a watch closed
- * in the same turn still finds its memory.
+ * A turn: wait; ask the source; call what is ready; run what was posted; let timers expire; run
+ * what was put off to the end of the turn (flushing, mostly, so that all that one turn writes goes
+ * out in one system call); free what was disposed of. Because freeing comes last, an event that
+ * names a watch closed in the same turn still finds its memory.
  */
 struct watch {
 	int fd; /* -1: closed; its event is passed over */

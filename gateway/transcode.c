@@ -39,7 +39,8 @@ static const ProtobufCMessageDescriptor *body_type(const struct route *route)
 		       : NULL;
 }
 
-/* What `curl --data` says of any text is taken at its content: without cookies no form of another site can act for anyone. */
+/* What `curl --data` says of any text is taken at its content: without cookies no form of another
+ * site can act for anyone. */
 static bool is_json(const char *type)
 {
 	size_t length = strcspn(type, "; \t");

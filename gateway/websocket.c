@@ -14,7 +14,8 @@
  *                                 ours; in a turn of its own, since HTTP/1.1 is still in its input
  *   input() ─▶ message_received() ─▶ websocket_take() ─▶ the peer ─▶ sent_arrived(): the next one
  *   message_arrived() ─▶ push() ─▶ the client took enough ─▶ websocket_go_on(): the next one
- *   websocket_shut(): the closing frame is on its way, nothing else is read or sent; the call is cancelled.
+ *   websocket_shut(): the closing frame is on its way, nothing else is read or sent; the call is
+ *   cancelled.
  *           stop() comes when the connection is closed.
  *
  * libwslay reads up to 4 KiB ahead: messages that come with one that is being sent wait in

@@ -1,4 +1,5 @@
-/* The call behind a WebSocket: messages from the client to the peer, and from the peer to the client. */
+/* The call behind a WebSocket: messages from the client to the peer, and from the peer to the
+ * client. */
 #include "gateway.h"
 #include "transcode.h"
 #include "upstream.h"

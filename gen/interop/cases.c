@@ -1,4 +1,5 @@
-/* The cases of the interop suite, in the words of its description (doc/interop-test-descriptions.md of gRPC). */
+/* The cases of the interop suite, in the words of its description (doc/interop-test-descriptions.md
+ * of gRPC). */
 #include "cases.h"
 #include <string.h>
 

@@ -1,4 +1,5 @@
-/* The soak cases: large unary calls again and again, on one channel or each on a channel of its own. */
+/* The soak cases: large unary calls again and again, on one channel or each on a channel of its
+ * own. */
 #include "cases.h"
 #include <time.h>
 

@@ -34,10 +34,10 @@ enum { REDZONE = 0 };
 #endif
 
 /*
- * Invariants: `blocks` is the block that is handed out from; `kept` the one that a reset keeps: the largest up
- * to KEEP_MAX, so that the next call of the kind finds all its room in it.
- * `reserved`, the bytes of all blocks, never exceeds `cap`, so that the cap bounds what the process
- * really holds. Free bytes are poisoned under ASan.
+ * Invariants: `blocks` is the block that is handed out from; `kept` the one that a reset keeps: the
+ * largest up to KEEP_MAX, so that the next call of the kind finds all its room in it. `reserved`,
+ * the bytes of all blocks, never exceeds `cap`, so that the cap bounds what the process really
+ * holds. Free bytes are poisoned under ASan.
  */
 enum { ALIGNMENT = 16, BLOCK_MIN = 4096, KEEP_MAX = 16 * 1024, BLOCK_MAX = 256 * 1024 };
 

@@ -12,14 +12,15 @@
  *     │                     └─────────────────────────────────────────┤
  *     └──────────── any call that the peer answers ───────────────────┘
  *
- * What fails is a call that got no answer: the connection broke or was not to be had, or the time ran out. An error
- * that the peer sent is an answer, UNAVAILABLE and DEADLINE_EXCEEDED too: its own peers may be away, which is no
- * reason not to ask it for something else.
+ * What fails is a call that got no answer: the connection broke or was not to be had, or the time
+ * ran out. An error that the peer sent is an answer, UNAVAILABLE and DEADLINE_EXCEEDED too: its own
+ * peers may be away, which is no reason not to ask it for something else.
  *
- * Silence is BREAKER_FAILURES such calls in a row over BREAKER_SILENCE_MS: the calls that one broken connection took
- * with it, while other replicas answer or the core connects again, are none. The rest begins with BREAKER_REST_MS and
- * doubles up to BREAKER_REST_MAX_MS, which is the longest that a peer that works again is not asked. A probe that is
- * still under way then does not hold up the next one.
+ * Silence is BREAKER_FAILURES such calls in a row over BREAKER_SILENCE_MS: the calls that one
+ * broken connection took with it, while other replicas answer or the core connects again, are none.
+ * The rest begins with BREAKER_REST_MS and doubles up to BREAKER_REST_MAX_MS, which is the longest
+ * that a peer that works again is not asked. A probe that is still under way then does not hold up
+ * the next one.
  */
 enum {
 	BREAKER_FAILURES = 10,

@@ -173,7 +173,8 @@ static void count(struct client_operation *operation, int code)
 	metric_observe(metric, (double)(monotonic_ns() - operation->started_ns) / 1e9);
 }
 
-/* What an end says about the peer. Metadata comes from nobody else, so an error with some is an answer. */
+/* What an end says about the peer. Metadata comes from nobody else, so an error with some is an
+ * answer. */
 static enum breaker_result judge(const struct client_operation *operation, int code)
 {
 	if (operation->heard || operation->initial.count || operation->trailing.count)
@@ -210,7 +211,8 @@ int operation_unpack(struct client_operation *operation, grpc_byte_buffer *buffe
 	return 0;
 }
 
-/* No peer answered: the core says why in words for its own log, with addresses that are no caller's business. */
+/* No peer answered: the core says why in words for its own log, with addresses that are no caller's
+ * business. */
 static int unreachable(struct client_operation *operation, const char *peer)
 {
 	struct rpc_call *call = operation->call;

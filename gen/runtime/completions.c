@@ -12,8 +12,8 @@
  *                    WATCHING ── an end came, the thread is awake ─▶ AWAY      hand_over()
  *                    AWAY ────── the thread falls asleep ──────────▶ WATCHING  rpc_completions_watch()
  *
- * Invariants, under `lock`: somebody looks at the queue, the watcher or (AWAY) the thread, which does
- * so before it sleeps; who sleeps is woken once for what was handed over.
+ * Invariants, under `lock`: somebody looks at the queue, the watcher or (AWAY) the thread, which
+ * does so before it sleeps; who sleeps is woken once for what was handed over.
  */
 enum { RUN_MAX = 256 }; /* ends in a turn; then descriptors have theirs */
 

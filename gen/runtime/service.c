@@ -339,10 +339,10 @@ static int run(struct service *service, const sigset_t *signals, char **error)
 }
 
 /*
- * A caller that sends request after request is otherwise interrupted by us for each, in the middle of
- * its turn, and we sleep again before its next: two switches a call, where many calls could have come
- * at once. So being woken gives us an idle core, but nobody else's. Where that may not be said, it
- * is not.
+ * A caller that sends request after request is otherwise interrupted by us for each, in the middle
+ * of its turn, and we sleep again before its next: two switches a call, where many calls could have
+ * come at once. So being woken gives us an idle core, but nobody else's. Where that may not be
+ * said, it is not.
  */
 static void interrupt_nobody(void)
 {

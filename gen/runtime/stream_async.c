@@ -8,10 +8,10 @@
 #include <string.h>
 
 /*
- * Up to three batches are under way: the next message, unless the reader pauses; the status, always;
- * and what is being sent. The call ends when the status has come and no message is on its way any
- * more. All events run on the completion thread; only rpc_stream_start_send(), rpc_stream_resume()
- * and rpc_call_cancel() come from elsewhere, under the call's lock.
+ * Up to three batches are under way: the next message, unless the reader pauses; the status,
+ * always; and what is being sent. The call ends when the status has come and no message is on its
+ * way any more. All events run on the completion thread; only rpc_stream_start_send(),
+ * rpc_stream_resume() and rpc_call_cancel() come from elsewhere, under the call's lock.
  */
 struct async_stream {
 	struct core_event received, finished, sent;

@@ -7,20 +7,22 @@
 #include <time.h>
 
 /*
- * Each message that goes out by itself is a system call, which costs more than all the rest of it. A handler that sends a
- * message right after another may well send a third: the second is held back, and given to the core when the third comes,
- * with the hint that more will follow. The core gathers what has the hint up to its write buffer (64 KiB), and its flow control
- * makes the sender wait as ever. What is held back goes out
+ * Each message that goes out by itself is a system call, which costs more than all the rest of it.
+ * A handler that sends a message right after another may well send a third: the second is held
+ * back, and given to the core when the third comes, with the hint that more will follow. The core
+ * gathers what has the hint up to its write buffer (64 KiB), and its flow control makes the sender
+ * wait as ever. What is held back goes out
  *
  *     before the handler waits for the peer (rpc_stream_next), and with the end of the call
  *     by the next message, once the clock has ticked on: a long burst writes at least every few ms
  *     by the flusher, when no message has come for one to two of its turns
  *
- * so the last message of a burst is late by at most 2 * TURN_MS, a message that comes alone not at all. The flusher is one
- * thread for all streams, there only while there are bursts. It does not wait: a batch that it starts is waited for by the
- * stream's own thread (`flushing`).
+ * so the last message of a burst is late by at most 2 * TURN_MS, a message that comes alone not at
+ * all. The flusher is one thread for all streams, there only while there are bursts. It does not
+ * wait: a batch that it starts is waited for by the stream's own thread (`flushing`).
  *
- * Locks: flusher.lock before rpc_stream.lock, which the flusher only tries. The stream's thread takes one after the other.
+ * Locks: flusher.lock before rpc_stream.lock, which the flusher only tries. The stream's thread
+ * takes one after the other.
  */
 enum { TURN_MS = 2, LINGER_S = 1 };
 

@@ -6,9 +6,9 @@
 #include <string.h>
 
 /*
- * A message in a message is preceded by its length, so whoever packs forwards measures first, and libprotobuf-c measures each
- * message once for each message around it. Backwards the length is known when its turn comes. What is packed, and in which
- * order, is as libprotobuf-c does it.
+ * A message in a message is preceded by its length, so whoever packs forwards measures first, and
+ * libprotobuf-c measures each message once for each message around it. Backwards the length is
+ * known when its turn comes. What is packed, and in which order, is as libprotobuf-c does it.
  */
 enum { WIRE_VARINT = 0, WIRE_64 = 1, WIRE_BYTES = 2, WIRE_32 = 5 };
 

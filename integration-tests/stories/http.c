@@ -168,7 +168,8 @@ static bool may_repeat(const struct request *request)
 	return false;
 }
 
-/* What can be repeated is, for some seconds, when the answer asks for it: 503, as a service that was restarted gives for a moment. */
+/* What can be repeated is, for some seconds, when the answer asks for it: 503, as a service that
+ * was restarted gives for a moment. */
 struct response *http_send(struct app *app, const struct request *request)
 {
 	struct response *response = send_once(app, request);

@@ -31,7 +31,8 @@ int platform_http_port(const char *service, int replica);
  * Processes, by ./dev: "kill payments", "restart orders SOUK_CRASH_AT=orders.pay.after_confirm",
  * "stop mongodb". A killed one comes back after a second. Fails the test when ./dev does.
  */
-/* The same where it may fail: a process that is armed to crash may do so before it is ready, and comes back unarmed. */
+/* The same where it may fail: a process that is armed to crash may do so before it is ready, and
+ * comes back unarmed. */
 void platform_try(const char *command, ...) __attribute__((format(printf, 1, 2)));
 void platform_do(const char *command, ...) __attribute__((format(printf, 1, 2)));
 /* The processes of a service: "orders orders-2", or the one. */

@@ -52,7 +52,8 @@ bool order_is(struct app *app, const char *order, const char *state);
 /* A guest with so many of the product in an order that is yet to be paid. */
 const char *order_of_guest(struct app *app, const char *product, int quantity);
 
-/* "orders orders-2 SOUK_ORDER_TTL=5s": restarts, and waits until every service can be reached over the gateway again. */
+/* "orders orders-2 SOUK_ORDER_TTL=5s": restarts, and waits until every service can be reached over
+ * the gateway again. */
 void platform_restart(const char *processes);
 
 /* TEST_MAIN's setup and teardown. */

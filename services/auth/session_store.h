@@ -5,8 +5,8 @@
 
 /*
  * Keys:
- *     session:{<id>}        hash: the session; gone when it is over, which is what the gateway looks
- *                           at
+ *     session:{<id>}        hash: the session; gone when it is over, which is what the gateway
+ *                           looks at
  *     sessions:{<user>}     sorted set: the ids of a user's sessions by their last use; may hold
  *                           some that are over
  *     guest:{<key>}         string: the guest of a request id, for 24 h

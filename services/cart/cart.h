@@ -44,8 +44,8 @@ struct cart_lookup {
 };
 
 /*
- * Asks both of the items' variants, and of `more` (a variant or product name, or NULL). A service that does not answer leaves its part NULL; another
- * error is returned.
+ * Asks both of the items' variants, and of `more` (a variant or product name, or NULL). A service
+ * that does not answer leaves its part NULL; another error is returned.
  */
 int cart_look_up(struct cart_service *self, struct rpc_call *call, const CartRecord *record,
 		 const char *more, const char *currency, struct cart_lookup *ret);
@@ -65,7 +65,8 @@ int cart_view(struct cart_service *self, struct rpc_call *call, const CartRecord
 
 /* "larger", "sum", "guest" or "user"; false: it is none of them. */
 bool cart_merging_read(const char *name, enum cart_merging *ret);
-/* The caller's cart, a guest's folded in where the login says so. One that was never used is empty, of version 0, and not stored. */
+/* The caller's cart, a guest's folded in where the login says so. One that was never used is empty,
+ * of version 0, and not stored. */
 int cart_load(struct cart_service *self, struct rpc_call *call, CartRecord **ret);
 /* The same, a guest's taken back from a merge that was stopped. */
 int cart_load_to_change(struct cart_service *self, struct rpc_call *call, CartRecord **ret);

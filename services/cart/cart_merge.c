@@ -1,12 +1,15 @@
 /*
  * Folding a guest's cart into the user's, at the first use after login.
  *
- *   1. the guest's cart is frozen for this login: `merged_into` and `merged_by` are set, and nothing is put in any more;
+ *   1. the guest's cart is frozen for this login: `merged_into` and `merged_by` are set, and
+ *      nothing is put in any more;
  *   2. its items are folded into the user's cart, and the login noted in `merged`, in one update;
- *   3. the guest has the cart back, empty: who logs out is that guest again, and the next login folds in what was put in since.
+ *   3. the guest has the cart back, empty: who logs out is that guest again, and the next login
+ *      folds in what was put in since.
  *
- * Stopped after 1, the next use goes on with 2, for the cart is frozen for this user. Stopped after 2, `merged` says that it is done, and
- * the next login, or the guest's next change, goes on with 3. A cart frozen for another user gives nothing.
+ * Stopped after 1, the next use goes on with 2, for the cart is frozen for this user. Stopped after
+ * 2, `merged` says that it is done, and the next login, or the guest's next change, goes on with 3.
+ * A cart frozen for another user gives nothing.
  */
 #include "cart_store.h"
 #include <common/clock.h>
@@ -93,7 +96,8 @@ static int read_or_empty(struct cart_service *self, struct rpc_call *call, const
 	return 0;
 }
 
-/* What `merged` says when the cart is folded in. Before there was `merged_by` it was the guest's id. */
+/* What `merged` says when the cart is folded in. Before there was `merged_by` it was the guest's
+ * id. */
 static const char *merge_id(const CartRecord *guest)
 {
 	return *guest->merged_by ? guest->merged_by : guest->id;
@@ -182,8 +186,9 @@ int cart_load(struct cart_service *self, struct rpc_call *call, CartRecord **ret
 }
 
 /*
- * A guest who comes back finds the cart frozen only if a merge was stopped, or is at it this moment: what is folded in is theirs no more, and
- * what is not is theirs again. In that moment the user may get it too, which harms nobody.
+ * A guest who comes back finds the cart frozen only if a merge was stopped, or is at it this
+ * moment: what is folded in is theirs no more, and what is not is theirs again. In that moment the
+ * user may get it too, which harms nobody.
  */
 int cart_load_to_change(struct cart_service *self, struct rpc_call *call, CartRecord **ret)
 {

@@ -1,7 +1,8 @@
 /*
  * The carts' documents.
  *
- * carts  sharded by _id, the owner's id. Contents change under `version`; where a parcel would go is noted beside them without one.
+ * carts  sharded by _id, the owner's id. Contents change under `version`; where a parcel would go
+ *        is noted beside them without one.
  */
 #include "cart_store.h"
 #include "cart_events.ev.h"

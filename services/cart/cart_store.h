@@ -6,9 +6,11 @@
 #include <common/mongo.h>
 
 int cart_read(struct rpc_call *call, const char *id, CartRecord **ret);
-/* Writes the contents if nobody changed them since they were read, and tells of them. MONGO_NOT_MATCHED; the record's version is the new one then. */
+/* Writes the contents if nobody changed them since they were read, and tells of them.
+ * MONGO_NOT_MATCHED; the record's version is the new one then. */
 int cart_save(struct rpc_call *call, CartRecord *record, const struct stored_answer *answer);
-/* Freezes a guest's cart, as it was read, for the login `by`: nothing is put in. MONGO_NOT_MATCHED: it is another by now. */
+/* Freezes a guest's cart, as it was read, for the login `by`: nothing is put in. MONGO_NOT_MATCHED:
+ * it is another by now. */
 int cart_freeze(struct rpc_call *call, CartRecord *guest, const char *into, const char *by);
 /* Gives the guest the cart back, with or without what is in it. MONGO_NOT_MATCHED: that is done. */
 int cart_thaw(struct rpc_call *call, const CartRecord *guest, bool empty);

@@ -197,7 +197,8 @@ static int list_filter(struct rpc_call *call, const ListProductsRequest *req, co
 	if (r)
 		return r;
 	BSON_APPEND_UTF8(filter, "category_path", *req->category ? req->category : CATEGORY_ROOT);
-	/* One that was deleted is on sale no more; what the index does not hold is not asked for in vain. */
+	/* One that was deleted is on sale no more; what the index does not hold is not asked for in
+	 * vain. */
 	if (bson_iter_init_find(&iter, filter, "product.state"))
 		BSON_APPEND_BOOL(filter, "deleted", false);
 	else

@@ -36,8 +36,9 @@ Product *catalog_view(struct rpc_call *call, const ProductRecord *record, const 
 Variant *catalog_variant_of(const Product *product, const char *name);
 
 /*
- * Changes of a product by staff: reads the record, lets `change` alter what staff own of it, and writes that with the version in the condition,
- * again when someone came between. An etag that is given must be the version's.
+ * Changes of a product by staff: reads the record, lets `change` alter what staff own of it, and
+ * writes that with the version in the condition, again when someone came between. An etag that is
+ * given must be the version's.
  */
 typedef int catalog_change(struct rpc_call *call, ProductRecord *record, void *data);
 int catalog_change_product(struct rpc_call *call, const char *name, const char *etag,
@@ -95,5 +96,6 @@ int catalog_update_category(struct catalog_service *self, struct rpc_call *call,
 int catalog_delete_category(struct catalog_service *self, struct rpc_call *call,
 			    const DeleteCategoryRequest *req, Empty **ret);
 
-/* Finishes what takes more than one document: moved categories, deleted products. For service_every(). */
+/* Finishes what takes more than one document: moved categories, deleted products. For
+ * service_every(). */
 int catalog_sweep(void *data, struct rpc_call *call);

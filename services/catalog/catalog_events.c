@@ -18,8 +18,9 @@ static int note(struct rpc_call *call, const char *sku, int64_t version,
 }
 
 /*
- * Every change of a SKU carries its levels after it; which change it was does not matter here. What only turns reserved into sold, or sold
- * into shipped, leaves what is available as it is and is passed over: the events of the other changes tell the same without it.
+ * Every change of a SKU carries its levels after it; which change it was does not matter here. What
+ * only turns reserved into sold, or sold into shipped, leaves what is available as it is and is
+ * passed over: the events of the other changes tell the same without it.
  */
 #define NOTE_LEVELS(handler, Event)                                                                \
 	static int handler(struct inventory_listener *self, struct rpc_call *call,                 \

@@ -1,9 +1,10 @@
 /*
  * The catalogue's documents.
  *
- * products    not sharded: a SKU is unique over all of them. Staff own `product` and what is derived from it, guarded by `version`; inventory
- *             owns `stock_notes`, reviews own `product.rating`: these are written beside it, without a version, so that nobody overwrites
- *             another.
+ * products    not sharded: a SKU is unique over all of them. Staff own `product` and what is
+ *             derived from it, guarded by `version`; inventory owns `stock_notes`, reviews own
+ *             `product.rating`: these are written beside it, without a version, so that nobody
+ *             overwrites another.
  * categories  a few hundred, one shard.
  * images      sharded by _id, one document a size; a size that no product names is swept away.
  */
@@ -20,7 +21,8 @@
 
 #define N_ITEMS(array) (sizeof(array) / sizeof(*(array)))
 
-/* Lists are bounded by state and place in the tree and sorted on the index; every sort can run both ways. */
+/* Lists are bounded by state and place in the tree and sorted on the index; every sort can run both
+ * ways. */
 static const struct mongo_index product_indexes[] = {
 	{ "product.state category_path product.create_time _id" },
 	{ "product.state category_path product.display_name _id" },
@@ -332,7 +334,8 @@ static bool has_sku(const Product *product, const char *sku)
 }
 
 /* What inventory said of SKUs that have left a product waits for the next one that has them. Each note waits first and is
- * removed after, so that a stop between repeats it; one that is newer by then stays for the next turn. */
+ * removed after, so that a stop between repeats it; one that is newer by then stays for the next
+ * turn. */
 static int sweep_notes_left(struct rpc_call *call)
 {
 	ProductRecord **records;
@@ -489,7 +492,8 @@ int product_find_in_category(struct rpc_call *call, const char *category, const 
 
 int product_set_path(struct rpc_call *call, const ProductRecord *record)
 {
-	/* The categories are the condition: if staff change them meanwhile, they derive the path anew. */
+	/* The categories are the condition: if staff change them meanwhile, they derive the path
+	 * anew. */
 	return mongo_update(call, &products, .id = record->id, .keep_version = true,
 			    .filter = DOC(call, "version", BCON_INT64(record->version)),
 			    .update =

@@ -12,10 +12,12 @@
 int product_read(struct rpc_call *call, const char *id, ProductRecord **ret);
 int product_insert(struct rpc_call *call, ProductRecord *record,
 		   const struct stored_answer *answer);
-/* Writes what staff own of the record, if its version is still the one that was read, and tells of it. */
+/* Writes what staff own of the record, if its version is still the one that was read, and tells of
+ * it. */
 int product_save(struct rpc_call *call, ProductRecord *record, const struct stored_answer *answer);
 int product_mark_deleted(struct rpc_call *call, const ProductRecord *record);
-/* Notes what is left of a SKU unless something newer is known; of one that no product has, for the product to come. */
+/* Notes what is left of a SKU unless something newer is known; of one that no product has, for the
+ * product to come. */
 int product_note_stock(struct rpc_call *call, const char *sku, int64_t version,
 		       const VariantAvailability *availability);
 /* The records of these names, in no order. */

@@ -1,14 +1,17 @@
 /*
  * The tree of categories.
  *
- * A category holds its ancestors and its place (`tree_path`), a product the categories above it, so that reading needs no
- * walk. Moving a category therefore changes many documents, one after the other:
+ * A category holds its ancestors and its place (`tree_path`), a product the categories above it, so
+ * that reading needs no walk. Moving a category therefore changes many documents, one after the
+ * other:
  *
  *   1. the category itself is written with `moved` set; from then on it is where it is;
- *   2. the sweeper takes a moved category, writes its children with their new place and `moved` set, then the paths of the products
- *      in it, and only then clears `moved`, if nobody moved it again meanwhile.
+ *   2. the sweeper takes a moved category, writes its children with their new place and `moved`
+ *      set, then the paths of the products in it, and only then clears `moved`, if nobody moved it
+ *      again meanwhile.
  *
- * Stopped anywhere, `moved` still stands and the sweeper begins that category again; each step is the same done twice.
+ * Stopped anywhere, `moved` still stands and the sweeper begins that category again; each step is
+ * the same done twice.
  */
 #include "catalog_store.h"
 #include <common/clock.h>
@@ -266,7 +269,8 @@ static int move_products(struct rpc_call *call, const CategoryRecord *category)
 				return r;
 			catalog_set_path(call, categories, n_categories, records[i]);
 			r = product_set_path(call, records[i]);
-			/* Staff changed it meanwhile, and derived the path from where the category is now. */
+			/* Staff changed it meanwhile, and derived the path from where the category
+			 * is now. */
 			if (r == MONGO_NOT_MATCHED)
 				r = 0;
 		}

@@ -217,7 +217,8 @@ int catalog_upload_product_image(struct catalog_service *self, struct rpc_call *
 	if (r)
 		return r;
 
-	/* The file first: a product never names what is not there. Stopped here, a repeat writes the same again. */
+	/* The file first: a product never names what is not there. Stopped here, a repeat writes
+	 * the same again. */
 	r = image_write(call, rpc_new(call, ImageRecord,
 				      .id = rpc_printf(call, "%s%05d",
 						       image_prefix(call, product, id), req->width),

@@ -1,4 +1,5 @@
-/* What the catalogue's tests have in common: its handlers with their documents, against the real server. */
+/* What the catalogue's tests have in common: its handlers with their documents, against the real
+ * server. */
 #pragma once
 
 #include "catalog_store.h"

@@ -1,4 +1,5 @@
-/* Doing: what this process is in the middle of, so that news which overtakes its end can be told apart. */
+/* Doing: what this process is in the middle of, so that news which overtakes its end can be told
+ * apart. */
 #include <common/clock.h>
 #include <common/doing.h>
 #include <string.h>
@@ -63,7 +64,8 @@ bool doing_is(struct doing *doing, const char *name)
 
 void doing_wait(struct doing *doing, const char *name, int64_t ms)
 {
-	/* It takes a few milliseconds, if anybody waits at all: looking is less than a condition for each. */
+	/* It takes a few milliseconds, if anybody waits at all: looking is less than a condition
+	 * for each. */
 	for (int64_t waited = 0; waited < ms && doing_is(doing, name); waited += STEP_MS)
 		nanosleep(&(struct timespec){ .tv_nsec = STEP_MS * 1000000L }, NULL);
 }

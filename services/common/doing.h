@@ -1,4 +1,5 @@
-/* Doing: what this process is in the middle of, so that news which overtakes its end can be told apart. */
+/* Doing: what this process is in the middle of, so that news which overtakes its end can be told
+ * apart. */
 #pragma once
 
 #include <pthread.h>
@@ -6,8 +7,8 @@
 #include <stdint.h>
 
 /*
- * Only a hint, and only of this process: nothing may be wrong when it is missing. A mark that is not taken
- * away, because a call ran out of memory, ends by itself.
+ * Only a hint, and only of this process: nothing may be wrong when it is missing. A mark that is
+ * not taken away, because a call ran out of memory, ends by itself.
  */
 enum { DOING_MAX = 64, DOING_NAME = 96 };
 

@@ -25,10 +25,12 @@ struct filter_field {
 };
 
 /*
- * Adds the conditions to `into`, a document that can still grow (bson_new()), one entry a path, so that no `$and` stands in the way of page_list(). "" adds nothing. At most 10
- * comparisons, a field once by each operator. FILTER_INVALID says what is wrong, and which fields there are.
+ * Adds the conditions to `into`, a document that can still grow (bson_new()), one entry a path, so
+ * that no `$and` stands in the way of page_list(). "" adds nothing. At most 10 comparisons, a field
+ * once by each operator. FILTER_INVALID says what is wrong, and which fields there are.
  *
- *     static const struct filter_field fields[] = { { "state", "order.state", FILTER_ENUM, &OrderState_descriptor }, {} };
+ *     static const struct filter_field fields[] = { { "state", "order.state", FILTER_ENUM,
+ *     &OrderState_descriptor }, {} };
  *
  *     r = filter_read(call, req->filter, fields, filter);
  */

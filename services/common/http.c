@@ -119,8 +119,9 @@ int http_send(struct rpc_call *call, const struct http_request *request, struct 
 		curl_easy_setopt(curl, CURLOPT_POSTFIELDS, request->body ? request->body : "");
 		curl_easy_setopt(curl, CURLOPT_CUSTOMREQUEST, request->method);
 		/*
-		 * A connection that was used before may be closed by now, and libcurl then sends the request once more by itself,
-		 * though the first may have arrived (seen: a refund that was given twice). On a new one it does not.
+		 * A connection that was used before may be closed by now, and libcurl then sends
+		 * the request once more by itself, though the first may have arrived (seen: a
+		 * refund that was given twice). On a new one it does not.
 		 */
 		curl_easy_setopt(curl, CURLOPT_FRESH_CONNECT, 1L);
 	}

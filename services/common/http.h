@@ -23,8 +23,9 @@ struct http_answer {
 };
 
 /*
- * Connections are kept and used again, by one thread at a time; redirects are not followed. 0 with whatever status was answered, or
- * HTTP_NO_ANSWER with *why, half a sentence that names nothing of the request. Thread safe.
+ * Connections are kept and used again, by one thread at a time; redirects are not followed. 0 with
+ * whatever status was answered, or HTTP_NO_ANSWER with *why, half a sentence that names nothing of
+ * the request. Thread safe.
  */
 int http_send(struct rpc_call *call, const struct http_request *request, struct http_answer *ret,
 	      const char **why);

@@ -5,7 +5,8 @@
 #include <crpc/call.h>
 
 /*
- * Refuses a mask that names anything but `fields` (NULL-terminated): UPDATE_MASK_INVALID. `*` names all.
+ * Refuses a mask that names anything but `fields` (NULL-terminated): UPDATE_MASK_INVALID. `*` names
+ * all.
  *
  *     static const char *const fields[] = { "display_name", "description", NULL };
  *

@@ -151,8 +151,8 @@ int mongo_insert_missing(struct rpc_call *call, const struct mongo_collection *c
  *   cause   the event that is being consumed: pushed into `seen_events[]` (the last
  *           MONGO_SEEN_MAX); MONGO_NOT_MATCHED when it is already there, so look with
  *           mongo_event_seen() or treat it as done
- *   bump    $inc of `version`, from which the etag is made; on unless `keep_version`, which an update
- *           with events must not have (outbox.h)
+ *   bump    $inc of `version`, from which the etag is made; on unless `keep_version`, which an
+ *           update with events must not have (outbox.h)
  * 0 when a document met the condition. MONGO_NOT_MATCHED, MONGO_DUPLICATE.
  *
  *     r = mongo_update(call, &carts, .id = cart->id,

@@ -14,8 +14,8 @@ enum { ACK_WAIT_MS = 5000, PENDING_MAX = 1024 };
 /*
  * One batch at a time is on its way. The acks of all but its last event come to an inbox of ours,
  * numbered by the last token of their subject, and lie there: each would wake who waits. The last
- * event is a request; it flushes what was written before it, and with its answer the others are there
- * too, for a stream answers in order.
+ * event is a request; it flushes what was written before it, and with its answer the others are
+ * there too, for a stream answers in order.
  */
 static struct {
 	pthread_mutex_t one_at_a_time;

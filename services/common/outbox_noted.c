@@ -5,10 +5,10 @@
 #include <string.h>
 
 /*
- * Events go out from memory, without reading their document again, where all that were pushed before
- * them are out or stand before them in the relay's queue. That is known by versions: whoever pushes
- * events counts the version up (mongo_update() sees to it), so at one version there is one set of
- * events that ever were, whoever wrote them and when.
+ * Events go out from memory, without reading their document again, where all that were pushed
+ * before them are out or stand before them in the relay's queue. That is known by versions: whoever
+ * pushes events counts the version up (mongo_update() sees to it), so at one version there is one
+ * set of events that ever were, whoever wrote them and when.
  *
  *     noted  documents in the order in which they are relayed, each once, with its events or to be
  *            read

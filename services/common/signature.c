@@ -18,7 +18,8 @@ static void sign(const char *secret, const char *seconds, size_t length, Protobu
 	crypto_auth_hmacsha256_final(&state, ret);
 }
 
-/* Whether the hexadecimal text is this signature; the comparison takes the same time whatever differs. */
+/* Whether the hexadecimal text is this signature; the comparison takes the same time whatever
+ * differs. */
 static bool is_signature(const char *hex, size_t length,
 			 const uint8_t signature[crypto_auth_hmacsha256_BYTES])
 {

@@ -6,9 +6,10 @@
 enum { MILLIONTHS = 1000000, BASIS_POINT = 100 };
 
 /*
- * Basis points, as of January 2026. EU: the Commission's database "Taxes in Europe" (TEDB), standard rate and the reduced rate for books and
- * foodstuffs, where a country has several the one for books. GB: VATA 1994 (5 % is its reduced rate; books at 0 % would be another class),
- * CH: MWSTG art. 25, NO: Stortingets vedtak om merverdiavgift, IS: act 50/1988.
+ * Basis points, as of January 2026. EU: the Commission's database "Taxes in Europe" (TEDB),
+ * standard rate and the reduced rate for books and foodstuffs, where a country has several the one
+ * for books. GB: VATA 1994 (5 % is its reduced rate; books at 0 % would be another class), CH:
+ * MWSTG art. 25, NO: Stortingets vedtak om merverdiavgift, IS: act 50/1988.
  */
 static const struct {
 	char country[3];

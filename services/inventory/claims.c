@@ -141,7 +141,8 @@ static int release_line(struct rpc_call *call, const StockRecord *record, void *
 		return STOCK_UNCHANGED;
 	}
 	if (!claim) {
-		/* Never reserved: a tombstone, so that a reservation that comes late finds itself ended. */
+		/* Never reserved: a tombstone, so that a reservation that comes late finds itself
+		 * ended. */
 		*ret = (struct stock_change){ .close = rpc_new(call, StockRecordClaim,
 							       .order = line->order_id,
 							       .create_time = clock_now(call)),
@@ -198,7 +199,8 @@ int inventory_reserve_stock(struct inventory_service *self, struct rpc_call *cal
 		lines[i].expire_time = req->expire_time;
 		r = change_line(call, &lines[i], reserve_line);
 		short_ |= lines[i].short_;
-		/* Stopped here, a repeat finds these claims and goes on, and the order's release or their expiry ends them. */
+		/* Stopped here, a repeat finds these claims and goes on, and the order's release or
+		 * their expiry ends them. */
 		crash_point("inventory.reserve.after_line");
 	}
 	if (!r && !short_)
@@ -209,7 +211,8 @@ int inventory_reserve_stock(struct inventory_service *self, struct rpc_call *cal
 		*ret = response;
 		return 0;
 	}
-	/* A line that was refused, or a database that went away: the order releases what it has, or it expires. */
+	/* A line that was refused, or a database that went away: the order releases what it has, or
+	 * it expires. */
 	if (r)
 		return r;
 	for (size_t i = 0; i < req->n_lines; i++) {

@@ -1,4 +1,5 @@
-/* Reading and booking the stock. Claims of orders are in claims.c, every change of a quantity in stock.c. */
+/* Reading and booking the stock. Claims of orders are in claims.c, every change of a quantity in
+ * stock.c. */
 #include "inventory.h"
 #include "page_token.msg.h"
 #include "stock.h"

@@ -14,7 +14,8 @@
 
 enum {
 	ENDED_MS = 24 * 60 * 60 * 1000,
-	/* Beyond so many sales of a SKU in a day the oldest ended claims go sooner: a document has a size. */
+	/* Beyond so many sales of a SKU in a day the oldest ended claims go sooner: a document has
+	 * a size. */
 	ENDED_MAX = 5000,
 };
 #define DONE_MS (30LL * 24 * 60 * 60 * 1000)

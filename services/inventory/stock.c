@@ -6,8 +6,9 @@
  *   1. on_hand = available + reserved + damaged + safety; nothing is below 0.
  *   2. reserved is the sum of `claims`.
  *   3. An order stands once in `claims` and `ended` together.
- *   4. `version` counts changes. One that moves a quantity has a movement of that version, in `movements` or already in its collection,
- *      and an event; one that does not (extending a claim, a tombstone) has neither, and yet counts, so that it is in the condition of the next.
+ *   4. `version` counts changes. One that moves a quantity has a movement of that version, in
+ *      `movements` or already in its collection, and an event; one that does not (extending a
+ *      claim, a tombstone) has neither, and yet counts, so that it is in the condition of the next.
  *
  * A claim's life, each arrow one update:
  *
@@ -18,9 +19,10 @@
  *                            │  expire_claim()
  *                            └──────────────────▶ EXPIRED
  *
- * The whole new state of the quantities is computed from the record that was read and written under its version: the movement and the
- * event say exactly what was before and after. Writers of one SKU within a process go one after the other (stripes), which saves them
- * collisions; between processes the version decides, so nothing depends on the lock.
+ * The whole new state of the quantities is computed from the record that was read and written under
+ * its version: the movement and the event say exactly what was before and after. Writers of one SKU
+ * within a process go one after the other (stripes), which saves them collisions; between processes
+ * the version decides, so nothing depends on the lock.
  */
 #include "stock.h"
 #include "inventory_events.ev.h"

@@ -4,7 +4,8 @@
 #include "inventory_store.h"
 
 /*
- * What a change does: quantities by how much, and what is noted with it. All of it is one update of one document.
+ * What a change does: quantities by how much, and what is noted with it. All of it is one update of
+ * one document.
  */
 struct stock_change {
 	StockMovementKind kind;
@@ -25,7 +26,8 @@ struct stock_change {
 /* Nothing is to be changed: it has happened before, or does not apply. */
 enum { STOCK_UNCHANGED = 300 };
 
-/* Decides upon the record as it is; runs again when someone came between. 0 with the change, STOCK_UNCHANGED, or an error. */
+/* Decides upon the record as it is; runs again when someone came between. 0 with the change,
+ * STOCK_UNCHANGED, or an error. */
 typedef int stock_decide(struct rpc_call *call, const StockRecord *record, void *data,
 			 struct stock_change *ret);
 
@@ -40,8 +42,9 @@ int stock_look_at(struct rpc_call *call, const char *const *skus, size_t n_skus,
 		  struct stock_look *ret);
 
 /*
- * Reads the SKU, lets `decide` say what changes, and writes it if the version is still that one. The first time it takes what `look` (or NULL)
- * saw, if nobody in this process has changed the SKU since. 0 and STOCK_UNCHANGED leave the record as it is then in *ret; STOCK_ITEM_NOT_FOUND.
+ * Reads the SKU, lets `decide` say what changes, and writes it if the version is still that one.
+ * The first time it takes what `look` (or NULL) saw, if nobody in this process has changed the SKU
+ * since. 0 and STOCK_UNCHANGED leave the record as it is then in *ret; STOCK_ITEM_NOT_FOUND.
  */
 int stock_change(struct rpc_call *call, const struct stock_look *look, const char *sku,
 		 stock_decide *decide, void *data, StockRecord **ret);

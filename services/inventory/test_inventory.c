@@ -1,4 +1,5 @@
-/* Inventory against the real server: claims of many at once, repeats, expiry, and a ledger that adds up. */
+/* Inventory against the real server: claims of many at once, repeats, expiry, and a ledger that
+ * adds up. */
 #include "stock.h"
 #include <common/clock.h>
 #include <pthread.h>

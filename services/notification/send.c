@@ -2,10 +2,10 @@
  * Sending: a delivery is tried until it is sent or cannot be.
  *
  * A try takes the delivery for itself by one update, which counts it (the first one by the insert);
- * asks whom the mail goes to and what it says; hands it to the mail server; and notes how it went by another update, with the
- * event that tells of an end. A crash before the server has the mail costs nothing. One after it
- * sends the mail once more when the lease is over, under the same Message-ID, which is made of the
- * delivery's id, so that inboxes show one.
+ * asks whom the mail goes to and what it says; hands it to the mail server; and notes how it went
+ * by another update, with the event that tells of an end. A crash before the server has the mail
+ * costs nothing. One after it sends the mail once more when the lease is over, under the same
+ * Message-ID, which is made of the delivery's id, so that inboxes show one.
  *
  *     delivery_begin()  ─▶ PENDING ──▶ SENT       the server took it
  *                          │   ▲  ├──▶ FAILED     refused for good, or not sent for too long

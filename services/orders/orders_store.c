@@ -5,9 +5,9 @@
  * place. Reads by id alone ask each shard for one index entry. `open_cart` is "" when it is
  * inserted and set by an update: the Rust server for development (secantusd-rs 0.5.3-beta.193)
  * keeps the unique entry that an insert made when an update changes the field, so that a cart would
- * have had its one order for good. One thing has to change before the collection is sharded: MongoDB
- * takes a unique index there only behind the shard key, so `number` must be a plain one (numbers are
- * drawn of 2^40, and looked up together with the customer's address).
+ * have had its one order for good. One thing has to change before the collection is sharded:
+ * MongoDB takes a unique index there only behind the shard key, so `number` must be a plain one
+ * (numbers are drawn of 2^40, and looked up together with the customer's address).
  */
 #include "orders_store.h"
 #include <common/clock.h>

@@ -14,8 +14,8 @@
  *      new try's intent is made before the try is stored. A stop between the two leaves an intent
  *      that nobody knows: it holds nothing, and only who stored its id can confirm it. Whoever
  *      asked repeats the request, and the provider's key is made of the request's id, so that a
- *      provider that honours it gives the same intent again. A request whose try is not stored after
- *      all, because a void or its own repeat was faster, has its intent cancelled (let_go).
+ *      provider that honours it gives the same intent again. A request whose try is not stored
+ *      after all, because a void or its own repeat was faster, has its intent cancelled (let_go).
  *   4. A captured payment stays captured and a closed one closed, whatever the provider would
  *      allow: capture, void and a further try look at our document first. Captured is at most what
  *      was held; given back at most what was captured.

@@ -29,8 +29,8 @@
  *           v                            settle_apply_intent
  *      (no intention)  <--------------------------+
  *
- * authorize_payment stores CONFIRM when the provider has made the intent, and CREATE when it has not
- * said so.
+ * authorize_payment stores CONFIRM when the provider has made the intent, and CREATE when it has
+ * not said so.
  *
  * settle_apply_intent() chooses by what the provider says the intent is: ACTION and PROCESSING are
  * waiting(), HELD is held(), CAPTURED captured(), CANCELED canceled(), DECLINED declined().

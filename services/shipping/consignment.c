@@ -10,7 +10,8 @@
  *   4. A parcel is handed over under one key and with one body for each generation, so that asking
  *      again finds the same.
  *   5. While `recall` is set, the parcels that it empties have the intention CALL_OFF and keep
- *      their state. They become CANCELLED together, in the update that ends the recall, or none does.
+ *      their state. They become CANCELLED together, in the update that ends the recall, or none
+ *      does.
  *   6. `next_look_time` is set while anything is left to do or to be asked; a crash leaves it at
  *      the end of the lease at the latest.
  *

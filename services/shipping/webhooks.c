@@ -1,10 +1,10 @@
 /*
  * Webhooks: a carrier tells that something happened.
  *
- * What it tells is only a reason to look, unless it is known or expected: before the carrier gets its answer
- * the parcel's document says that it is to be looked at now. An event may be about a parcel whose
- * number we have not heard yet, because the answer to its handing over is on its way or was lost:
- * such a one is noted by its id, and its parcel looked for again for a day.
+ * What it tells is only a reason to look, unless it is known or expected: before the carrier gets
+ * its answer the parcel's document says that it is to be looked at now. An event may be about a
+ * parcel whose number we have not heard yet, because the answer to its handing over is on its way
+ * or was lost: such a one is noted by its id, and its parcel looked for again for a day.
  */
 #include "consignment.h"
 #include "errors.msg.h"

@@ -56,8 +56,8 @@ void rpc_set_trailer(struct rpc_call *call, const char *name,
 void rpc_set_trailer_bin(struct rpc_call *call, const char *name, ProtobufCBinaryData value);
 
 /* Whether what is answered from now on is compressed by gzip; small messages never are, nor is
- * anything for a caller that does not take it, nor in a stream whose first message was not. Default:
- * what the server's options say. */
+ * anything for a caller that does not take it, nor in a stream whose first message was not.
+ * Default: what the server's options say. */
 void rpc_set_compressed(struct rpc_call *call, bool compressed);
 /* Whether the message that came last came compressed: the request, or a peer's answer. */
 bool rpc_received_compressed(const struct rpc_call *call);

@@ -57,10 +57,10 @@ int rpc_client_start(struct rpc_client *client, const struct rpc_method *method,
 void rpc_call_cancel(struct rpc_call *call);
 
 /*
- * For a thread with a loop of its own: what its calls start ends on that thread, which also does the
- * work of the connections while it is awake. In each turn it says run(); before it sleeps, watch():
- * from then on a thread of the completions' own waits, and calls `wake` from there, once. All but
- * `wake` belongs to the loop's thread.
+ * For a thread with a loop of its own: what its calls start ends on that thread, which also does
+ * the work of the connections while it is awake. In each turn it says run(); before it sleeps,
+ * watch(): from then on a thread of the completions' own waits, and calls `wake` from there, once.
+ * All but `wake` belongs to the loop's thread.
  */
 struct rpc_completions;
 struct rpc_completions *rpc_completions_new(void (*wake)(void *data), void *data);

@@ -1,4 +1,5 @@
-/* What must not grow: nanoseconds of a route's match among few and many, and of a printed byte of small and large JSON. */
+/* What must not grow: nanoseconds of a route's match among few and many, and of a printed byte of
+ * small and large JSON. */
 #include "../../../gateway/router.h"
 #include "../../../gateway/test_template.h"
 #include "catalog.msg.h"

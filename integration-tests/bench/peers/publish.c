@@ -1,4 +1,5 @@
-/* What the outbox's relay does on the bus: batches of events, each waited for: publish URL COUNT BATCH */
+/* What the outbox's relay does on the bus: batches of events, each waited for: publish URL COUNT
+ * BATCH */
 #include <common/nats.h>
 #include <crpc/crpc.h>
 #include <stdio.h>
