@@ -1,25 +1,16 @@
 /*
- * The catalogue's documents.
- *
- * products    not sharded: a SKU is unique over all of them. Staff own `product` and what is
- *             derived from it, guarded by `version`; inventory owns `stock_notes`, reviews own
- *             `product.rating`: these are written beside it, without a version, so that nobody
- *             overwrites another.
- * categories  a few hundred, one shard.
- * images      sharded by _id, one document a size; a size that no product names is swept away.
+ * Products in the database. Not sharded: a SKU is unique over all of them. Staff own `product` and
+ * what is derived from it, guarded by `version`; inventory owns `stock_notes`, reviews own
+ * `product.rating`: these are written beside it, without a version, so that nobody overwrites
+ * another.
  */
 #include "catalog_store.h"
-#include "catalog_events.ev.h"
-#include <common/clock.h>
 #include <common/money.h>
-#include <common/names.h>
 #include <common/outbox.h>
 #include <common/page.h>
 #include <common/recent.h>
 #include <errno.h>
 #include <string.h>
-
-#define N_ITEMS(array) (sizeof(array) / sizeof(*(array)))
 
 /* Lists are bounded by state and place in the tree and sorted on the index; every sort can run both
  * ways. */
@@ -40,99 +31,10 @@ static const struct mongo_index product_indexes[] = {
 MONGO_COLLECTION(products, .name = "products", .type = &ProductRecord_descriptor,
 		 .indexes = product_indexes, .outbox = true);
 
-static const struct mongo_index category_indexes[] = {
-	{ "tree_path" },
-	{ "category.parent tree_path" },
-	{ "moved", .partial = MONGO_JSON({ "moved" : true }) },
-	{},
-};
-MONGO_COLLECTION(categories, .name = "categories", .type = &CategoryRecord_descriptor,
-		 .indexes = category_indexes);
-
 MONGO_COLLECTION(waiting_stock, .name = "waiting_stock", .type = &WaitingStockRecord_descriptor);
-
-MONGO_COLLECTION(images, .name = "images", .type = &ImageRecord_descriptor);
 
 /* Products that carts ask for, again and again in one purchase. */
 static struct recent carted = RECENT_INIT(&ProductRecord_descriptor, .keep_ms = 1000);
-
-/* --- products --- */
-
-static void fill_money(souk_type_v1_EventMoney *to, const Money *from)
-{
-	event_text(to->currency_code, from->currency_code);
-	to->units = from->units;
-	to->nanos = from->nanos;
-}
-
-static void fill_variant(souk_catalog_v1_CatalogVariant *to, const Variant *from)
-{
-	event_text(to->variant, from->name);
-	event_text(to->sku, from->sku);
-	for (size_t i = 0; i < from->n_prices && i < N_ITEMS(to->prices); i++)
-		fill_money(&to->prices[to->prices_count++], from->prices[i]->amount);
-	for (size_t i = 0; i < from->n_options && i < N_ITEMS(to->options); i++) {
-		event_text(to->options[i].name, from->options[i]->key);
-		event_text(to->options[i].value, from->options[i]->value);
-		to->options_count++;
-	}
-}
-
-static void fill_content(souk_catalog_v1_CatalogProduct *to, const ProductRecord *record)
-{
-	const Product *product = record->product;
-
-	to->active = product->state == PRODUCT_STATE_ACTIVE;
-	event_text(to->display_name, product->display_name);
-	event_text(to->description, product->description);
-	for (size_t i = 0;
-	     i < record->n_category_path && to->categories_count < N_ITEMS(to->categories); i++)
-		if (strcmp(record->category_path[i], CATEGORY_ROOT))
-			event_text(to->categories[to->categories_count++],
-				   record->category_path[i]);
-	for (size_t i = 0; i < product->n_variants && i < N_ITEMS(to->variants); i++)
-		fill_variant(&to->variants[to->variants_count++], product->variants[i]);
-	for (size_t i = 0;
-	     i < product->n_attributes && to->attributes_count < N_ITEMS(to->attributes); i++) {
-		souk_catalog_v1_CatalogFact *fact = &to->attributes[to->attributes_count++];
-
-		event_text(fact->name, product->attributes[i]->key);
-		event_text(fact->value, product->attributes[i]->value);
-	}
-	if (product->n_images)
-		event_text(to->image_uri, product->images[0]->uri);
-	to->publish_time_ms = clock_ms(product->publish_time);
-}
-
-static struct rpc_event *created_event(struct rpc_call *call, const ProductRecord *record)
-{
-	souk_catalog_v1_ProductCreated *event = rpc_alloc(call, sizeof(*event));
-
-	event_text(event->product, record->product->name);
-	event->version = record->version;
-	event->has_content = true;
-	fill_content(&event->content, record);
-	return catalog_event_product_created(call, event);
-}
-
-static struct rpc_event *updated_event(struct rpc_call *call, const ProductRecord *record)
-{
-	souk_catalog_v1_ProductUpdated *event = rpc_alloc(call, sizeof(*event));
-
-	event_text(event->product, record->product->name);
-	event->version = record->version;
-	event->has_content = true;
-	fill_content(&event->content, record);
-	return catalog_event_product_updated(call, event);
-}
-
-static struct rpc_event *deleted_event(struct rpc_call *call, const ProductRecord *record)
-{
-	souk_catalog_v1_ProductDeleted event = { .version = record->version + 1 };
-
-	event_text(event.product, record->product->name);
-	return catalog_event_product_deleted(call, &event);
-}
 
 /* What lists filter and sort by. */
 static int derive(struct rpc_call *call, ProductRecord *record)
@@ -185,7 +87,7 @@ int product_insert(struct rpc_call *call, ProductRecord *record, const struct st
 
 	if (r)
 		return r;
-	r = mongo_insert(call, &products, record, .events = EVENTS(created_event(call, record)),
+	r = mongo_insert(call, &products, record, .events = EVENTS(announce_created(call, record)),
 			 .answer = answer);
 	recent_drop(&carted, record->id);
 	return r;
@@ -213,7 +115,7 @@ int product_save(struct rpc_call *call, ProductRecord *record, const struct stor
 		call, &products, .id = record->id,
 		.filter = DOC(call, "version", BCON_INT64(read), "deleted", BCON_BOOL(false)),
 		.update = DOC(call, "$set", BCON_DOCUMENT(set)),
-		.events = EVENTS(updated_event(call, record)), .answer = answer);
+		.events = EVENTS(announce_updated(call, record)), .answer = answer);
 	recent_drop(&carted, record->id);
 	if (r)
 		record->version--;
@@ -227,7 +129,7 @@ int product_mark_deleted(struct rpc_call *call, const ProductRecord *record)
 			     .filter = DOC(call, "version", BCON_INT64(record->version)),
 			     .update = DOC(call, "$set", "{", "deleted", BCON_BOOL(true),
 					   "product.state", BCON_UTF8("STATE_UNSPECIFIED"), "}"),
-			     .events = EVENTS(deleted_event(call, record)));
+			     .events = EVENTS(announce_deleted(call, record)));
 
 	recent_drop(&carted, record->id);
 	return r;
@@ -333,9 +235,9 @@ static bool has_sku(const Product *product, const char *sku)
 	return false;
 }
 
-/* What inventory said of SKUs that have left a product waits for the next one that has them. Each note waits first and is
- * removed after, so that a stop between repeats it; one that is newer by then stays for the next
- * turn. */
+/* What inventory said of SKUs that have left a product waits for the next one that has them. Each
+ * note waits first and is removed after, so that a stop between repeats it; one that is newer by
+ * then stays for the next turn. */
 static int sweep_notes_left(struct rpc_call *call)
 {
 	ProductRecord **records;
@@ -530,144 +432,4 @@ int product_sweep(struct rpc_call *call)
 	if (!r)
 		r = sweep_waiting_stock(call);
 	return r ? r : answers_sweep(call, &products);
-}
-
-/* --- pictures --- */
-
-const char *image_prefix(struct rpc_call *call, const char *product, const char *image)
-{
-	return image ? rpc_printf(call, "%s/%s/", product, image)
-		     : rpc_printf(call, "%s/", product);
-}
-
-/* All sizes: '0' is the character after '/'. */
-static bson_t *image_sizes(struct rpc_call *call, const char *product, const char *image)
-{
-	const char *prefix = image_prefix(call, product, image);
-	char *end = rpc_strdup(call, prefix);
-
-	end[strlen(end) - 1]++;
-	return DOC(call, "_id", "{", "$gte", BCON_UTF8(prefix), "$lt", BCON_UTF8(end), "}");
-}
-
-int image_write(struct rpc_call *call, const ImageRecord *record)
-{
-	static const char *const fields[] = { "product",     "content_type",   "data", "digest",
-					      "create_time", "schema_version", NULL };
-	int r;
-
-	do {
-		r = mongo_update(
-			call, &images, .id = record->id, .keep_version = true, .upsert = true,
-			.update = DOC(call, "$set",
-				      BCON_DOCUMENT(document_of_fields(call, "", record, fields))));
-	} while (r == MONGO_DUPLICATE);
-	return r;
-}
-
-int image_read(struct rpc_call *call, const char *product, const char *image, int32_t width,
-	       ImageRecord **ret)
-{
-	/* Ids sort by width, since widths stand in them with zeros before. */
-	const char *wanted = rpc_printf(call, "%s%05d", image_prefix(call, product, image), width);
-	bson_t *sizes = image_sizes(call, product, image);
-	int r = MONGO_NOT_FOUND;
-
-	if (width)
-		r = mongo_find_one(call, &images, ret, .sort = DOC(call, "_id", BCON_INT32(1)),
-				   .filter =
-					   DOC(call, "$and", "[", BCON_DOCUMENT(sizes), "{", "_id",
-					       "{", "$gte", BCON_UTF8(wanted), "}", "}", "]"));
-	if (r == MONGO_NOT_FOUND)
-		r = mongo_find_one(call, &images, ret, .filter = sizes,
-				   .sort = DOC(call, "_id", BCON_INT32(-1)));
-	return r;
-}
-
-int image_delete(struct rpc_call *call, const char *product, const char *image)
-{
-	int64_t n;
-
-	return mongo_delete_many(call, &images, image_sizes(call, product, image), &n);
-}
-
-/* --- categories --- */
-
-int category_read(struct rpc_call *call, const char *id, CategoryRecord **ret)
-{
-	return mongo_get(call, &categories, id, ret);
-}
-
-int category_read_all(struct rpc_call *call, const char *const *names, size_t n_names,
-		      CategoryRecord ***ret, size_t *n_ret)
-{
-	return mongo_find(
-		call, &categories, ret, n_ret, .limit = (int64_t)n_names,
-		.filter = DOC(call, "_id", BCON_DOCUMENT(document_in_ids(call, names, n_names))));
-}
-
-int category_insert(struct rpc_call *call, CategoryRecord *record,
-		    const struct stored_answer *answer)
-{
-	return mongo_insert(call, &categories, record, .answer = answer);
-}
-
-int category_save(struct rpc_call *call, CategoryRecord *record)
-{
-	static const char *const of_category[] = {
-		"display_name", "description", "parent", "ancestors",
-		"position",     "update_time", NULL
-	};
-	static const char *const of_record[] = { "tree_path", "moved", NULL };
-	const bson_t *set = document_join(
-		call, document_of_fields(call, "category.", record->category, of_category),
-		document_of_fields(call, "", record, of_record));
-	int r;
-
-	r = mongo_update(call, &categories, .id = record->id,
-			 .filter = DOC(call, "version", BCON_INT64(record->version)),
-			 .update = DOC(call, "$set", BCON_DOCUMENT(set)));
-	if (!r)
-		record->version++;
-	return r;
-}
-
-int category_delete(struct rpc_call *call, const CategoryRecord *record)
-{
-	return mongo_delete(call, &categories, record->id,
-			    DOC(call, "version", BCON_INT64(record->version)));
-}
-
-int category_page(struct rpc_call *call, const ListCategoriesRequest *req,
-		  ListCategoriesResponse *response, CategoryRecord ***ret, size_t *n_ret)
-{
-	/* The tree is small: a page is 100 unless less is asked for. */
-	ListCategoriesRequest sized = *req;
-
-	if (!sized.page_size)
-		sized.page_size = PAGE_SIZE_MAX;
-	return page_list(call, &categories, &sized, ret, n_ret, &response->next_page_token,
-			 .sort = "tree_path",
-			 .filter = *req->parent
-					   ? DOC(call, "category.parent", BCON_UTF8(req->parent))
-					   : NULL);
-}
-
-int category_children(struct rpc_call *call, const char *name, CategoryRecord ***ret, size_t *n_ret)
-{
-	return mongo_find(call, &categories, ret, n_ret, .limit = 1000,
-			  .filter = DOC(call, "category.parent", BCON_UTF8(name)));
-}
-
-int category_find_moved(struct rpc_call *call, CategoryRecord **ret)
-{
-	return mongo_find_one(call, &categories, ret,
-			      .filter = DOC(call, "moved", BCON_BOOL(true)));
-}
-
-int category_settle(struct rpc_call *call, const CategoryRecord *record)
-{
-	return mongo_update(call, &categories, .id = record->id, .keep_version = true,
-			    .filter = DOC(call, "version", BCON_INT64(record->version)),
-			    .update = DOC(call, "$set", "{", "moved", BCON_BOOL(false), "}"));
 }

@@ -38,6 +38,11 @@ int product_set_path(struct rpc_call *call, const ProductRecord *record);
 /* Removes products that are deleted and whose events are out. */
 int product_sweep(struct rpc_call *call);
 
+/* The events of a product (announce.c), with the version that its record has; deleted: the next. */
+struct rpc_event *announce_created(struct rpc_call *call, const ProductRecord *record);
+struct rpc_event *announce_updated(struct rpc_call *call, const ProductRecord *record);
+struct rpc_event *announce_deleted(struct rpc_call *call, const ProductRecord *record);
+
 /* Pictures, one document a size. */
 int image_write(struct rpc_call *call, const ImageRecord *record);
 /* The smallest at least `width` wide, else the largest. 0: the largest. MONGO_NOT_FOUND. */
