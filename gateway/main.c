@@ -163,7 +163,7 @@ static int run(char **error)
 	pthread_t threads[64];
 	int64_t n = 0, started = 0;
 	sigset_t signals;
-	int signal_number, r = -1;
+	int r = -1;
 
 	signal(SIGPIPE, SIG_IGN);
 	sigemptyset(&signals);
@@ -182,8 +182,7 @@ static int run(char **error)
 		if (pthread_create(&threads[started], NULL, run_worker, workers[started]))
 			goto out;
 	log_info(NULL, "serving", { "listen", gateway.listen }, { "admin", gateway.admin_listen });
-	while (sigwait(&signals, &signal_number))
-		;
+	service_wait_for_signal(&signals);
 	log_info(NULL, "draining");
 	r = 0;
 out:

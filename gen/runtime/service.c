@@ -13,7 +13,13 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { MODULES_MAX = 32, READY_STALE_MS = 6000, KILL_AFTER_S = 15, DEFAULT_THREADS = 4 };
+enum {
+	MODULES_MAX = 32,
+	READY_STALE_MS = 6000,
+	KILL_AFTER_S = 15,
+	TRIM_S = 30,
+	DEFAULT_THREADS = 4
+};
 
 /* What every service has; read before anything starts. */
 static struct {
@@ -298,11 +304,22 @@ static void close_all(struct service *service, bool started, size_t modules)
 	}
 }
 
+int service_wait_for_signal(const sigset_t *signals)
+{
+	const struct timespec turn = { .tv_sec = TRIM_S };
+	int number;
+
+	while ((number = sigtimedwait(signals, NULL, &turn)) < 0)
+		if (errno == EAGAIN)
+			malloc_trim(0);
+	return number;
+}
+
 static int run(struct service *service, const sigset_t *signals, char **error)
 {
 	bool started = false;
 	size_t modules = 0;
-	int r, number;
+	int r;
 
 	service->server = rpc_server_new(
 		&(struct rpc_server_options){
@@ -330,8 +347,8 @@ static int run(struct service *service, const sigset_t *signals, char **error)
 		log_info(NULL, "the service has started", { "grpc", arg.grpc_listen },
 			 { "http", arg.http_listen },
 			 { "tls", *arg.tls_dir ? arg.tls_dir : "none" });
-		sigwait(signals, &number);
-		log_info(NULL, "the service stops", { "signal", strsignal(number) });
+		log_info(NULL, "the service stops",
+			 { "signal", strsignal(service_wait_for_signal(signals)) });
 	}
 	drain(service);
 	close_all(service, started, modules);

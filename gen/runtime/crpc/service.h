@@ -7,6 +7,7 @@
 #include <crpc/log.h>
 #include <crpc/metrics.h>
 #include <crpc/server.h>
+#include <signal.h>
 
 struct service;
 
@@ -45,6 +46,10 @@ struct service_config {
  * Exit codes: 0 stopped, 1 failed, 2 bad options. Names of options are without their prefix here.
  */
 int service_run(const struct service_config *config, int argc, char **argv);
+/* Waits for one of the signals, which are blocked in all threads, and returns it. Every half minute
+ * it gives the system back what a burst needed and the allocator kept. service_run() does this; it
+ * is here for the main thread of a process that is no service. */
+int service_wait_for_signal(const sigset_t *signals);
 #ifndef CRPC_PREFIX
 #define CRPC_PREFIX "CRPC_"
 #endif
