@@ -105,9 +105,12 @@ TEST(a_customer_buys_something_and_gets_it)
 	stream_await(updates, "shipments.*.state", "DELIVERED", 60);
 	stream_await(updates, "state", "COMPLETED", 30);
 	stream_await(resumed, "state", "COMPLETED", 30);
-	for (size_t i = 0; i < stream_count(resumed); i++)
-		ck_assert_str_ne(json_string_value(json_path(stream_event(resumed, i), "etag")),
-				 etag);
+	for (size_t i = 0; i < stream_count(resumed); i++) {
+		const json_t *of_order = json_path(stream_event(resumed, i), "etag");
+
+		ck_assert(!of_order ||
+			  strcmp(json_string_value(of_order), etag)); /* none: the end */
+	}
 	answer = expect(http_get(amina, "/v1/orders/%s", order), 200);
 	ck_assert_str_eq(text_at(answer, "fulfilmentState"), "DELIVERED");
 	ck_assert_uint_ge(stream_count(updates), 4);

@@ -25,6 +25,9 @@ static struct {
 	int result;
 } seen = { .lock = PTHREAD_MUTEX_INITIALIZER, .changed = PTHREAD_COND_INITIALIZER };
 static struct hands *hands;
+/* They live as long as the process, which under sanitizers is that of all tests. */
+static struct hands *all[16];
+static int n_all;
 
 static int carry_on(void *data, struct rpc_call *call, ProtobufCMessage *given)
 {
@@ -64,7 +67,7 @@ static const struct hands_work work = { &ProbeRecord_descriptor, carry_on, look 
 
 static void setup(void)
 {
-	pthread_mutex_init(&service.lock, NULL);
+	service = (struct service){ .lock = PTHREAD_MUTEX_INITIALIZER };
 	seen.open = true;
 	seen.at_once = seen.carried = seen.looks = seen.found = seen.result = 0;
 }
@@ -86,6 +89,7 @@ static void teardown(void)
 static void start(int n, int64_t interval_ms)
 {
 	hands = hands_start(&service, "hand", n, interval_ms, &work, NULL);
+	all[n_all++] = hands;
 	service_timers_start(&service);
 }
 
