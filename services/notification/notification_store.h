@@ -29,10 +29,10 @@ int delivery_sweep_answers(struct rpc_call *call);
 
 int template_insert(struct rpc_call *call, const NotificationTemplateRecord *record);
 int template_read(struct rpc_call *call, const char *id, NotificationTemplateRecord **ret);
-/* If the version is the one that was read. */
 /* The same for a mail: as it was a moment ago at the earliest. */
 int template_recall(struct rpc_call *call, const char *id, NotificationTemplateRecord **ret);
 void templates_forget(void);
+/* If the version is the one that was read. */
 int template_write(struct rpc_call *call, const NotificationTemplateRecord *record);
 int template_page(struct rpc_call *call, const ListNotificationTemplatesRequest *req,
 		  ListNotificationTemplatesResponse *response, NotificationTemplateRecord ***ret,
