@@ -17,9 +17,8 @@
  *
  * An update whose condition named the known version therefore gives its events, if it has any, and
  * makes the next version known; so does an insert, for nothing can be before it. All others are
- * read, which finds
- * also what other processes pushed before them. When a relay failed, nothing is known any more, and
- * what was given is read. A slot of `known` that another document took, or a hash that meets
+ * read, which finds also what other processes pushed before them. When a relay failed, nothing is
+ * known any more, and what was given is read. A slot of `known` that another document took, or a hash that meets
  * another's, can cost a read or the order of two events, never an event: what is given stands in
  * its document until it is out.
  */
