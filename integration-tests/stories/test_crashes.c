@@ -185,11 +185,20 @@ enum {
 	EXPIRING = sizeof(expiring) / sizeof(*expiring),
 };
 
-static const char *state(const struct journey *journey)
+/* While a step is under way, what was asked may still be refused: a unit that is being cancelled is
+ * sold after all if the carrier was faster. */
+static bool is_under_way(const struct response *order)
+{
+	return find_at(order, "steps", "state", "RUNNING") != NULL;
+}
+
+/* Where the order has come to for good, if it has. */
+static const char *end_state(const struct journey *journey)
 {
 	struct response *order = http_get(journey->app, "/v1/orders/%s", journey->order);
 
-	return order->status == 200 ? text("%s", text_at(order, "state")) : "UNKNOWN";
+	return order->status != 200 || is_under_way(order) ? "UNKNOWN"
+							   : text("%s", text_at(order, "state"));
 }
 
 static bool is_sold(const char *order_state)
@@ -208,7 +217,7 @@ static int settle(const struct journey *journey)
 	const char *now = "";
 	struct response *order;
 
-	eventually(60, (now = state(journey), is_sold(now) || is_off(now)));
+	eventually(60, (now = end_state(journey), is_sold(now) || is_off(now)));
 	eventually(60, stripe_holds(journey->order) == 0);
 	if (is_off(now)) {
 		eventually(60, stripe_captured_cents(journey->order) ==
