@@ -356,6 +356,21 @@ static bool is_same(const OrderRecord *a, const OrderRecord *b)
 	       !memcmp(a->contents_hash.data, b->contents_hash.data, a->contents_hash.len);
 }
 
+/* The open order is the answer to this request too, and its stock is held longer for who asks. */
+static int answer_with(struct orders_service *self, struct rpc_call *call,
+		       const struct answers_key *key, OrderRecord **open)
+{
+	const struct stored_answer *answer = answers_store(call, key, (Order *)NULL);
+	OrderRecord *draft;
+
+	if ((*open)->order->state != ORDER_STATE_AWAITING_PAYMENT)
+		return order_add_answer(call, *open, answer);
+	draft = order_draft(call, *open);
+	saga_hold_longer(self, call, draft);
+	return saga_save(self, call, open,
+			 &(const struct saga_move){ .draft = draft, .answer = answer });
+}
+
 /* The cart has an open order: the same, which is the answer, or another, which must go first (then
  * *ret stays NULL). */
 static int meet_open(struct orders_service *self, struct rpc_call *call,
@@ -376,7 +391,7 @@ static int meet_open(struct orders_service *self, struct rpc_call *call,
 			return 0;
 	}
 	if (is_same(open, record)) {
-		r = order_add_answer(call, open, answers_store(call, key, (Order *)NULL));
+		r = answer_with(self, call, key, &open);
 		if (!r)
 			*ret = orders_view(call, open);
 		return r == MONGO_NOT_MATCHED ? 0 : r;

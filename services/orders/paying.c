@@ -22,21 +22,27 @@ enum {
 
 	LOOK_AT_PROVIDER_MS = 3000,  /* the provider works on it, and no event has come */
 	LOOK_AT_CUSTOMER_MS = 15000, /* the customer is at the bank's page */
-	GRACE_MS = 10 * 60000,       /* for another card after a decline */
+	GRACE_MS = 10 * 60000,       /* more for who is at it: for another card after a decline */
 };
+
+void saga_hold_longer(struct orders_service *self, struct rpc_call *call, OrderRecord *draft)
+{
+	int64_t due = rpc_now_ms(call) + (self->ttl < GRACE_MS ? self->ttl : GRACE_MS);
+	int64_t last = clock_ms(draft->reservation_expire_time) - GRACE_MS;
+
+	if (due > last)
+		due = last;
+	if (due > clock_ms(draft->order->payment_due_time))
+		draft->order->payment_due_time = clock_timestamp(call, due);
+}
 
 void saga_begin_payment(struct orders_service *self, struct rpc_call *call, OrderRecord *draft,
 			OrderRecordAttempt *attempt)
 {
 	Order *order = draft->order;
-	int64_t due = rpc_now_ms(call) + (self->ttl < GRACE_MS ? self->ttl : GRACE_MS);
-	int64_t last = clock_ms(draft->reservation_expire_time) - GRACE_MS;
 
-	/* Whoever is paying gets the time for another card, as long as the reservation is safe. */
-	if (due > last)
-		due = last;
-	if (due > clock_ms(order->payment_due_time))
-		order->payment_due_time = clock_timestamp(call, due);
+	/* Whoever is paying gets the time for another card. */
+	saga_hold_longer(self, call, draft);
 	attempt->number = (int32_t)draft->n_attempts + 1;
 	attempt->state = ORDER_RECORD_ATTEMPT_STATE_RUNNING;
 	attempt->create_time = clock_now(call);

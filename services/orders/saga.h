@@ -45,6 +45,9 @@ int saga_expire(struct orders_service *self, struct rpc_call *call, OrderRecord 
 
 /* --- moves that handlers begin; they alter a draft --- */
 
+/* Moves `payment_due_time` on, as far as the reservation safely reaches: whoever is at it keeps the
+ * stock. */
+void saga_hold_longer(struct orders_service *self, struct rpc_call *call, OrderRecord *draft);
 /* AWAITING_PAYMENT -> PAYING */
 void saga_begin_payment(struct orders_service *self, struct rpc_call *call, OrderRecord *draft,
 			OrderRecordAttempt *attempt);

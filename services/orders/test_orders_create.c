@@ -248,6 +248,34 @@ TEST(the_same_cart_again_is_the_same_order_also_after_it_was_paid)
 	ck_assert(stock_is(8, 9));
 }
 
+static int64_t due_ms(const char *name)
+{
+	return clock_ms(stored(name)->order->payment_due_time);
+}
+
+TEST(the_stock_of_an_order_is_held_longer_for_who_orders_it_again)
+{
+	const char *name = create("r1")->name;
+	int64_t due = due_ms(name);
+
+	due_in(name, 1000);
+	ck_assert_int_lt(due_ms(name), due);
+	ck_assert_str_eq(create("r2")->name, name);
+	ck_assert_int_ge(due_ms(name), rpc_now_ms(call) + 60000);
+}
+
+TEST(an_order_is_not_held_longer_than_its_reservation_safely_reaches)
+{
+	enum { MARGIN_MS = 10 * 60000 };
+	const char *name = create("r1")->name;
+	int64_t last = clock_ms(stored(name)->reservation_expire_time) - MARGIN_MS;
+
+	rpc_call_set_now(call, last - 1000);
+	due_in(name, 500);
+	ck_assert_str_eq(create("r2")->name, name);
+	ck_assert_int_eq(due_ms(name), last);
+}
+
 static int hear_cancelled(struct orders_listener *replaced, struct rpc_call *turn,
 			  const souk_orders_v1_OrderCancelled *event, const struct rpc_event *meta)
 {
