@@ -181,16 +181,11 @@ static int take_shipment(struct orders_service *self, struct rpc_call *call, con
 		if (shipped)
 			events[n++] = announce_shipped(
 				call, draft, shipment_named(draft->order, news->shipment));
-		if (draft->order->state == ORDER_STATE_CONFIRMED &&
-		    draft->order->fulfilment_state == ORDER_FULFILMENT_STATE_DELIVERED) {
-			history_add(call, draft->order, ORDER_STATE_COMPLETED, "");
-			events[n++] = announce_completed(call, draft);
-		} else if (draft->order->fulfilment_state != record->order->fulfilment_state) {
+		events[n] = saga_complete(call, draft);
+		if (!events[n] && draft->order->fulfilment_state != record->order->fulfilment_state)
 			history_add(call, draft->order, 0, "");
-		}
-		r = saga_save(
-			self, call, &record,
-			&(const struct saga_move){ .draft = draft, .events = n ? events : NULL });
+		r = saga_save(self, call, &record,
+			      &(const struct saga_move){ .draft = draft, .events = events });
 		if (r != MONGO_NOT_MATCHED)
 			return r;
 	}

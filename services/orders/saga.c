@@ -17,7 +17,9 @@
  *   5. An order that leaves towards CANCELLING or EXPIRED holds as steps and reversals all that
  *      must go back, and reaches CANCELLED, or stands still in EXPIRED, only when all of it is
  *      back. What goes back has a name too, and goes back once.
- *   6. `open_cart` is set exactly while the order can still be paid: from the moment in PENDING at
+ *   6. An order is COMPLETED, and looked at no more, only when nothing of it is under way: what is
+ *      being taken back of an order whose last parcel arrives keeps it CONFIRMED.
+ *   7. `open_cart` is set exactly while the order can still be paid: from the moment in PENDING at
  *      which it takes its cart, in AWAITING_PAYMENT and PAYING. An order that has not taken its
  *      cart has reserved nothing.
  *
@@ -78,10 +80,11 @@ int saga_save(struct orders_service *self, struct rpc_call *call, OrderRecord **
 	      const struct saga_move *move)
 {
 	int64_t look = move->look ? move->look : next_look(self, call, move->draft);
+	bool tells = move->events && *move->events;
 	int r;
 
 	move->draft->next_look_time = look ? clock_timestamp(call, look) : NULL;
-	r = order_save(call, *record, move->draft, move->events, move->answer);
+	r = order_save(call, *record, move->draft, tells ? move->events : NULL, move->answer);
 	if (r)
 		return r;
 	*record = move->draft;
@@ -274,6 +277,19 @@ static int wait_for_payment(struct orders_service *self, struct rpc_call *call,
  * CONFIRMED
  */
 
+struct rpc_event *saga_complete(struct rpc_call *call, OrderRecord *draft)
+{
+	const Order *order = draft->order;
+
+	if (order->state != ORDER_STATE_CONFIRMED ||
+	    order->fulfilment_state != ORDER_FULFILMENT_STATE_DELIVERED ||
+	    step_is(order, ORDER_STEP_KIND_SHIP, ORDER_STEP_STATE_RUNNING) ||
+	    undo_is_pending(draft))
+		return NULL;
+	history_add(call, draft->order, ORDER_STATE_COMPLETED, "");
+	return announce_completed(call, draft);
+}
+
 static const CreateShipmentsRequest *shipments_request(struct rpc_call *call,
 						       const OrderRecord *record)
 {
@@ -310,7 +326,9 @@ static int ship(struct orders_service *self, struct rpc_call *call, OrderRecord 
 	draft = order_draft(call, *record);
 	step_end(call, draft->order, ORDER_STEP_KIND_SHIP, ORDER_STEP_STATE_DONE, "");
 	shipments_take_all(call, draft, response->shipments, response->n_shipments);
-	return saga_save(self, call, record, &(const struct saga_move){ .draft = draft });
+	return saga_save(self, call, record,
+			 &(const struct saga_move){ .draft = draft,
+						    .events = EVENTS(saga_complete(call, draft)) });
 }
 
 static int fulfil(struct orders_service *self, struct rpc_call *call, OrderRecord **record)

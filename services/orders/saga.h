@@ -51,6 +51,8 @@ void saga_hold_longer(struct orders_service *self, struct rpc_call *call, OrderR
 /* AWAITING_PAYMENT -> PAYING */
 void saga_begin_payment(struct orders_service *self, struct rpc_call *call, OrderRecord *draft,
 			OrderRecordAttempt *attempt);
+/* CONFIRMED -> COMPLETED if all has arrived and nothing is under way any more; else NULL. */
+struct rpc_event *saga_complete(struct rpc_call *call, OrderRecord *draft);
 /* AWAITING_PAYMENT, PAYING, CONFIRMED -> CANCELLING, with what must be undone. */
 void saga_begin_cancellation(struct rpc_call *call, OrderRecord *draft, const char *reason,
 			     const char *note);

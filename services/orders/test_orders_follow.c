@@ -74,6 +74,66 @@ TEST(an_order_is_complete_when_its_last_parcel_is)
 	ck_assert_int_eq(events_of(order->name, "OrderShipped"), 2);
 }
 
+static void cancel_a_unit(const Order *order)
+{
+	CancelOrderLinesRequest *request =
+		rpc_new(call, CancelOrderLinesRequest, .name = order->name, .request_id = "c1");
+	Order *none;
+
+	cancel_order_lines_request_add_lines(
+		call, request,
+		rpc_new(call, CancelOrderLinesRequestLine, .line = "1", .quantity = 1));
+	ck_assert_int_eq(orders_client_cancel_order_lines(client, call, request, &none), 0);
+}
+
+static void assert_completed(const char *name, int cancelled)
+{
+	Order *order = get(name);
+
+	ck_assert_int_eq(order->state, ORDER_STATE_COMPLETED);
+	ck_assert_int_eq(order->lines[0]->cancelled_quantity, cancelled);
+	ck_assert_int_eq(events_of(name, "OrderCompleted"), 1);
+	ck_assert_ptr_null(stored(name)->next_look_time);
+}
+
+TEST(a_parcel_that_arrives_before_it_could_be_called_off_ends_that_too)
+{
+	Order *order = create_paid();
+
+	world.before[RECALL] = 1;
+	cancel_a_unit(order);
+	parcel(order, order->shipments[0]->name, 2, "DELIVERED", -1);
+	ck_assert_int_eq(get(order->name)->state, ORDER_STATE_CONFIRMED);
+	world.carrier_has_it = true;
+	sweep();
+	assert_completed(order->name, 0);
+	ck_assert_int_eq(amounts_minor(get(order->name)->totals->refunded), 0);
+}
+
+TEST(a_refund_goes_on_when_the_rest_of_the_order_arrives)
+{
+	Order *order = create_paid();
+
+	world.before[REFUND] = 1;
+	cancel_a_unit(order);
+	parcel(order, order->shipments[0]->name, 2, "DELIVERED", -1);
+	ck_assert_int_eq(get(order->name)->state, ORDER_STATE_CONFIRMED);
+	sweep();
+	assert_completed(order->name, 1);
+	ck_assert_int_eq(amounts_minor(get(order->name)->totals->refunded), 1070);
+}
+
+TEST(an_order_whose_parcel_was_faster_than_shippings_answer_is_complete_when_that_comes)
+{
+	Order *order = create("r1"), *paid;
+
+	world.after[SHIP] = 1;
+	pay_as(call, order->name, "pm_card_visa", "p1", &paid);
+	parcel(order, rpc_printf(call, "shipments/%s.1", order->name + 7), 2, "DELIVERED", -1);
+	sweep();
+	assert_completed(order->name, 0);
+}
+
 TEST(a_parcel_that_was_told_of_before_shipping_answered_is_the_same_one)
 {
 	Order *order = create("r1"), *paid;

@@ -95,7 +95,7 @@ static struct rpc_event *finish(struct rpc_call *call, OrderRecord *draft)
 	if (draft->order->state == ORDER_STATE_EXPIRED)
 		return announce_expired(call, draft);
 	if (draft->order->state != ORDER_STATE_CANCELLING)
-		return NULL;
+		return saga_complete(call, draft);
 	history_add(call, draft->order, ORDER_STATE_CANCELLED, "");
 	return announce_cancelled(call, draft);
 }
@@ -110,9 +110,8 @@ static int save(struct orders_service *self, struct rpc_call *call, OrderRecord 
 	if (told && is_done(told) && told->amount && draft->order->state == ORDER_STATE_CONFIRMED)
 		events[n++] = announce_lines_cancelled(call, draft, told);
 	events[n] = finish(call, draft);
-	return saga_save(
-		self, call, record,
-		&(const struct saga_move){ .draft = draft, .events = *events ? events : NULL });
+	return saga_save(self, call, record,
+			 &(const struct saga_move){ .draft = draft, .events = events });
 }
 
 /* --- parcels --- */
@@ -179,6 +178,7 @@ static int give_up(struct orders_service *self, struct rpc_call *call, OrderReco
 		 { "state", "SHIPPED" });
 	return saga_save(self, call, record,
 			 &(const struct saga_move){ .draft = draft,
+						    .events = EVENTS(saga_complete(call, draft)),
 						    .answer = answers_store_error(call, &key) });
 }
 
