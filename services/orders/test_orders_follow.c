@@ -114,10 +114,11 @@ TEST(a_refund_goes_on_when_the_rest_of_the_order_arrives)
 {
 	Order *order = create_paid();
 
-	world.before[REFUND] = 1;
+	world.before[REFUND] = 100;
 	cancel_a_unit(order);
 	parcel(order, order->shipments[0]->name, 2, "DELIVERED", -1);
 	ck_assert_int_eq(get(order->name)->state, ORDER_STATE_CONFIRMED);
+	world.before[REFUND] = 0;
 	sweep();
 	assert_completed(order->name, 1);
 	ck_assert_int_eq(amounts_minor(get(order->name)->totals->refunded), 1070);
