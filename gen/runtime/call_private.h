@@ -73,8 +73,8 @@ struct rpc_call {
 	struct violation *violations, **last_violation;
 	unsigned n_violations;
 
-	struct rpc_completions
-		*completions; /* where what it starts ends; NULL: the process's own */
+	/* Where what it starts ends; NULL: the process's own. */
+	struct rpc_completions *completions;
 	pthread_mutex_t lock;
 	struct client_operation *operation; /* what rpc_call_cancel() gives up; or NULL */
 };

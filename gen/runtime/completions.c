@@ -26,6 +26,7 @@ struct rpc_completions {
 	pthread_cond_t back;
 	bool away;   /* written under `lock`, by the loop's thread only to end it */
 	bool asleep; /* the loop's thread */
+	bool ended;  /* the loop: nobody comes to call the watcher back */
 	struct core_event *first, **end; /* handed over by the watcher */
 };
 
@@ -41,7 +42,7 @@ static void hand_over(struct rpc_completions *completions, struct core_event *ev
 	completions->end = &event->next;
 	asleep = completions->asleep;
 	completions->asleep = false;
-	completions->away = !asleep;
+	completions->away = !asleep && !completions->ended;
 	while (completions->away)
 		pthread_cond_wait(&completions->back, &completions->lock);
 	pthread_mutex_unlock(&completions->lock);
@@ -96,10 +97,13 @@ struct rpc_completions *rpc_completions_free(struct rpc_completions *completions
 	if (!completions)
 		return NULL;
 	pthread_mutex_lock(&completions->lock);
+	completions->ended = true;
+	completions->asleep = false; /* no wake() either */
 	call_back(completions);
 	pthread_mutex_unlock(&completions->lock);
 	grpc_completion_queue_shutdown(completions->queue);
 	pthread_join(completions->watcher, NULL);
+	rpc_completions_run(completions);
 	grpc_completion_queue_destroy(completions->queue);
 	pthread_cond_destroy(&completions->back);
 	pthread_mutex_destroy(&completions->lock);

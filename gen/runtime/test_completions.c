@@ -155,6 +155,23 @@ TEST(a_cancelled_call_ends_on_the_thread)
 	rpc_call_free(answer.call);
 }
 
+TEST(calls_may_end_after_the_last_turn)
+{
+	struct answer answers[3];
+
+	for (int i = 0; i < 3; i++)
+		start(&answers[i], PROBE_REQUEST_ACTION_AWAIT_CANCEL, "");
+	probe_await_running(&probe.service, 2); /* as many as the server has threads */
+	for (int i = 0; i < 3; i++)
+		rpc_call_cancel(answers[i].call);
+	completions = rpc_completions_free(completions);
+	for (int i = 0; i < 3; i++) {
+		ck_assert_int_eq(answers[i].ended, 1);
+		ck_assert_int_eq(answers[i].code, RPC_CANCELLED);
+		rpc_call_free(answers[i].call);
+	}
+}
+
 struct reading {
 	int64_t sum;
 	int ended;

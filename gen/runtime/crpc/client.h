@@ -64,8 +64,8 @@ void rpc_call_cancel(struct rpc_call *call);
  */
 struct rpc_completions;
 struct rpc_completions *rpc_completions_new(void (*wake)(void *data), void *data);
-struct rpc_completions *
-rpc_completions_free(struct rpc_completions *completions); /* after all its calls have ended */
+/* Waits for the calls that have not ended and calls their functions; streams must have ended. */
+struct rpc_completions *rpc_completions_free(struct rpc_completions *completions);
 void rpc_call_set_completions(struct rpc_call *call, struct rpc_completions *completions);
 /* Calls the functions of what has ended. Whether anything had. */
 bool rpc_completions_run(struct rpc_completions *completions);
