@@ -1,6 +1,7 @@
 /* How many connections each client has. */
 #include "clients.h"
 #include <arpa/inet.h>
+#include <common/hash.h>
 #include <stdatomic.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -43,12 +44,7 @@ void clients_network(const char *address, char ret[INET6_ADDRSTRLEN])
 
 static _Atomic uint32_t *cell(struct clients *clients, int row, const char *network)
 {
-	uint64_t hash = clients->seeds[row];
-
-	for (; *network; network++)
-		hash = (hash ^ (uint8_t)*network) * UINT64_C(0x100000001B3);
-	hash ^= hash >> 29;
-	return &clients->counts[row][hash % COLUMNS];
+	return &clients->counts[row][hash_text(clients->seeds[row], network) % COLUMNS];
 }
 
 bool clients_enter(struct clients *clients, const char *address, unsigned max)

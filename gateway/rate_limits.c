@@ -4,6 +4,7 @@
 #include "gateway.h"
 #include "redis_async.h"
 #include <arpa/inet.h>
+#include <common/hash.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -32,6 +33,7 @@ struct limits {
 	struct counter *buckets[BUCKETS];
 	struct counter *newest, *oldest, *to_send;
 	unsigned n_counters;
+	uint64_t seed;
 };
 
 static int64_t unix_ms(void)
@@ -82,15 +84,6 @@ const char *limits_client(struct request *request)
 	return request->address;
 }
 
-static uint32_t hash_of(const char *client)
-{
-	uint32_t hash = 2166136261;
-
-	for (; *client; client++)
-		hash = (hash ^ (uint8_t)*client) * 16777619;
-	return hash;
-}
-
 static void unlink_used(struct limits *limits, struct counter *counter)
 {
 	*(counter->newer ? &counter->newer->older : &limits->newest) = counter->older;
@@ -126,7 +119,7 @@ static void synced(struct redis_wait *wait, redisReply *reply);
 
 static struct counter *find(struct limits *limits, const char *client, int64_t window)
 {
-	uint32_t hash = hash_of(client);
+	uint32_t hash = (uint32_t)hash_text(limits->seed, client);
 	struct counter **bucket = &limits->buckets[hash % BUCKETS], *counter;
 
 	for (counter = *bucket; counter; counter = counter->next_in_bucket)
@@ -214,6 +207,7 @@ struct limits *limits_new(struct worker *worker)
 	if (!limits)
 		return NULL;
 	limits->worker = worker;
+	limits->seed = worker_random(worker);
 	limits->timer.expired = send_counters;
 	return limits;
 }

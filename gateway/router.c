@@ -1,6 +1,7 @@
 /* Routes. */
 #include "router.h"
 #include "percent.h"
+#include <common/hash.h>
 #include <errno.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -44,11 +45,7 @@ struct router {
 
 static uint32_t hash_edge(const struct node *from, const char *text, size_t length)
 {
-	uint64_t hash = (uint64_t)(uintptr_t)from * UINT64_C(0x9E3779B97F4A7C15) ^ length;
-
-	for (size_t i = 0; i < length; i++)
-		hash = (hash ^ (uint8_t)text[i]) * UINT64_C(0x100000001B3);
-	return (uint32_t)(hash ^ hash >> 32);
+	return (uint32_t)hash_bytes((uintptr_t)from, text, length);
 }
 
 static struct node *find_edge(const struct router *router, const struct node *from,

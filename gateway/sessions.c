@@ -3,6 +3,7 @@
 #include "gateway.h"
 #include "redis_async.h"
 #include "upstream.h"
+#include <common/hash.h>
 #include <common/token.h>
 #include <crpc/client.h>
 #include <crpc/json.h>
@@ -199,15 +200,6 @@ void sessions_set_keys(struct sessions *sessions, const struct token_keys *keys)
  * Tokens
  */
 
-static uint64_t hash_token(const struct sessions *sessions, const char *token, size_t length)
-{
-	uint64_t hash = sessions->seed ^ length;
-
-	for (size_t i = 0; i < length; i++)
-		hash = (hash ^ (uint8_t)token[i]) * UINT64_C(0x100000001B3);
-	return hash ^ hash >> 29;
-}
-
 static int unauthenticated(struct request *request, const char *why)
 {
 	return rpc_fail_code(request->call, RPC_UNAUTHENTICATED, "%s", why);
@@ -221,7 +213,7 @@ static int verify(struct request *request, const char *token, size_t length, str
 	const struct token_expectation expectation = { gateway->token_issuer,
 						       gateway->token_audience, "access",
 						       unix_ms() };
-	uint64_t hash = hash_token(sessions, token, length);
+	uint64_t hash = hash_bytes(sessions->seed, token, length);
 	struct cached *slot = &sessions->cache[hash % CACHE_SLOTS];
 	struct token_claims claims;
 	const char *id;

@@ -1,5 +1,6 @@
 /* What this process wrote with events, until its relay takes it. */
 #include "outbox_noted.h"
+#include <common/hash.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
@@ -18,9 +19,9 @@
  * An update whose condition named the known version therefore gives its events, if it has any, and
  * makes the next version known; so does an insert, for nothing can be before it. All others are
  * read, which finds also what other processes pushed before them. When a relay failed, nothing is
- * known any more, and what was given is read. A slot of `known` that another document took, or a hash that meets
- * another's, can cost a read or the order of two events, never an event: what is given stands in
- * its document until it is out.
+ * known any more, and what was given is read. A slot of `known` that another document took, or a
+ * hash that meets another's, can cost a read or the order of two events, never an event: what is
+ * given stands in its document until it is out.
  */
 enum {
 	NOTED_MAX = 1024,
@@ -43,19 +44,14 @@ static struct {
  * What is known; under the lock
  */
 
-/* FNV-1a of the id, begun with the collection. */
 static uint64_t hash_of(const struct mongo_collection *collection, const char *id)
 {
-	uint64_t hash = 14695981039346656037u ^ (uintptr_t)collection;
-
-	for (; *id; id++)
-		hash = (hash ^ (uint8_t)*id) * 1099511628211u;
-	return hash;
+	return hash_text((uintptr_t)collection, id);
 }
 
 static struct known *known_at(uint64_t document)
 {
-	return &noted.known[(document ^ document >> 32) % KNOWN_MAX];
+	return &noted.known[document % KNOWN_MAX];
 }
 
 static void know(uint64_t document, int64_t version)

@@ -1,5 +1,6 @@
 /* Recent: documents as this process has written them last, for whoever mostly comes right behind. */
 #include <common/clock.h>
+#include <common/hash.h>
 #include <common/recent.h>
 #include <crpc/message.h>
 #include <stdlib.h>
@@ -7,11 +8,7 @@
 
 static struct recent_place *place_of(struct recent *recent, const char *id)
 {
-	uint32_t hash = 2166136261;
-
-	for (; *id; id++)
-		hash = (hash ^ (uint8_t)*id) * 16777619;
-	return &recent->places[hash % RECENT_PLACES];
+	return &recent->places[hash_text(0, id) % RECENT_PLACES];
 }
 
 static void freep(uint8_t **bytes)

@@ -28,6 +28,7 @@
 #include "inventory_events.ev.h"
 #include <common/answers.h>
 #include <common/clock.h>
+#include <common/hash.h>
 #include <common/names.h>
 #include <pthread.h>
 #include <stdatomic.h>
@@ -40,11 +41,7 @@ static struct stripe {
 
 static unsigned stripe_of(const char *sku)
 {
-	uint32_t hash = 2166136261u;
-
-	for (; *sku; sku++)
-		hash = (hash ^ (uint8_t)*sku) * 16777619u;
-	return hash % STOCK_STRIPES;
+	return hash_text(0, sku) % STOCK_STRIPES;
 }
 
 StockItemState stock_state(const StockItem *item)
