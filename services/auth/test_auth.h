@@ -166,6 +166,34 @@ __attribute__((unused)) static struct token_claims claims_of(const char *token)
 	return claims;
 }
 
+__attribute__((unused)) static Credential *get_credential(const char *user)
+{
+	Credential *credential;
+
+	by_admin();
+	ck_assert_int_eq(
+		auth_client_get_credential(
+			client, call,
+			MSG(GetCredentialRequest, .name = rpc_printf(call, "%s/credential", user)),
+			&credential),
+		0);
+	return credential;
+}
+
+__attribute__((unused)) static int set_roles(const char *user, const char *etag, const char *role,
+					     Credential **ret)
+{
+	Credential *credential = rpc_new(
+		call, Credential, .name = rpc_printf(call, "%s/credential", user), .etag = etag);
+
+	credential_add_roles(call, credential, "roles/customer");
+	if (role)
+		credential_add_roles(call, credential, role);
+	by_admin();
+	return auth_client_update_credential(
+		client, call, MSG(UpdateCredentialRequest, .credential = credential), ret);
+}
+
 /* How often the log has it. */
 __attribute__((unused)) static size_t logged(const char *user, const char *action)
 {

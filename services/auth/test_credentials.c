@@ -1,5 +1,5 @@
-/* Credentials: creating, passwords, roles, locks, and what a stop on the way leaves to the sweeper.
- */
+/* Credentials: creating, passwords, roles, locks, and what a stop on the way leaves to the
+ * sweeper. */
 #include "test_auth.h"
 #include <pthread.h>
 
@@ -28,33 +28,6 @@ static int change_password(const Session *session, const char *from, const char 
 					   MSG(ChangePasswordRequest, .name = "me",
 					       .current_password = from, .new_password = to),
 					   &empty);
-}
-
-static Credential *get(const char *user)
-{
-	Credential *credential;
-
-	by_admin();
-	ck_assert_int_eq(
-		auth_client_get_credential(
-			client, call,
-			MSG(GetCredentialRequest, .name = rpc_printf(call, "%s/credential", user)),
-			&credential),
-		0);
-	return credential;
-}
-
-static int set_roles(const char *user, const char *etag, const char *role, Credential **ret)
-{
-	Credential *credential = rpc_new(
-		call, Credential, .name = rpc_printf(call, "%s/credential", user), .etag = etag);
-
-	credential_add_roles(call, credential, "roles/customer");
-	if (role)
-		credential_add_roles(call, credential, role);
-	by_admin();
-	return auth_client_update_credential(
-		client, call, MSG(UpdateCredentialRequest, .credential = credential), ret);
 }
 
 /* --- creating --- */
@@ -228,8 +201,8 @@ TEST(wrong_current_passwords_lock_as_failed_logins_do)
 	ck_assert_int_eq(change_password(session, PASSWORD, "nine copper kettles"),
 			 RPC_RESOURCE_EXHAUSTED);
 	ck_assert(rpc_failed_with(call, LOGIN_LOCKED));
-	ck_assert_int_eq(get(ann.user)->state, CREDENTIAL_STATE_LOCKED_OUT);
-	ck_assert_int_eq(get(ann.user)->failed_logins, (int)auth.login_failures_max);
+	ck_assert_int_eq(get_credential(ann.user)->state, CREDENTIAL_STATE_LOCKED_OUT);
+	ck_assert_int_eq(get_credential(ann.user)->failed_logins, (int)auth.login_failures_max);
 	ck_assert(is_open(session)); /* who is logged in stays so */
 }
 

@@ -10,33 +10,6 @@ static void setup(void)
 	begin();
 }
 
-static Credential *get(const char *user)
-{
-	Credential *credential;
-
-	by_admin();
-	ck_assert_int_eq(
-		auth_client_get_credential(
-			client, call,
-			MSG(GetCredentialRequest, .name = rpc_printf(call, "%s/credential", user)),
-			&credential),
-		0);
-	return credential;
-}
-
-static int set_roles(const char *user, const char *etag, const char *role, Credential **ret)
-{
-	Credential *credential = rpc_new(
-		call, Credential, .name = rpc_printf(call, "%s/credential", user), .etag = etag);
-
-	credential_add_roles(call, credential, "roles/customer");
-	if (role)
-		credential_add_roles(call, credential, role);
-	by_admin();
-	return auth_client_update_credential(
-		client, call, MSG(UpdateCredentialRequest, .credential = credential), ret);
-}
-
 TEST(a_role_that_is_given_permits_and_one_that_is_taken_ends_the_sessions)
 {
 	struct person ann = person_new();
@@ -101,7 +74,7 @@ TEST(a_locked_account_is_told_so_only_with_its_password)
 	ck_assert_int_eq(lock(ann.user, true), 0);
 	ck_assert_int_eq(lock(ann.user, true), 0);
 	ck_assert(!is_open(session));
-	ck_assert_int_eq(get(ann.user)->state, CREDENTIAL_STATE_LOCKED);
+	ck_assert_int_eq(get_credential(ann.user)->state, CREDENTIAL_STATE_LOCKED);
 	by_nobody();
 	ck_assert_int_eq(log_in_with(ann.email, "wrong", &next), RPC_UNAUTHENTICATED);
 	ck_assert_int_eq(log_in_with(ann.email, PASSWORD, &next), RPC_PERMISSION_DENIED);
