@@ -1,7 +1,6 @@
 /* Consuming: nothing is lost, nothing blocks for ever, what cannot be handled is kept and can be
  * replayed. */
 #include "events_private.h"
-#include "probe_events.ev.h"
 #include "store.msg.h"
 #include <common/dead_letters.h>
 #include <common/events.h>
@@ -11,10 +10,10 @@
 #include <test.h>
 #include <unistd.h>
 
+#include "probe.h" /* behind whatever has a `call` of its own */
+
 MONGO_COLLECTION(inbox, .name = "inbox", .type = &SeenEvent_descriptor,
 		 .indexes = events_inbox_indexes);
-
-static struct rpc_call *call;
 
 static void freep(char **text)
 {
@@ -63,14 +62,6 @@ static void teardown(void)
 	stores_close();
 }
 
-static struct rpc_event *changed(const char *probe)
-{
-	souk_probe_v1_ProbeChanged event = { .version = 1 };
-
-	event_text(event.probe, probe);
-	return probe_event_probe_changed(call, &event);
-}
-
 static struct rpc_event *dropped(const char *probe)
 {
 	souk_probe_v1_ProbeDropped event = { 0 };
@@ -99,7 +90,7 @@ static void handle(int n)
 
 TEST(an_event_reaches_its_handler_with_its_trace)
 {
-	struct rpc_event *event = changed("probes/p1");
+	struct rpc_event *event = changed("probes/p1", 1);
 
 	publish(event);
 	handle(1);
@@ -114,7 +105,7 @@ TEST(an_event_reaches_its_handler_with_its_trace)
 TEST(events_that_nobody_asked_for_are_passed_over)
 {
 	publish(dropped("probes/p1"));
-	publish(changed("probes/p2"));
+	publish(changed("probes/p2", 1));
 	handle(2);
 	ck_assert_int_eq(seen.n_calls, 1);
 	ck_assert_str_eq(seen.probes[0], "probes/p2");
@@ -123,7 +114,7 @@ TEST(events_that_nobody_asked_for_are_passed_over)
 TEST(many_events_come_in_the_order_of_their_publishing)
 {
 	for (int i = 0; i < 40; i++)
-		publish(changed(rpc_printf(call, "probes/p%d", i)));
+		publish(changed(rpc_printf(call, "probes/p%d", i), 1));
 	handle(40);
 	for (int i = 0; i < 40; i++)
 		ck_assert_str_eq(seen.probes[i], rpc_printf(call, "probes/p%d", i));
@@ -134,8 +125,8 @@ TEST(while_what_it_needs_is_away_an_event_is_tried_again_and_nothing_overtakes_i
 	seen.results[0] = -EIO;
 	seen.results[1] = RPC_UNAVAILABLE;
 	seen.results[2] = RPC_ABORTED;
-	publish(changed("probes/p1"));
-	publish(changed("probes/p2"));
+	publish(changed("probes/p1", 1));
+	publish(changed("probes/p2", 1));
 	handle(2);
 	ck_assert_int_eq(seen.n_calls, 5);
 	for (int i = 0; i < 4; i++)
@@ -147,8 +138,8 @@ TEST(while_what_it_needs_is_away_an_event_is_tried_again_and_nothing_overtakes_i
 TEST(a_refused_event_comes_again_later_and_others_pass_it)
 {
 	seen.results[0] = RPC_FAILED_PRECONDITION;
-	publish(changed("probes/p1"));
-	publish(changed("probes/p2"));
+	publish(changed("probes/p1", 1));
+	publish(changed("probes/p2", 1));
 	handle(3);
 	ck_assert_int_eq(seen.n_calls, 3);
 	ck_assert_str_eq(seen.probes[1], "probes/p2");
@@ -163,8 +154,8 @@ TEST(a_document_that_cannot_be_read_holds_up_its_own_event_only)
 		seen.results[i] = i == 1 ? 0 : -EBADMSG;
 	test_expect_log("an event went to the dead letters");
 	events_refusal_delays_set(10);
-	publish(changed("probes/p1"));
-	publish(changed("probes/p2"));
+	publish(changed("probes/p1", 1));
+	publish(changed("probes/p2", 1));
 	handle(6);
 	ck_assert_int_eq(seen.n_calls, 6);
 	ck_assert_str_eq(seen.probes[1], "probes/p2");
@@ -176,7 +167,7 @@ TEST(a_document_that_cannot_be_read_holds_up_its_own_event_only)
 static struct rpc_event *broken(void)
 {
 	static uint8_t bytes[] = { 0xff, 0xff, 0xff };
-	struct rpc_event *event = changed("probes/p1");
+	struct rpc_event *event = changed("probes/p1", 1);
 
 	event->payload = (ProtobufCBinaryData){ .data = bytes, .len = sizeof(bytes) };
 	return event;
@@ -186,7 +177,7 @@ TEST(what_cannot_be_decoded_is_a_dead_letter_at_once)
 {
 	test_expect_log("an event went to the dead letters");
 	publish(broken());
-	publish(changed("probes/p2"));
+	publish(changed("probes/p2", 1));
 	handle(2);
 	ck_assert_int_eq(seen.n_calls, 1);
 	ck_assert_uint_eq(stores_stream_messages("dlq"), 1);
@@ -201,7 +192,7 @@ TEST(what_is_refused_five_times_is_a_dead_letter_with_its_reason)
 		seen.results[i] = RPC_FAILED_PRECONDITION;
 	test_expect_log("an event went to the dead letters");
 	events_refusal_delays_set(10);
-	publish(changed("probes/p1"));
+	publish(changed("probes/p1", 1));
 	handle(5);
 	ck_assert_int_eq(seen.n_calls, 5);
 	ck_assert_uint_eq(stores_stream_messages("dlq"), 1);
@@ -221,7 +212,7 @@ TEST(a_dead_letter_that_is_replayed_reaches_its_service_again)
 		seen.results[i] = RPC_FAILED_PRECONDITION;
 	test_expect_log("an event went to the dead letters");
 	events_refusal_delays_set(10);
-	publish(changed("probes/p1"));
+	publish(changed("probes/p1", 1));
 	handle(5);
 	ck_assert_int_eq(dead_letters_replay("cart", &n), 0);
 	ck_assert_uint_eq(n, 1);
@@ -245,7 +236,7 @@ TEST(a_letter_that_nobody_listens_to_is_not_lost)
 		seen.results[i] = RPC_FAILED_PRECONDITION;
 	test_expect_log("an event went to the dead letters");
 	events_refusal_delays_set(10);
-	publish(changed("probes/p1"));
+	publish(changed("probes/p1", 1));
 	handle(5);
 	ck_assert_int_eq(dead_letters_replay("cart", &n), 0);
 	replayed = events_replay_consumer_new("cart", &probe_events, &deaf, &seen);
@@ -258,7 +249,7 @@ TEST(a_letter_that_nobody_listens_to_is_not_lost)
 
 TEST(an_effect_is_noted_by_its_event)
 {
-	struct rpc_event *event = changed("probes/p1");
+	struct rpc_event *event = changed("probes/p1", 1);
 	bool done = true;
 
 	ck_assert_int_eq(events_seen(call, &inbox, event, &done), 0);

@@ -1,13 +1,12 @@
 /* Publishing: what counts as sent is in the stream, whatever becomes of the rest. */
 #include "nats_private.h"
-#include "probe_events.ev.h"
 #include <stores.h>
 #include <string.h>
 #include <test.h>
 
-enum { MANY = 1500, TOO_LARGE = 2 << 20 };
+#include "probe.h" /* behind whatever has a `call` of its own */
 
-static struct rpc_call *call;
+enum { MANY = 1500, TOO_LARGE = 2 << 20 };
 
 static void setup(void)
 {
@@ -19,14 +18,6 @@ static void teardown(void)
 {
 	call = rpc_call_free(call);
 	stores_close();
-}
-
-static struct rpc_event *changed(const char *probe)
-{
-	souk_probe_v1_ProbeChanged event = { .version = 1 };
-
-	event_text(event.probe, probe);
-	return probe_event_probe_changed(call, &event);
 }
 
 static void delete_stream(void)
@@ -43,7 +34,7 @@ TEST(a_batch_may_be_longer_than_what_is_on_its_way_at_once)
 	size_t n = 0;
 
 	for (size_t i = 0; i < MANY; i++)
-		events[i] = changed("probes/p1");
+		events[i] = changed("probes/p1", 1);
 	ck_assert_int_eq(nats_publish(call, events, MANY, &n), 0);
 	ck_assert_uint_eq(n, MANY);
 	ck_assert_uint_eq(stores_stream_messages("probe"), MANY);
@@ -51,8 +42,8 @@ TEST(a_batch_may_be_longer_than_what_is_on_its_way_at_once)
 
 TEST(events_are_stored_in_the_order_in_which_they_are_given)
 {
-	struct rpc_event *events[] = { changed("probes/p1"), changed("probes/p2"),
-				       changed("probes/p3") };
+	struct rpc_event *events[] = { changed("probes/p1", 1), changed("probes/p2", 1),
+				       changed("probes/p3", 1) };
 	size_t n = 0;
 
 	ck_assert_int_eq(nats_publish(call, events, 3, &n), 0);
@@ -67,7 +58,7 @@ TEST(events_are_stored_in_the_order_in_which_they_are_given)
 /* As the binding of CloudEvents to NATS has them: each a header of its own, percent-encoded. */
 TEST(an_event_travels_with_the_headers_of_cloudevents)
 {
-	struct rpc_event *event = changed("probes/p1\r\nx: y");
+	struct rpc_event *event = changed("probes/p1\r\nx: y", 1);
 	const char *const headers[][2] = {
 		{ "Nats-Msg-Id", event->id },
 		{ "ce-specversion", "1.0" },
@@ -91,8 +82,8 @@ TEST(an_event_travels_with_the_headers_of_cloudevents)
 
 TEST(what_is_before_an_event_that_cannot_be_sent_is_counted)
 {
-	struct rpc_event *events[] = { changed("probes/p1"), changed("probes/p2"),
-				       changed("probes/p3") };
+	struct rpc_event *events[] = { changed("probes/p1", 1), changed("probes/p2", 1),
+				       changed("probes/p3", 1) };
 	static uint8_t payload[TOO_LARGE];
 	size_t n = 0;
 
@@ -105,7 +96,7 @@ TEST(what_is_before_an_event_that_cannot_be_sent_is_counted)
 /* The first batch finds that nobody answers for the stream, the next one makes it again. */
 TEST(a_stream_that_is_gone_is_made_again)
 {
-	struct rpc_event *events[] = { changed("probes/p1"), changed("probes/p2") };
+	struct rpc_event *events[] = { changed("probes/p1", 1), changed("probes/p2", 1) };
 	size_t n = 7;
 
 	ck_assert_int_eq(nats_publish(call, events, 2, &n), 0);

@@ -1,7 +1,6 @@
 /* The outbox: whatever stops in between, each event is published, in order, and then gone from its
  * document. */
 #include "errors.msg.h"
-#include "probe_events.ev.h"
 #include "probe_store.msg.h"
 #include <common/nats.h>
 #include <common/outbox.h>
@@ -12,9 +11,9 @@
 #include <test.h>
 #include <unistd.h>
 
-MONGO_COLLECTION(probes, .name = "probes", .type = &ProbeRecord_descriptor, .outbox = true);
+#include "probe.h" /* behind whatever has a `call` of its own */
 
-static struct rpc_call *call;
+MONGO_COLLECTION(probes, .name = "probes", .type = &ProbeRecord_descriptor, .outbox = true);
 
 /* What the bus has delivered, told by a listener's thread. */
 static struct {
@@ -62,14 +61,6 @@ static void teardown(void)
 	listener = nats_listener_free(listener);
 	call = rpc_call_free(call);
 	stores_close();
-}
-
-static struct rpc_event *changed(const char *probe, int64_t version)
-{
-	souk_probe_v1_ProbeChanged event = { .version = version };
-
-	event_text(event.probe, probe);
-	return probe_event_probe_changed(call, &event);
 }
 
 static size_t waiting(const char *id)
