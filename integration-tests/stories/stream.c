@@ -96,10 +96,15 @@ static void *read_all(void *data)
 	return NULL;
 }
 
-static struct stream *open_at(struct app *app, const char *last_id, const char *full)
+struct stream *stream_resume(struct app *app, const char *last_id, const char *path, ...)
 {
 	struct stream *stream = calloc(1, sizeof(*stream));
+	va_list arguments;
+	char *full;
 
+	va_start(arguments, path);
+	full = text_list(path, arguments);
+	va_end(arguments);
 	pthread_mutex_init(&stream->lock, NULL);
 	stream->curl = curl_easy_init();
 	stream->events = json_array();
@@ -123,28 +128,6 @@ static struct stream *open_at(struct app *app, const char *last_id, const char *
 	if (pthread_create(&stream->thread, NULL, read_all, stream))
 		abort();
 	return stream;
-}
-
-struct stream *stream_open(struct app *app, const char *path, ...)
-{
-	va_list arguments;
-	char *full;
-
-	va_start(arguments, path);
-	full = text_list(path, arguments);
-	va_end(arguments);
-	return open_at(app, NULL, full);
-}
-
-struct stream *stream_resume(struct app *app, const char *last_id, const char *path, ...)
-{
-	va_list arguments;
-	char *full;
-
-	va_start(arguments, path);
-	full = text_list(path, arguments);
-	va_end(arguments);
-	return open_at(app, last_id, full);
 }
 
 struct stream *stream_free(struct stream *stream)

@@ -4,12 +4,11 @@
 #include "http.h"
 
 struct stream;
-/* Opens the stream in the name of the app's session. */
-struct stream *stream_open(struct app *app, const char *path, ...)
-	__attribute__((format(printf, 2, 3)));
-/* As a browser that was cut off after the event of this id. */
+/* Opens the stream in the name of the app's session, as a browser that was cut off after the event
+ * of this id; NULL: that begins. */
 struct stream *stream_resume(struct app *app, const char *last_id, const char *path, ...)
 	__attribute__((format(printf, 3, 4)));
+#define stream_open(app, ...) stream_resume(app, NULL, __VA_ARGS__)
 struct stream *stream_free(struct stream *stream);
 DEFINE_CLEANUP(struct stream *, stream_free)
 
