@@ -38,7 +38,13 @@ int payments_busy(struct rpc_call *call, const PaymentRecord *record);
 int payments_method(struct payments_service *self, struct rpc_call *call, const char *user,
 		    const char *given, const char **ret_token, const char **ret_customer);
 
-/* Handlers, a file each for refunds, reading, webhooks and saved methods. */
+/* The order's payment, not stored yet. */
+PaymentRecord *payments_new(struct payments_service *self, struct rpc_call *call, const char *order,
+			    const char *user);
+
+/* Handlers, a file each for authorizing, refunds, reading, webhooks and saved methods. */
+int payments_authorize_payment(struct payments_service *self, struct rpc_call *call,
+			       const AuthorizePaymentRequest *req, Payment **ret);
 int payments_create_refund(struct payments_service *self, struct rpc_call *call,
 			   const CreateRefundRequest *req, Refund **ret);
 int payments_get_payment(struct payments_service *self, struct rpc_call *call,
