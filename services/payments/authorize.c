@@ -112,10 +112,12 @@ static int begin(struct payments_service *self, struct rpc_call *call, struct at
 		return r;
 	change = payment_begin(record);
 	add_attempt(call, record, try);
+	/* The key goes into a header of limited length: not with what others chose as an id. */
 	if (!try->asked)
 		r = settle_make(self, call, record,
 				rpc_printf(call, "%s/tries/%s/create", record->payment->name,
-					   try->req->request_id),
+					   rpc_id_derive(call, record->payment->name,
+							 try->req->request_id)),
 				&try->made);
 	if (r)
 		return r;

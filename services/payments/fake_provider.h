@@ -24,7 +24,7 @@ enum fake_fault {
 };
 
 struct fake_intent {
-	char id[16], payment[160];
+	char id[16], payment[160], key[400];
 	enum intent_state state;
 	int64_t amount, captured;
 	int times_captured;
@@ -145,6 +145,7 @@ static int fake_create(struct payment_provider *self, struct rpc_call *call,
 	snprintf(intent->id, sizeof(intent->id), "pi_%zu", fake.n_intents);
 	snprintf(intent->payment, sizeof(intent->payment), "%s", of->payment);
 	snprintf(intent->method, sizeof(intent->method), "%s", of->method);
+	snprintf(intent->key, sizeof(intent->key), "%s", of->key);
 	intent->amount = of->amount;
 	*ret = fake_view(call, intent);
 	pthread_mutex_unlock(&fake.lock);

@@ -96,6 +96,23 @@ TEST(the_same_request_is_the_same_try)
 	ck_assert_int_eq(payment->state, PAYMENT_STATE_SUCCEEDED);
 }
 
+static const struct {
+	const char *request_id;
+} strange_ids[] = {
+	{ "a\r\nStripe-Account: b" },
+	{ "0123456789012345678901234567890123456789012345678901234567890123456789012345678901234567"
+	  "89012345678901234567890123456789012345678901234567890123456789012345678901234567890123"
+	  "456789012345678901234567890123456789012345678901234567890123456789012345678901234" },
+};
+TEST_EACH(the_providers_key_fits_a_header_whatever_the_request_is_called, strange_ids)
+{
+	Payment *payment;
+
+	ck_assert_int_eq(authorize(row->request_id, "pm_visa", 1000, &payment), 0);
+	ck_assert_ptr_null(strpbrk(fake.intents[0].key, "\r\n"));
+	ck_assert_uint_le(strlen(fake.intents[0].key), 255);
+}
+
 TEST(a_second_try_waits_for_the_end_of_the_first)
 {
 	Payment *payment;
