@@ -99,7 +99,7 @@ TEST(the_same_request_is_the_same_try)
 static const struct {
 	const char *request_id;
 } strange_ids[] = {
-	{ "a\r\nStripe-Account: b" },
+	{ "\u00e4 / 7" },
 	{ "0123456789012345678901234567890123456789012345678901234567890123456789012345678901234567"
 	  "89012345678901234567890123456789012345678901234567890123456789012345678901234567890123"
 	  "456789012345678901234567890123456789012345678901234567890123456789012345678901234" },
@@ -109,8 +109,9 @@ TEST_EACH(the_providers_key_fits_a_header_whatever_the_request_is_called, strang
 	Payment *payment;
 
 	ck_assert_int_eq(authorize(row->request_id, "pm_visa", 1000, &payment), 0);
-	ck_assert_ptr_null(strpbrk(fake.intents[0].key, "\r\n"));
 	ck_assert_uint_le(strlen(fake.intents[0].key), 255);
+	for (const char *at = fake.intents[0].key; *at; at++)
+		ck_assert(*at > ' ' && *at <= '~');
 }
 
 TEST(a_second_try_waits_for_the_end_of_the_first)
