@@ -31,9 +31,9 @@ struct sse {
 	struct timer timer;
 	struct task arrived, ended;
 	struct arena *arena; /* of one event: the call's own would grow with each */
-	struct text
-		event; /* printed among the completions, sent later in the turn, and only then the next
-			      is asked for */
+	/* Printed among the completions, sent later in the turn, and only then the next is asked
+	 * for. */
+	struct text event;
 	const ProtobufCMessage *message;
 	struct rpc_json_error error;
 	int problem; /* why there is no event */

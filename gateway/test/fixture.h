@@ -46,8 +46,7 @@ struct answer ask(const char *head, const char *body);
 /* What its JWKS route answers. */
 extern const char *fixture_jwks;
 
-/* What the library saw of the last call. */
+/* What the library has seen. */
 extern struct seen {
-	char signature[64], authorization[64];
 	_Atomic int cancelled, running, notes, answers;
 } seen;
