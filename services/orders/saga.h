@@ -68,6 +68,22 @@ int undo_advance(struct orders_service *self, struct rpc_call *call, OrderRecord
 /* Gives back what an order that was never placed may have reserved. */
 int undo_reservation(struct orders_service *self, struct rpc_call *call, const OrderRecord *record);
 
+/* --- reversals.c: what is taken back of a paid order --- */
+
+bool reversal_is_done(const OrderRecordReversal *reversal);
+bool reversal_is_of_all(const OrderRecordReversal *reversal);
+OrderRecordReversal *reversal_next(const OrderRecord *record);   /* not done yet, or NULL */
+OrderRecordReversal *reversal_of_all(const OrderRecord *record); /* or NULL */
+OrderRecordReversal *reversal_same(const OrderRecord *draft, const OrderRecordReversal *as);
+OrderRecordReversal *reversal_add_of_all(struct rpc_call *call, OrderRecord *draft);
+/* Its units become all that is left of the order. */
+void reversal_take_rest(struct rpc_call *call, const Order *order, OrderRecordReversal *reversal);
+/* Its units are the order's again. */
+void reversal_restore_units(OrderRecord *draft, const OrderRecordReversal *reversal);
+void reversal_remove(OrderRecord *draft, const OrderRecordReversal *as);
+/* Notes what all of them have given back; an event of payments' may know of more. */
+void reversal_note_refunded(struct rpc_call *call, OrderRecord *draft);
+
 /* --- progress.c: steps and history --- */
 
 OrderStep *step_find(const Order *order, OrderStepKind kind); /* the last of its kind, or NULL */

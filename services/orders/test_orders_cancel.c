@@ -265,6 +265,45 @@ TEST(the_last_line_that_the_carrier_has_stays_too)
 	ck_assert_int_eq(get(order->name)->state, ORDER_STATE_CONFIRMED);
 }
 
+/* A unit is being called off, and then the order with it. */
+static const char *cancel_unit_then_all(void)
+{
+	const char *name = create_paid()->name;
+	Order *changed;
+
+	world.before[RECALL] = 100;
+	ck_assert_int_eq(cancel_line(name, "1", 1, "c1", &changed), 0);
+	ck_assert_int_eq(cancel_as(call, name, &changed), 0);
+	ck_assert_int_eq(changed->state, ORDER_STATE_CANCELLING);
+	world.before[RECALL] = 0;
+	return name;
+}
+
+TEST(an_order_that_the_carrier_has_stays_whole_though_a_unit_was_being_cancelled_before)
+{
+	const char *name = cancel_unit_then_all();
+	Order *changed;
+
+	world.carrier_has_it = true;
+	sweep();
+	ck_assert_int_eq(get(name)->state, ORDER_STATE_CONFIRMED);
+	ck_assert_ptr_null(get(name)->cancel_time);
+	for (int i = 0; i < 2; i++)
+		ck_assert_int_eq(get(name)->lines[i]->cancelled_quantity, 0);
+	ck_assert_uint_eq(stored(name)->n_reversals, 0);
+	ck_assert_ptr_null(stored(name)->next_look_time);
+	ck_assert_int_eq(money_of(name)->refunded, 0);
+	ck_assert_int_eq(cancel_line(name, "1", 1, "c1", &changed), RPC_FAILED_PRECONDITION);
+}
+
+TEST(an_order_is_cancelled_whole_though_a_unit_was_being_cancelled_before)
+{
+	const char *name = cancel_unit_then_all();
+
+	sweep();
+	assert_undone(name);
+}
+
 TEST(a_line_of_an_unpaid_order_lowers_what_is_to_be_paid)
 {
 	Order *order = create("r1"), *changed;

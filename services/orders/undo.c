@@ -18,30 +18,7 @@
 #include <common/money.h>
 #include <string.h>
 
-#define REVERSAL_OF_ALL "all"
-
 enum { LOOK_AT_REFUND_MS = 15000, REFUND_PAUSE_MS = 60000, REFUND_PAUSE_MAX_MS = 6 * 3600000 };
-
-static bool is_done(const OrderRecordReversal *reversal)
-{
-	return reversal->shipment_done && reversal->money_done && reversal->stock_done;
-}
-
-static OrderRecordReversal *next_reversal(const OrderRecord *record)
-{
-	order_record_each_reversals(reversal, record)
-		if (!is_done(reversal))
-			return reversal;
-	return NULL;
-}
-
-static OrderRecordReversal *same_reversal(const OrderRecord *draft, const OrderRecordReversal *as)
-{
-	order_record_each_reversals(reversal, draft)
-		if (!strcmp(reversal->reversal_id, as->reversal_id))
-			return reversal;
-	return NULL;
-}
 
 static bool runs(const OrderRecord *record, OrderStepKind kind)
 {
@@ -50,22 +27,12 @@ static bool runs(const OrderRecord *record, OrderStepKind kind)
 
 bool undo_is_pending(const OrderRecord *record)
 {
-	return next_reversal(record) || runs(record, ORDER_STEP_KIND_VOID) ||
+	return reversal_next(record) || runs(record, ORDER_STEP_KIND_VOID) ||
 	       runs(record, ORDER_STEP_KIND_RELEASE);
-}
-
-static OrderRecordReversal *add_reversal_of_all(struct rpc_call *call, OrderRecord *draft)
-{
-	OrderRecordReversal *reversal =
-		rpc_new(call, OrderRecordReversal, .reversal_id = REVERSAL_OF_ALL);
-
-	order_record_add_reversals(call, draft, reversal);
-	return reversal;
 }
 
 void undo_begin(struct rpc_call *call, OrderRecord *draft)
 {
-	OrderRecordReversal *reversal;
 	Order *order = draft->order;
 
 	if (!order->pay_time) {
@@ -74,14 +41,7 @@ void undo_begin(struct rpc_call *call, OrderRecord *draft)
 		step_begin(call, order, ORDER_STEP_KIND_RELEASE);
 		return;
 	}
-	reversal = add_reversal_of_all(call, draft);
-	order_each_lines(line, order)
-		if (amounts_units_left(line))
-			order_record_reversal_add_units(
-				call, reversal,
-				rpc_new(call, OrderRecordReversalUnit,
-					.line = strrchr(line->name, '/') + 1, .sku = line->sku,
-					.quantity = amounts_units_left(line)));
+	reversal_take_rest(call, order, reversal_add_of_all(call, draft));
 	step_begin(call, order, ORDER_STEP_KIND_RECALL);
 }
 
@@ -107,7 +67,8 @@ static int save(struct orders_service *self, struct rpc_call *call, OrderRecord 
 	struct rpc_event *events[3] = { 0 };
 	size_t n = 0;
 
-	if (told && is_done(told) && told->amount && draft->order->state == ORDER_STATE_CONFIRMED)
+	if (told && reversal_is_done(told) && told->amount &&
+	    draft->order->state == ORDER_STATE_CONFIRMED)
 		events[n++] = announce_lines_cancelled(call, draft, told);
 	events[n] = finish(call, draft);
 	return saga_save(self, call, record,
@@ -124,7 +85,7 @@ static const RecallShipmentsRequest *recall_request(struct rpc_call *call,
 	RecallShipmentsRequest *request =
 		rpc_new(call, RecallShipmentsRequest, .order = order->name);
 
-	if (!strcmp(reversal->reversal_id, REVERSAL_OF_ALL))
+	if (reversal_is_of_all(reversal))
 		return request;
 	request->request_id = rpc_printf(call, "%s.%s", record->id, reversal->reversal_id);
 	for (size_t i = 0; i < reversal->n_units; i++)
@@ -137,42 +98,31 @@ static const RecallShipmentsRequest *recall_request(struct rpc_call *call,
 	return request;
 }
 
-static void remove_reversal(OrderRecord *draft, const OrderRecordReversal *as)
-{
-	size_t kept = 0;
-
-	for (size_t i = 0; i < draft->n_reversals; i++)
-		if (strcmp(draft->reversals[i]->reversal_id, as->reversal_id))
-			draft->reversals[kept++] = draft->reversals[i];
-	draft->n_reversals = kept;
-}
-
-static void restore_units(OrderRecord *draft, const OrderRecordReversal *reversal)
-{
-	for (size_t i = 0; i < reversal->n_units; i++)
-		order_each_lines(line, draft->order)
-			if (!strcmp(strrchr(line->name, '/') + 1, reversal->units[i]->line))
-				line->cancelled_quantity -= reversal->units[i]->quantity;
-}
-
 /* The carrier was faster: the order goes on as if nothing had been asked. */
 static int give_up(struct orders_service *self, struct rpc_call *call, OrderRecord **record,
 		   const OrderRecordReversal *reversal)
 {
 	OrderRecord *draft = order_draft(call, *record);
 	struct answers_key key = saga_key_of(reversal->request_key, reversal->body_hash);
-	bool whole = draft->order->state == ORDER_STATE_CANCELLING;
+	bool whole = reversal_is_of_all(reversal);
+	OrderRecordReversal *all;
 
 	step_end(call, draft->order, ORDER_STEP_KIND_RECALL, ORDER_STEP_STATE_FAILED,
 		 saga_error_name(call, rpc_error_code(call)));
-	remove_reversal(draft, reversal);
+	reversal_remove(draft, reversal);
 	if (whole) {
 		draft->order->cancel_time = NULL;
 		draft->order->cancel_reason = "";
 	} else {
-		restore_units(draft, reversal);
+		reversal_restore_units(draft, reversal);
 	}
-	history_add(call, draft->order, ORDER_STATE_CONFIRMED,
+	/* It is being cancelled whole meanwhile: the units go with it. */
+	all = reversal_of_all(draft);
+	if (all) {
+		reversal_take_rest(call, draft->order, all);
+		step_begin(call, draft->order, ORDER_STEP_KIND_RECALL);
+	}
+	history_add(call, draft->order, whole ? ORDER_STATE_CONFIRMED : 0,
 		    "the carrier has it already, so nothing was cancelled");
 	rpc_fail(call, ORDER_NOT_CANCELLABLE, { "order", draft->order->name },
 		 { "state", "SHIPPED" });
@@ -197,7 +147,7 @@ static int recall(struct orders_service *self, struct rpc_call *call, OrderRecor
 		return saga_postpone(self, call, record, ORDER_STEP_KIND_RECALL, r);
 	crash_point("orders.cancel.after_recall");
 	draft = order_draft(call, *record);
-	same_reversal(draft, reversal)->shipment_done = true;
+	reversal_same(draft, reversal)->shipment_done = true;
 	step_end(call, draft->order, ORDER_STEP_KIND_RECALL, ORDER_STEP_STATE_DONE, "");
 	/* A shipment that was being made is none any more. */
 	step_end(call, draft->order, ORDER_STEP_KIND_SHIP, ORDER_STEP_STATE_FAILED, "RECALLED");
@@ -228,34 +178,16 @@ static const CreateRefundRequest *refund_request(struct rpc_call *call, const Or
 						reversal->refunds_failed));
 }
 
-/* What all reversals together have given back; an event of payments' may know of more. */
-static void note_refunded(struct rpc_call *call, OrderRecord *draft)
-{
-	OrderTotals *totals = draft->order->totals;
-	int64_t sum = 0;
-
-	order_record_each_reversals(reversal, draft)
-		if (reversal->money_done)
-			sum += amounts_minor(reversal->amount);
-	if (sum > amounts_minor(totals->refunded))
-		totals->refunded = money_new(call, draft->order->currency_code, sum);
-	if (amounts_minor(totals->refunded))
-		draft->order->payment_state =
-			amounts_minor(totals->refunded) >= amounts_minor(totals->paid)
-				? ORDER_PAYMENT_STATE_REFUNDED
-				: ORDER_PAYMENT_STATE_PARTIALLY_REFUNDED;
-}
-
 static int refunded(struct orders_service *self, struct rpc_call *call, OrderRecord **record,
 		    const OrderRecordReversal *reversal, const Money *amount)
 {
 	OrderRecord *draft = order_draft(call, *record);
-	OrderRecordReversal *done = same_reversal(draft, reversal);
+	OrderRecordReversal *done = reversal_same(draft, reversal);
 
 	done->money_done = true;
 	if (amount)
 		done->amount = (Money *)rpc_message_copy(rpc_arena(call), &amount->base);
-	note_refunded(call, draft);
+	reversal_note_refunded(call, draft);
 	step_end(call, draft->order, ORDER_STEP_KIND_REFUND, ORDER_STEP_STATE_DONE, "");
 	history_add(call, draft->order, 0, "refunded");
 	return save(self, call, record, draft, done);
@@ -267,7 +199,7 @@ static int refund_anew(struct orders_service *self, struct rpc_call *call, Order
 		       const OrderRecordReversal *reversal, const char *why, bool all)
 {
 	OrderRecord *draft = order_draft(call, *record);
-	OrderRecordReversal *again = same_reversal(draft, reversal);
+	OrderRecordReversal *again = reversal_same(draft, reversal);
 	int64_t pause = REFUND_PAUSE_MS;
 	int r;
 
@@ -315,7 +247,7 @@ static int refund(struct orders_service *self, struct rpc_call *call, OrderRecor
 static int refund_instead(struct orders_service *self, struct rpc_call *call, OrderRecord **record)
 {
 	OrderRecord *draft = order_draft(call, *record);
-	OrderRecordReversal *reversal = add_reversal_of_all(call, draft);
+	OrderRecordReversal *reversal = reversal_add_of_all(call, draft);
 	Order *order = draft->order;
 
 	reversal->shipment_done = reversal->stock_done = true;
@@ -382,7 +314,7 @@ static int restock(struct orders_service *self, struct rpc_call *call, OrderReco
 		return saga_postpone(self, call, record, ORDER_STEP_KIND_RESTOCK, r);
 	crash_point("orders.cancel.after_restock");
 	draft = order_draft(call, *record);
-	done = same_reversal(draft, reversal);
+	done = reversal_same(draft, reversal);
 	done->stock_done = true;
 	step_end(call, draft->order, ORDER_STEP_KIND_RESTOCK, ORDER_STEP_STATE_DONE, "");
 	return save(self, call, record, draft, done);
@@ -449,7 +381,7 @@ static int release(struct orders_service *self, struct rpc_call *call, OrderReco
 
 static int advance_money(struct orders_service *self, struct rpc_call *call, OrderRecord **record)
 {
-	const OrderRecordReversal *reversal = next_reversal(*record);
+	const OrderRecordReversal *reversal = reversal_next(*record);
 
 	if (reversal && !reversal->money_done)
 		return refund(self, call, record, reversal);
@@ -460,7 +392,7 @@ static int advance_money(struct orders_service *self, struct rpc_call *call, Ord
 
 static int advance_stock(struct orders_service *self, struct rpc_call *call, OrderRecord **record)
 {
-	const OrderRecordReversal *reversal = next_reversal(*record);
+	const OrderRecordReversal *reversal = reversal_next(*record);
 
 	if (runs(*record, ORDER_STEP_KIND_RELEASE))
 		return release(self, call, record);
@@ -471,7 +403,7 @@ static int advance_stock(struct orders_service *self, struct rpc_call *call, Ord
 
 int undo_advance(struct orders_service *self, struct rpc_call *call, OrderRecord **record)
 {
-	const OrderRecordReversal *reversal = next_reversal(*record);
+	const OrderRecordReversal *reversal = reversal_next(*record);
 	int money, stock;
 
 	if (reversal && !reversal->shipment_done)
