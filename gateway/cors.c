@@ -34,16 +34,17 @@ int cors_origins(const char *text, const char *const **ret, char **error)
 		size_t length = strcspn(text, " ,");
 		char *origin = strndup(text, length);
 
-		if (!origin)
+		if (!origin) {
+			cors_origins_free(origins);
 			return -ENOMEM;
+		}
 		origins[n++] = origin;
 		text += length;
 		if (is_origin(origin))
 			continue;
 		if (asprintf(error,
 			     "SOUK_CORS_ORIGINS: '%s' is no origin; write one like "
-			     "https://shop.example, "
-			     "without a path, or *",
+			     "https://shop.example, without a path, or *",
 			     origin) < 0)
 			*error = NULL;
 		cors_origins_free(origins);
