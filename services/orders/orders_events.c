@@ -6,7 +6,7 @@
 #include <common/names.h>
 #include <string.h>
 
-enum { ANSWER_MS = 2000 }; /* how long shipping's answer is waited for */
+enum { ANSWER_MS = 250 }; /* how long shipping's answer is waited for */
 
 static struct orders_service *service_of(void *listener)
 {
@@ -161,8 +161,11 @@ static int take_shipment(struct orders_service *self, struct rpc_call *call, con
 	OrderRecord *record, *draft;
 	int r;
 
-	/* News that overtakes the answer would be a write of its own, and the answer's would fail. */
-	doing_wait(&orders_shipping_now, name_id(order), ANSWER_MS);
+	/* News that overtakes the answer would be a write of its own, and the answer's would fail.
+	 * It comes with the answer; what comes long before it, while the carrier is asked, is told
+	 * by it too. */
+	if (!answered)
+		doing_wait(&orders_shipping_now, name_id(order), ANSWER_MS);
 	for (int attempt = 0; !(r = mongo_attempt(call, &attempt, order));) {
 		struct rpc_event *events[3] = { 0 };
 		bool shipped;

@@ -154,10 +154,31 @@ TEST(news_of_a_parcel_waits_until_shippings_answer_is_noted)
 	const char *id = stored(order->name)->id;
 
 	/* As if it were asked for just now; the mark ends by itself. */
-	doing_begin(&orders_shipping_now, id, 300);
+	doing_begin(&orders_shipping_now, id, 100);
 	parcel(order, order->shipments[0]->name, 2, "PRE_TRANSIT", -1);
 	ck_assert(!doing_is(&orders_shipping_now, id));
 	ck_assert_str_eq(get(order->name)->shipments[0]->state, "PRE_TRANSIT");
+}
+
+TEST(while_the_carrier_is_asked_nobody_waits_for_what_the_answer_will_tell)
+{
+	Order *order = create("r1"), *paid;
+	souk_shipping_v1_ShipmentCreated *event = rpc_alloc(call, sizeof(*event));
+
+	world.after[SHIP] = 1;
+	pay_as(call, order->name, "pm_card_visa", "p1", &paid);
+	event_text(event->shipment, rpc_printf(call, "shipments/%s.1", order->name + 7));
+	event_text(event->order, order->name);
+	event_text(event->state, "PENDING");
+	event->version = 1;
+	doing_begin(&orders_shipping_now, stored(order->name)->id, 600000);
+	/* Were each to wait, the test's time would be over. */
+	for (int i = 0; i < 1000; i++)
+		ck_assert_int_eq(orders_shipping.shipment_created(orders_shipping_listener(&orders),
+								  call, event, NULL),
+				 0);
+	ck_assert_uint_eq(get(order->name)->n_shipments, 0);
+	doing_end(&orders_shipping_now, stored(order->name)->id);
 }
 
 TEST(what_has_left_cannot_be_cancelled)
