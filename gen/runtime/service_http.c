@@ -1,96 +1,278 @@
 /* What the kubelet and Prometheus ask a service: /healthz, /readyz, /metrics. */
 #include "service_private.h"
 #include "thread.h"
-#include <arpa/inet.h>
 #include <errno.h>
-#include <microhttpd.h>
+#include <http_parser.h>
 #include <netdb.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/eventfd.h>
+#include <time.h>
+#include <unistd.h>
 
-enum {
-	CONNECTIONS_MAX = 32,
-	CONNECTIONS_OF_ONE_MAX = 16,
-	CONNECTION_MEMORY = 4096,
-	IDLE_SECONDS = 15
+/*
+ * One thread, one answer a connection, which is then closed. A connection is HEAD (its request is
+ * read) -> ANSWER (which is sent) -> END (what the client still sends is thrown away until it
+ * closes: a socket closed with unread bytes takes back the answer). All of it within
+ * CONNECTION_MS. Where all places are taken, the oldest connection makes room, so that nobody who
+ * only holds connections keeps a probe out.
+ *
+ * A library would do as well; those of Debian bring a TLS of their own, a quarter MiB a process.
+ */
+
+enum { CONNECTIONS_MAX = 32, CONNECTION_MS = 15000, HEAD_MAX = 4096, OUT_OF_DESCRIPTORS_MS = 100 };
+
+enum state { STATE_HEAD, STATE_ANSWER, STATE_END };
+
+struct connection {
+	enum state state;
+	int64_t until_ms;
+	http_parser parser;
+	size_t read;   /* of the head */
+	char path[64]; /* longer ones are not here */
+	size_t path_length;
+	bool asked;
+	char *answer;
+	size_t length, sent;
 };
+
+enum { FD_STOP, FD_LISTENER, FD_FIRST };
 
 struct service_http {
 	struct service *service;
-	struct MHD_Daemon *daemon;
+	pthread_t thread;
+	struct pollfd fds[FD_FIRST + CONNECTIONS_MAX]; /* fd -1: a free place */
+	struct connection connections[CONNECTIONS_MAX];
 };
 
-static enum MHD_Result answer(struct MHD_Connection *connection, unsigned status, const char *type,
-			      char *text, size_t length, enum MHD_ResponseMemoryMode memory)
+static int64_t now_ms(void)
 {
-	struct MHD_Response *response = MHD_create_response_from_buffer(length, text, memory);
-	enum MHD_Result result;
+	struct timespec now;
 
-	if (!response)
-		return MHD_NO;
-	MHD_add_response_header(response, MHD_HTTP_HEADER_CONTENT_TYPE, type);
-	result = MHD_queue_response(connection, status, response);
-	MHD_destroy_response(response);
-	return result;
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return now.tv_sec * 1000LL + now.tv_nsec / 1000000;
 }
 
-static enum MHD_Result answer_text(struct MHD_Connection *connection, unsigned status,
-				   const char *text)
+/*
+ * The answer
+ */
+
+static void answer(struct connection *connection, const char *status, const char *type,
+		   const char *text)
 {
-	return answer(connection, status, "text/plain; charset=utf-8", (char *)text, strlen(text),
-		      MHD_RESPMEM_MUST_COPY);
+	bool head_only = connection->asked && connection->parser.method == HTTP_HEAD;
+	char date[64];
+	struct tm utc;
+	int length;
+
+	gmtime_r(&(time_t){ time(NULL) }, &utc);
+	strftime(date, sizeof(date), "%a, %d %b %Y %T GMT", &utc);
+	length = asprintf(&connection->answer,
+			  "HTTP/1.1 %s\r\nDate: %s\r\nContent-Type: text/plain; %scharset=utf-8\r\n"
+			  "Content-Length: %zu\r\nConnection: close\r\n\r\n%s",
+			  status, date, type, strlen(text), head_only ? "" : text);
+	if (length < 0)
+		abort();
+	connection->length = (size_t)length;
+	connection->state = STATE_ANSWER;
 }
 
-static enum MHD_Result answer_readiness(struct service_http *http,
-					struct MHD_Connection *connection)
+static void answer_metrics(struct connection *connection)
+{
+	size_t length;
+	char *text = metrics_print(&length);
+
+	if (text)
+		answer(connection, "200 OK", "version=0.0.4; ", text);
+	else
+		answer(connection, "503 Service Unavailable", "", "No memory is left.\n");
+	free(text);
+}
+
+static void answer_readiness(struct service_http *http, struct connection *connection)
 {
 	char why[320];
 
 	service_readiness(http->service, why, sizeof(why) - 1);
 	if (!*why)
-		return answer_text(connection, MHD_HTTP_OK, "ready\n");
+		return answer(connection, "200 OK", "", "ready\n");
 	strcat(why, "\n");
-	return answer_text(connection, MHD_HTTP_SERVICE_UNAVAILABLE, why);
+	answer(connection, "503 Service Unavailable", "", why);
 }
 
-static enum MHD_Result answer_metrics(struct MHD_Connection *connection)
+static void answer_request(struct service_http *http, struct connection *connection)
 {
-	size_t length;
-	char *text = metrics_print(&length);
+	const char *path = connection->path;
 
-	return answer(connection, MHD_HTTP_OK, "text/plain; version=0.0.4; charset=utf-8", text,
-		      length, MHD_RESPMEM_MUST_FREE);
+	if (connection->parser.method != HTTP_GET && connection->parser.method != HTTP_HEAD)
+		answer(connection, "405 Method Not Allowed", "", "Only GET is answered here.\n");
+	else if (!strcmp(path, "/healthz"))
+		answer(connection, "200 OK", "", "alive\n");
+	else if (!strcmp(path, "/readyz"))
+		answer_readiness(http, connection);
+	else if (!strcmp(path, "/metrics"))
+		answer_metrics(connection);
+	else
+		answer(connection, "404 Not Found", "",
+		       "Here are /healthz, /readyz and /metrics.\n");
 }
 
-static enum MHD_Result handle(void *data, struct MHD_Connection *connection, const char *url,
-			      const char *method, const char *version, const char *upload,
-			      size_t *upload_size, void **state)
+/*
+ * The request
+ */
+
+/* Comes in pieces. The longest path that is kept is longer than those that are here. */
+static int hear_url(http_parser *parser, const char *bytes, size_t length)
+{
+	struct connection *connection = parser->data;
+	size_t room = sizeof(connection->path) - 1 - connection->path_length;
+
+	if (length > room)
+		length = room;
+	memcpy(connection->path + connection->path_length, bytes, length);
+	connection->path_length += length;
+	return 0;
+}
+
+/* Stops the parser: what follows the head is not looked at. */
+static int hear_end(http_parser *parser)
+{
+	struct connection *connection = parser->data;
+
+	connection->path[strcspn(connection->path, "?#")] = '\0';
+	connection->asked = true;
+	return -1;
+}
+
+static const http_parser_settings settings = { .on_url = hear_url,
+					       .on_headers_complete = hear_end };
+
+static void hear(struct service_http *http, struct connection *connection, const char *bytes,
+		 size_t length)
+{
+	size_t parsed = http_parser_execute(&connection->parser, &settings, bytes, length);
+
+	connection->read += length;
+	if (connection->asked)
+		answer_request(http, connection);
+	else if (parsed != length)
+		answer(connection, "400 Bad Request", "", "This is no HTTP/1 request.\n");
+	else if (connection->read > HEAD_MAX)
+		answer(connection, "431 Request Header Fields Too Large", "",
+		       "The request's head is too long.\n");
+}
+
+/*
+ * Connections
+ */
+
+static void close_place(struct service_http *http, size_t place)
+{
+	free(http->connections[place].answer);
+	close(http->fds[FD_FIRST + place].fd);
+	http->fds[FD_FIRST + place] = (struct pollfd){ .fd = -1 };
+	http->connections[place] = (struct connection){ 0 };
+}
+
+/* A free one, or the oldest connection's. */
+static size_t make_place(struct service_http *http)
+{
+	size_t oldest = 0;
+
+	for (size_t i = 0; i < CONNECTIONS_MAX; i++) {
+		if (http->fds[FD_FIRST + i].fd < 0)
+			return i;
+		if (http->connections[i].until_ms < http->connections[oldest].until_ms)
+			oldest = i;
+	}
+	close_place(http, oldest);
+	return oldest;
+}
+
+static void take(struct service_http *http)
+{
+	int fd = accept4(http->fds[FD_LISTENER].fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+	struct connection *connection;
+	size_t place;
+
+	if (fd < 0) {
+		/* Out of descriptors the listener stays readable: do not turn without end. */
+		if (errno != EAGAIN && errno != EINTR && errno != ECONNABORTED)
+			poll(http->fds, 1, OUT_OF_DESCRIPTORS_MS);
+		return;
+	}
+	place = make_place(http);
+	http->fds[FD_FIRST + place] = (struct pollfd){ .fd = fd, .events = POLLIN };
+	connection = &http->connections[place];
+	connection->until_ms = now_ms() + CONNECTION_MS;
+	http_parser_init(&connection->parser, HTTP_REQUEST);
+	connection->parser.data = connection;
+}
+
+/* False: the connection is over. */
+static bool turn(struct service_http *http, struct connection *connection, struct pollfd *polled)
+{
+	char bytes[1024];
+	ssize_t n;
+
+	if (connection->state != STATE_ANSWER) {
+		n = recv(polled->fd, bytes, sizeof(bytes), 0);
+		if (n <= 0)
+			return n < 0 && (errno == EAGAIN || errno == EINTR);
+		if (connection->state == STATE_HEAD)
+			hear(http, connection, bytes, (size_t)n);
+	}
+	if (connection->state == STATE_ANSWER) {
+		n = send(polled->fd, connection->answer + connection->sent,
+			 connection->length - connection->sent, MSG_NOSIGNAL);
+		if (n < 0 && errno != EAGAIN && errno != EINTR)
+			return false;
+		connection->sent += n > 0 ? (size_t)n : 0;
+		if (connection->sent == connection->length) {
+			connection->state = STATE_END;
+			shutdown(polled->fd, SHUT_WR);
+		}
+	}
+	polled->events = connection->state == STATE_ANSWER ? POLLOUT : POLLIN;
+	return true;
+}
+
+static void *serve(void *data)
 {
 	struct service_http *http = data;
+	bool any = false;
 
-	(void)version;
-	(void)upload;
-	if (!*state) { /* the headers have come; what follows them is not looked at */
-		*state = http;
-		return MHD_YES;
+	while (poll(http->fds, FD_FIRST + CONNECTIONS_MAX, any ? 1000 : -1) >= 0 ||
+	       errno == EINTR) {
+		int64_t now = now_ms();
+
+		if (http->fds[FD_STOP].revents)
+			break;
+		any = false;
+		for (size_t i = 0; i < CONNECTIONS_MAX; i++) {
+			struct pollfd *polled = &http->fds[FD_FIRST + i];
+
+			if (polled->fd < 0)
+				continue;
+			if (now >= http->connections[i].until_ms ||
+			    (polled->revents && !turn(http, &http->connections[i], polled)))
+				close_place(http, i);
+			else
+				any = true;
+		}
+		if (http->fds[FD_LISTENER].revents) {
+			take(http);
+			any = true;
+		}
 	}
-	if (*upload_size) {
-		*upload_size = 0;
-		return MHD_YES;
-	}
-	if (strcmp(method, MHD_HTTP_METHOD_GET) && strcmp(method, MHD_HTTP_METHOD_HEAD))
-		return answer_text(connection, MHD_HTTP_METHOD_NOT_ALLOWED,
-				   "Only GET is answered here.\n");
-	if (!strcmp(url, "/healthz"))
-		return answer_text(connection, MHD_HTTP_OK, "alive\n");
-	if (!strcmp(url, "/readyz"))
-		return answer_readiness(http, connection);
-	if (!strcmp(url, "/metrics"))
-		return answer_metrics(connection);
-	return answer_text(connection, MHD_HTTP_NOT_FOUND,
-			   "Here are /healthz, /readyz and /metrics.\n");
+	return NULL;
 }
+
+/*
+ * Start and stop
+ */
 
 /* "127.0.0.1:7101", "[::1]:7101", ":7101" for all addresses. */
 static int resolve(const char *listen, struct addrinfo **ret)
@@ -113,42 +295,68 @@ static int resolve(const char *listen, struct addrinfo **ret)
 	return getaddrinfo(length ? host : NULL, colon + 1, &hints, ret) ? -EINVAL : 0;
 }
 
+/* The socket, or -1. */
+static int listen_on(const char *where)
+{
+	struct addrinfo *address = NULL;
+	int fd;
+
+	if (resolve(where, &address))
+		return -1;
+	fd = socket(address->ai_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	if (fd >= 0) {
+		setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &(int){ 1 }, sizeof(int));
+		if (bind(fd, address->ai_addr, address->ai_addrlen) || listen(fd, SOMAXCONN)) {
+			close(fd);
+			fd = -1;
+		}
+	}
+	freeaddrinfo(address);
+	return fd;
+}
+
+static void free_http(struct service_http *http)
+{
+	for (size_t i = 0; i < CONNECTIONS_MAX; i++)
+		if (http->fds[FD_FIRST + i].fd >= 0)
+			close_place(http, i);
+	close(http->fds[FD_LISTENER].fd);
+	close(http->fds[FD_STOP].fd);
+	free(http);
+}
+
 struct service_http *service_http_start(struct service *service, const char *listen, char **error)
 {
-	struct service_http *http = calloc(1, sizeof(*http));
-	struct addrinfo *address = NULL;
-	unsigned flags = MHD_USE_INTERNAL_POLLING_THREAD | MHD_USE_EPOLL;
+	int listener = listen_on(listen), stop;
+	struct service_http *http;
 
-	if (!http)
+	if (listener < 0) {
+		if (asprintf(error,
+			     "cannot listen on %s for HTTP: not an address of this host, or in use",
+			     listen) < 0)
+			abort();
+		return NULL;
+	}
+	http = calloc(1, sizeof(*http));
+	stop = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	if (!http || stop < 0)
 		abort();
 	http->service = service;
-	if (!resolve(listen, &address)) {
-		if (address->ai_family == AF_INET6)
-			flags |= MHD_USE_IPv6;
-		http->daemon = MHD_start_daemon(
-			flags, 0, NULL, NULL, handle, http, MHD_OPTION_SOCK_ADDR, address->ai_addr,
-			MHD_OPTION_LISTENING_ADDRESS_REUSE, 1u, MHD_OPTION_CONNECTION_LIMIT,
-			(unsigned)CONNECTIONS_MAX, MHD_OPTION_PER_IP_CONNECTION_LIMIT,
-			(unsigned)CONNECTIONS_OF_ONE_MAX, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
-			(size_t)CONNECTION_MEMORY, MHD_OPTION_CONNECTION_TIMEOUT,
-			(unsigned)IDLE_SECONDS, MHD_OPTION_THREAD_STACK_SIZE,
-			(size_t)THREAD_STACK_SMALL, MHD_OPTION_END);
-		freeaddrinfo(address);
-	}
-	if (http->daemon)
-		return http;
-	if (asprintf(error, "cannot listen on %s for HTTP: not an address of this host, or in use",
-		     listen) < 0)
+	http->fds[FD_STOP] = (struct pollfd){ .fd = stop, .events = POLLIN };
+	http->fds[FD_LISTENER] = (struct pollfd){ .fd = listener, .events = POLLIN };
+	for (size_t i = 0; i < CONNECTIONS_MAX; i++)
+		http->fds[FD_FIRST + i].fd = -1;
+	if (thread_start(&http->thread, THREAD_STACK_SMALL, "metrics", serve, http))
 		abort();
-	free(http);
-	return NULL;
+	return http;
 }
 
 struct service_http *service_http_stop(struct service_http *http)
 {
 	if (!http)
 		return NULL;
-	MHD_stop_daemon(http->daemon);
-	free(http);
+	eventfd_write(http->fds[FD_STOP].fd, 1);
+	pthread_join(http->thread, NULL);
+	free_http(http);
 	return NULL;
 }

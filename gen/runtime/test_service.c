@@ -124,26 +124,47 @@ static void touch(const char *name)
 	close(open(path, O_CREAT | O_WRONLY, 0600));
 }
 
-/* The status of GET, 0 when nobody answers yet; the whole answer in `answer`. */
-static int get(const char *url, char *answer, size_t size)
+/* A connection for HTTP; negative when nobody listens yet. */
+static int http_connect(void)
 {
 	struct sockaddr_in address = { .sin_family = AF_INET,
 				       .sin_addr.s_addr = htonl(INADDR_LOOPBACK),
 				       .sin_port = htons((uint16_t)http_port) };
 	int fd = socket(AF_INET, SOCK_STREAM, 0);
+
+	if (!connect(fd, (struct sockaddr *)&address, sizeof(address)))
+		return fd;
+	close(fd);
+	return -1;
+}
+
+/* Sends what is asked; the status of the answer and the whole of it. */
+static int ask(int fd, const char *bytes, size_t size_of_bytes, char *answer, size_t size)
+{
 	size_t length = 0;
 	ssize_t n;
 
-	if (connect(fd, (struct sockaddr *)&address, sizeof(address))) {
-		close(fd);
-		return 0;
-	}
-	dprintf(fd, "GET %s HTTP/1.1\r\nHost: test\r\nConnection: close\r\n\r\n", url);
+	if (send(fd, bytes, size_of_bytes, MSG_NOSIGNAL) < 0)
+		ck_abort_msg("closed before the request was sent");
 	while (length < size - 1 && (n = read(fd, answer + length, size - 1 - length)) > 0)
 		length += (size_t)n;
 	answer[length] = '\0';
 	close(fd);
 	return atoi(answer + strcspn(answer, " "));
+}
+
+/* The status of GET, 0 when nobody answers yet. */
+static int get(const char *url, char *answer, size_t size)
+{
+	char request[256];
+	int fd = http_connect();
+
+	if (fd < 0)
+		return 0;
+	return ask(fd, request,
+		   (size_t)snprintf(request, sizeof(request),
+				    "GET %s HTTP/1.1\r\nHost: test\r\n\r\n", url),
+		   answer, size);
 }
 
 static void await_status(const char *url, int status)
@@ -275,6 +296,74 @@ TEST(timers_turn_and_metrics_say_so)
 	while (!strstr(answer, "probe_turns_total 3"));
 	ck_assert_int_eq(get("/nothing", answer, sizeof(answer)), 404);
 	kill(process, SIGINT);
+	ck_assert_int_eq(end(), 0);
+}
+
+static const struct {
+	const char *request;
+	int status;
+	const char *has, *has_not;
+} requests[] = {
+	{ "GET /healthz?why HTTP/1.0\r\n\r\n", 200, "\r\nContent-Length: 6\r\n", NULL },
+	{ "HEAD /healthz HTTP/1.1\r\n\r\n", 200, "\r\nContent-Length: 6\r\n", "alive" },
+	{ "POST /healthz HTTP/1.1\r\nContent-Length: 9\r\n\r\nnot looked at", 405, "GET", NULL },
+	{ "GET /healthz HTTP/1.1\r\n\r\nGET /readyz HTTP/1.1\r\n\r\n", 200, "alive", "ready" },
+	{ "GET /healthzz HTTP/1.1\r\n\r\n", 404, "/metrics", NULL },
+	{ "\x16\x03\x01 a hand for TLS\r\n\r\n", 400, "no HTTP/1 request", NULL },
+	{ "GET /healthz HTTP/1.1\r\nno header\r\n\r\n", 400, "no HTTP/1 request", NULL },
+};
+
+TEST_EACH(a_page_is_asked_for_by_one_request_a_connection, requests)
+{
+	char answer[4096];
+
+	start(NULL);
+	await_status("/healthz", 200);
+	ck_assert_int_eq(
+		ask(http_connect(), row->request, strlen(row->request), answer, sizeof(answer)),
+		row->status);
+	ck_assert_ptr_nonnull(strstr(answer, row->has));
+	ck_assert(!row->has_not || !strstr(answer, row->has_not));
+	kill(process, SIGTERM);
+	ck_assert_int_eq(end(), 0);
+}
+
+TEST(a_head_or_a_path_without_end_is_refused)
+{
+	char request[8192], answer[4096];
+
+	start(NULL);
+	await_status("/healthz", 200);
+	memset(request, 'a', sizeof(request));
+	memcpy(request, "GET /a", 6);
+	ck_assert_int_eq(ask(http_connect(), request, sizeof(request), answer, sizeof(answer)),
+			 431);
+	memcpy(request + 1000, " HTTP/1.1\r\n\r\n", 13);
+	ck_assert_int_eq(ask(http_connect(), request, 1013, answer, sizeof(answer)), 404);
+	memset(request, 'a', sizeof(request));
+	memcpy(request, "GET /healthz HTTP/1.1\r\nX: ", 26);
+	ck_assert_int_eq(ask(http_connect(), request, sizeof(request), answer, sizeof(answer)),
+			 431);
+	kill(process, SIGTERM);
+	ck_assert_int_eq(end(), 0);
+}
+
+TEST(who_only_holds_connections_keeps_no_probe_out)
+{
+	char answer[4096];
+	int held[100];
+
+	start(NULL);
+	await_status("/healthz", 200);
+	for (size_t i = 0; i < 100; i++) {
+		held[i] = http_connect();
+		ck_assert_int_ge(held[i], 0);
+		ck_assert_int_eq(send(held[i], "GET ", 4, MSG_NOSIGNAL), 4);
+	}
+	ck_assert_int_eq(get("/healthz", answer, sizeof(answer)), 200);
+	for (size_t i = 0; i < 100; i++)
+		close(held[i]);
+	kill(process, SIGTERM);
 	ck_assert_int_eq(end(), 0);
 }
 
