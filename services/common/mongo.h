@@ -199,7 +199,7 @@ int mongo_event_seen(struct rpc_call *call, const struct mongo_collection *colle
 		     const char *id, const struct rpc_event *event, bool *ret);
 
 /*
- * Read, decide, update with the version in the filter; on conflict again, 8 times in all, with a
+ * Read, decide, update with the version in the filter; on conflict again, 16 times in all, with a
  * short random pause, then ABORTED (WRITE_CONFLICT with `name`):
  *
  *     for (int attempt = 0; !(r = mongo_attempt(call, &attempt, name));) {

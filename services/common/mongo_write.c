@@ -10,7 +10,7 @@
 #include <string.h>
 #include <time.h>
 
-enum { ATTEMPTS = 8 };
+enum { ATTEMPTS = 16, PAUSE_BITS_MAX = 6 };
 
 /*
  * What goes along with a write
@@ -444,9 +444,11 @@ int mongo_attempt(struct rpc_call *call, int *attempt, const char *name)
 		return rpc_fail_code(call, RPC_DEADLINE_EXCEEDED,
 				     "The deadline passed while others changed the same.");
 	/* At random, so that the losers of one round do not meet again in the next; up to 1, 2, 4,
-	 * ... 64 ms. */
+	 * ... 64, 64 ms. Who pauses is at a disadvantage against a replica that has more to write:
+	 * hence so many. */
 	if (*attempt) {
-		uint32_t microseconds = randombytes_uniform(1000U << (*attempt - 1));
+		int bits = *attempt - 1 < PAUSE_BITS_MAX ? *attempt - 1 : PAUSE_BITS_MAX;
+		uint32_t microseconds = randombytes_uniform(1000U << bits);
 
 		nanosleep(&(struct timespec){ .tv_nsec = (long)microseconds * 1000 }, NULL);
 	}

@@ -355,13 +355,13 @@ TEST(no_change_is_lost_between_writers)
 	ck_assert_int_eq(get("p1")->version, 81);
 }
 
-TEST(the_ninth_conflict_aborts)
+TEST(the_seventeenth_conflict_aborts)
 {
 	int attempt = 0, n = 0, r;
 
 	while (!(r = mongo_attempt(call, &attempt, "probes/p1")))
 		n++;
-	ck_assert_int_eq(n, 8);
+	ck_assert_int_eq(n, 16);
 	ck_assert_int_eq(r, RPC_ABORTED);
 	ck_assert(rpc_failed_with(call, WRITE_CONFLICT));
 }
