@@ -2,9 +2,10 @@
  * Placing an order: from what is in the caller's cart to a record whose stock is being reserved.
  *
  * Everything that can be refused is refused before anything is stored. The record is stored first,
- * PENDING; it takes its cart by setting `open_cart`, which the unique index lets one order do; from
- * then on it counts, and the saga, here or in the sweeper, reserves its stock. A record that did
- * not come so far is nobody's, and is forgotten.
+ * PENDING, and takes its cart by `open_cart`, which the unique index lets one order do; from then
+ * on it counts, and the saga, here or in the sweeper, reserves its stock. The insert takes the cart
+ * with it if it can. If not, the record is inserted without, meets the order that is open, and
+ * takes the cart by an update; one that did not come so far is nobody's, and is forgotten.
  */
 #include "errors.msg.h"
 #include "saga.h"
@@ -466,6 +467,17 @@ static int find_made(struct rpc_call *call, const struct answers_key *key, Order
 	return r ? r : take_earlier(call, key, record, ret);
 }
 
+/* What the insert met: another order with that number, or one that has the cart. */
+static bool may_try_again(struct rpc_call *call, OrderRecord *record)
+{
+	const char *index = mongo_duplicate_index(call);
+	bool taken = *record->open_cart && !strcmp(index, "open_cart");
+
+	if (taken)
+		record->open_cart = "";
+	return taken || !strcmp(index, "number");
+}
+
 /* Draws the order up and stores it. MONGO_DUPLICATE when another who had the same request was
  * faster. */
 static int store_new(struct orders_service *self, struct rpc_call *call,
@@ -480,10 +492,11 @@ static int store_new(struct orders_service *self, struct rpc_call *call,
 	if (r)
 		return r;
 	record = record_of(self, call, key, order);
+	record->open_cart = name_id(order->cart);
 	do {
 		set_number(call, record);
 		r = order_insert(call, record, answers_store_pending(call, key));
-	} while (r == MONGO_DUPLICATE && !strcmp(mongo_duplicate_index(call), "number"));
+	} while (r == MONGO_DUPLICATE && may_try_again(call, record));
 	if (r)
 		return r;
 	crash_point("orders.create.after_insert");

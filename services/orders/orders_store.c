@@ -2,10 +2,10 @@
  * The orders' documents.
  *
  * orders  sharded by user: what a user's lists and the unique index on the open cart need is in one
- * place. Reads by id alone ask each shard for one index entry. `open_cart` is "" when it is
- * inserted and set by an update: the Rust server for development (secantusd-rs 0.5.3-beta.193)
- * keeps the unique entry that an insert made when an update changes the field, so that a cart would
- * have had its one order for good. One thing has to change before the collection is sharded:
+ * place. Reads by id alone ask each shard for one index entry. The Rust server for development
+ * (secantusd-rs 0.5.3-beta.193) keeps the unique entry that an insert made when an update changes
+ * the field, so there a cart's second order cannot be inserted with its `open_cart`, and sets it by
+ * an update (create.c). One thing has to change before the collection is sharded:
  * MongoDB takes a unique index there only behind the shard key, so `number` must be a plain one
  * (numbers are drawn of 2^40, and looked up together with the customer's address).
  */

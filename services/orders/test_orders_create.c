@@ -2,6 +2,8 @@
 #include "errors.msg.h"
 #include "orders_events.ev.h"
 #include "test_orders.h"
+#include <common/names.h>
+#include <crpc/id.h>
 
 TEST(an_order_holds_what_the_cart_held_and_reserves_it)
 {
@@ -15,6 +17,25 @@ TEST(an_order_holds_what_the_cart_held_and_reserves_it)
 	ck_assert(stock_is(8, 9));
 	ck_assert_int_eq(events_of(order->name, "OrderCreated"), 1);
 	ck_assert(step_is(order, ORDER_STEP_KIND_RESERVE, ORDER_STEP_STATE_DONE));
+}
+
+TEST(an_order_takes_its_cart_with_its_insert_if_it_can)
+{
+	char user[64];
+	const char *first;
+
+	/* Of whom the server for development remembers no cart. */
+	snprintf(user, sizeof(user), "users/%s", rpc_id_new(call));
+	as(user, "");
+	first = create("r1")->name;
+	ck_assert_str_eq(stored(first)->open_cart, name_id(user));
+	ck_assert_int_eq(stored(first)->version, 2); /* inserted, opened */
+	ck_assert_int_eq(orders_client_cancel_order(client, call,
+						    MSG(CancelOrderRequest, .name = first),
+						    &(Order *){ NULL }),
+			 0);
+	ck_assert_str_eq(stored(first)->open_cart, "");
+	ck_assert_str_eq(stored(create("r2")->name)->open_cart, name_id(user));
 }
 
 /* 2 x 10.00 at 7 % is 1.40; 5.55 at 19 % is 1.0545, so 1.05; shipping 4.90 at 19 % is 0.931, so
