@@ -72,7 +72,11 @@ static int get_cart(struct cart_service *self, struct rpc_call *call, const GetC
 		if (r)
 			return r;
 	}
-	return show(self, call, record, ret);
+	if (req->view != GET_CART_REQUEST_VIEW_BASIC)
+		return show(self, call, record, ret);
+	*ret = record->cart;
+	record->cart->etag = etag_of(call, record->version);
+	return 0;
 }
 
 /* --- adding --- */

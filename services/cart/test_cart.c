@@ -13,6 +13,25 @@ TEST(an_unused_cart_is_there_and_empty)
 	ck_assert_str_eq(got->subtotal->currency_code, "EUR");
 }
 
+TEST(a_basic_view_asks_nobody)
+{
+	Cart *full, *got;
+
+	ck_assert_int_eq(add("tea", 2, &full), 0);
+	catalog.away = inventory.away = true;
+	ck_assert_int_eq(cart_client_get_cart(
+				 client, call,
+				 MSG(GetCartRequest, .view = GET_CART_REQUEST_VIEW_BASIC), &got),
+			 0);
+	ck_assert_uint_eq(got->n_items, 1);
+	ck_assert_int_eq(got->items[0]->quantity, 2);
+	ck_assert_str_eq(got->items[0]->sku, full->items[0]->sku);
+	ck_assert_int_eq(got->items[0]->seen_price->units, 4);
+	ck_assert_str_eq(got->etag, full->etag);
+	ck_assert_uint_eq(got->n_warnings, 0);
+	ck_assert_ptr_null(got->total);
+}
+
 TEST(adding_a_product_twice_adds_up)
 {
 	Cart *got;

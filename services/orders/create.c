@@ -59,7 +59,9 @@ static int take_cart(struct orders_service *self, struct rpc_call *call,
 	Cart *cart;
 	int r;
 
-	r = cart_client_get_cart(self->cart, call, MSG(GetCartRequest), &cart);
+	/* Prices are the catalogue's, and stock is asked for when it is reserved. */
+	r = cart_client_get_cart(self->cart, call,
+				 MSG(GetCartRequest, .view = GET_CART_REQUEST_VIEW_BASIC), &cart);
 	if (r)
 		return r;
 	if (*req->cart_etag && strcmp(req->cart_etag, "*") && strcmp(req->cart_etag, cart->etag))
