@@ -12,7 +12,8 @@
 
 /*
  * A document's events go out at once; that they are out is noted here and written down for many
- * documents by one update, a second later. What is only in memory may be lost: events go out again.
+ * documents by one update, some seconds later, when most of them have sent what they will for now.
+ * What is only in memory may be lost: events go out again.
  *
  *     noted  what this process wrote with events, to be published from memory or read
  *            (outbox_noted.c)
@@ -27,10 +28,10 @@ enum {
 	DOCUMENTS_MAX = 64,
 	EVENTS_MAX = 512,
 	SENT_MAX = 2 * EVENTS_MAX,
-	SENT_MS = 1000,
+	SENT_MS = 3000,
 	SENT_OF_DOCUMENT = MONGO_OUTBOX_MAX / 4, /* so many do not wait, for there is a limit */
 	LOOK_MS = 5000,
-	LEFT_MS = 3 * SENT_MS, /* older than that, and nobody else is at it */
+	LEFT_MS = 2 * SENT_MS, /* older than that, and nobody else is at it */
 	STOP_MS = 2000,
 };
 

@@ -7,7 +7,7 @@
  * mongo_insert() and mongo_update() push events into `outbox[]` of the document they write, and
  * give them to the relay of this module, which publishes a document's events in order with
  * Nats-Msg-Id = event id, waits for JetStream's ack, and only then pulls them by id: those of many
- * documents by one update, about a second later. Where others may have pushed before, it reads the
+ * documents by one update, up to three seconds later. Where others may have pushed before, it reads the
  * document instead (outbox_noted.c knows when). At its start, after a failure and every few seconds
  * it finds what others left by a partial index. Invariants:
  *
