@@ -17,11 +17,12 @@
  *
  * The server is asked for the next BATCH messages and sends each as it comes until ASK_MS have
  * passed, so that an event costs its message and its ack. natsSubscription_Fetch() would ask twice
- * for each.
+ * for each. Acks wait for ACK_MS, so that those of a busy consumer leave together.
  */
 enum {
 	BATCH = 32,
 	ASK_MS = 5000,
+	ACK_MS = 250,
 	WAIT_MS = 500, /* so long until a consumer sees that the service stops */
 	TOUCH_MS = 8000,
 	PAUSE_MIN_MS = 100,
@@ -206,6 +207,7 @@ static int settle_all(struct events_consumer *consumer, natsMsg **messages, int 
 			pause = PAUSE_MIN_MS;
 			continue;
 		}
+		events_send_acks(consumer);
 		touch(messages + i, n - i);
 		touched = clock_monotonic_ms();
 		pause_for(pause);
@@ -216,7 +218,15 @@ static int settle_all(struct events_consumer *consumer, natsMsg **messages, int 
 	return i;
 }
 
-int events_consumer_turn(struct events_consumer *consumer, int64_t wait_ms)
+/* How long what is handled may still wait; `most` if nothing does. */
+static int64_t until_acks_ms(const struct events_consumer *consumer, int64_t most)
+{
+	int64_t left = consumer->acks_since_ms + ACK_MS - clock_monotonic_ms();
+
+	return !consumer->n_acks || left > most ? most : left > 0 ? left : 0;
+}
+
+static int take_turn(struct events_consumer *consumer, int64_t wait_ms)
 {
 	natsMsg *messages[BATCH];
 	const char *why;
@@ -234,6 +244,15 @@ int events_consumer_turn(struct events_consumer *consumer, int64_t wait_ms)
 	r = settle_all(consumer, messages, n);
 	for (int i = 0; i < n; i++)
 		natsMsg_Destroy(messages[i]);
+	return r;
+}
+
+int events_consumer_turn(struct events_consumer *consumer, int64_t wait_ms)
+{
+	int r = take_turn(consumer, until_acks_ms(consumer, wait_ms));
+
+	if (consumer->n_acks && !until_acks_ms(consumer, ACK_MS))
+		events_send_acks(consumer);
 	return r;
 }
 
@@ -274,6 +293,7 @@ struct events_consumer *events_consumer_free(struct events_consumer *consumer)
 {
 	if (!consumer)
 		return NULL;
+	events_send_acks(consumer);
 	give_back(consumer);
 	unsubscribe(consumer);
 	free(consumer);

@@ -1,8 +1,10 @@
 /* Consuming events: what becomes of one message. */
 #include "events_private.h"
+#include <common/clock.h>
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 /*
@@ -17,7 +19,9 @@
  *       └──the service stops──────────────────────▶ nak: another replica takes it at once
  *
  * Without an answer, after a crash, the server delivers again after ACK_WAIT_MS; so a handler's
- * time, CALL_MS, is shorter, and whoever waits longer says "in progress". Refusals are counted in
+ * time, CALL_MS, is shorter, and whoever waits longer says "in progress". Acks wait for each other
+ * for a moment (events.c), because each that goes alone wakes a thread here and the server there: a
+ * crash in it has what was just handled delivered again. Refusals are counted in
  * the process, by event: a restart begins anew, which costs some more tries and loses nothing.
  */
 enum { CALL_MS = 20000, REFUSALS_MAX = 5, REASON_MAX = 512 };
@@ -145,6 +149,28 @@ void events_answer(natsMsg *message, const char *word)
 	natsConnection_PublishString(nats_connection(), natsMsg_GetReply(message), word);
 }
 
+static void acknowledge(struct events_consumer *consumer, natsMsg *message)
+{
+	char *reply = strdup(natsMsg_GetReply(message));
+
+	if (!reply)
+		abort();
+	if (!consumer->n_acks)
+		consumer->acks_since_ms = clock_monotonic_ms();
+	consumer->acks[consumer->n_acks++] = reply;
+	if (consumer->n_acks == ACKS_MAX)
+		events_send_acks(consumer);
+}
+
+void events_send_acks(struct events_consumer *consumer)
+{
+	for (int i = 0; i < consumer->n_acks; i++) {
+		natsConnection_PublishString(nats_connection(), consumer->acks[i], "+ACK");
+		free(consumer->acks[i]);
+	}
+	consumer->n_acks = 0;
+}
+
 bool events_settle(struct events_consumer *consumer, natsMsg *message)
 {
 	cleanup(rpc_call_freep) struct rpc_call *call = rpc_call_new(consumer->durable, CALL_MS);
@@ -162,7 +188,7 @@ bool events_settle(struct events_consumer *consumer, natsMsg *message)
 	switch (delivery.outcome) {
 	case OUTCOME_DONE:
 	case OUTCOME_PASSED_OVER:
-		events_answer(message, "+ACK");
+		acknowledge(consumer, message);
 		forget_refusals(consumer, delivery.id);
 		count(consumer, delivery.outcome == OUTCOME_DONE ? "done" : "passed_over");
 		break;

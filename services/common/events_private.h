@@ -9,6 +9,7 @@
 enum {
 	ACK_WAIT_MS = 30000, /* without an answer the server delivers again */
 	REFUSALS_KEPT = 256,
+	ACKS_MAX = 32,
 };
 
 struct binding {
@@ -36,6 +37,9 @@ struct events_consumer {
 	natsInbox *inbox;
 	int asked; /* messages that the server may still send */
 	int64_t asked_until_ms;
+	char *acks[ACKS_MAX]; /* where to, of what is handled and not acknowledged yet */
+	int n_acks;
+	int64_t acks_since_ms;
 	struct refusal refusals[REFUSALS_KEPT];
 	size_t next_refusal;
 	bool is_away; /* logged once for each time */
@@ -46,8 +50,10 @@ struct events_consumer {
 /* One try, to the end of it: false when what it needs is away. */
 bool events_settle(struct events_consumer *consumer, natsMsg *message);
 
-/* What becomes of it, in JetStream's words: "+ACK". */
+/* What becomes of it, in JetStream's words: "-NAK". */
 void events_answer(natsMsg *message, const char *word);
+/* Acknowledges what is handled. */
+void events_send_acks(struct events_consumer *consumer);
 
 /* The consumer of what souk-dlq sends back. */
 struct events_consumer *events_replay_consumer_new(const char *service,

@@ -111,6 +111,38 @@ TEST(events_that_nobody_asked_for_are_passed_over)
 	ck_assert_str_eq(seen.probes[0], "probes/p2");
 }
 
+static int64_t unacknowledged(void)
+{
+	char stream[NATS_NAME_MAX];
+	jsConsumerInfo *info = NULL;
+	int64_t n;
+
+	nats_stream_name("probe", stream);
+	ck_assert_int_eq(js_GetConsumerInfo(&info, nats_js(), stream, "cart_probe", NULL, NULL),
+			 NATS_OK);
+	n = info->NumAckPending;
+	jsConsumerInfo_Destroy(info);
+	return n;
+}
+
+TEST(what_is_handled_is_acknowledged_soon)
+{
+	for (int i = 0; i < 40; i++)
+		publish(changed("probes/p1"));
+	handle(40);
+	while (unacknowledged())
+		ck_assert_int_eq(events_consumer_turn(consumer, 100), 0);
+}
+
+TEST(who_stops_acknowledges_what_is_handled)
+{
+	publish(changed("probes/p1"));
+	handle(1);
+	consumer = events_consumer_free(consumer);
+	while (unacknowledged())
+		usleep(10000);
+}
+
 TEST(many_events_come_in_the_order_of_their_publishing)
 {
 	for (int i = 0; i < 40; i++)
