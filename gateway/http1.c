@@ -11,9 +11,12 @@
 /*
  * States: IDLE (no request) -> HEAD (its first byte came) -> BODY -> BUSY (complete, the answer is
  * being made) -> IDLE. While BUSY the connection is paused: what the client sent ahead stays in the
- * parser's input or with the kernel. `since` is when the state began, for the time limits.
+ * parser's input or with the kernel. So it does while IDLE, if the client does not take the answers
+ * that it has. `since` is when the state began, for the time limits; IDLE begins when the answer is
+ * taken.
  */
 enum state { STATE_IDLE, STATE_HEAD, STATE_BODY, STATE_BUSY };
+enum { BACKLOG_MAX = 64 * 1024 }; /* of answers that are not taken */
 
 struct http1 {
 	http_parser parser;
@@ -245,7 +248,8 @@ static ssize_t input(struct connection *connection, const char *bytes, size_t le
 	while (used < length && !connection->closing) {
 		enum http_errno error;
 
-		if (http1->state == STATE_BUSY) {
+		if (http1->state == STATE_BUSY ||
+		    (http1->state == STATE_IDLE && connection_backlog(connection) > BACKLOG_MAX)) {
 			connection->paused = true;
 			break;
 		}
@@ -436,6 +440,11 @@ static void drained(struct connection *connection)
 
 	if (http1->request && http1->request->sse)
 		request_writable(http1->request);
+	if (http1->state != STATE_IDLE)
+		return;
+	enter(http1, STATE_IDLE);
+	if (connection->paused)
+		connection_resume(connection);
 }
 
 static int64_t check_time(struct connection *connection)
@@ -449,8 +458,10 @@ static int64_t check_time(struct connection *connection)
 	};
 	int64_t left;
 
-	if (http1->state == STATE_BUSY || connection->closing)
-		return gateway->header_timeout_ms; /* the call has a deadline of its own */
+	/* The call has a deadline of its own, and so has an answer that is not taken. */
+	if (http1->state == STATE_BUSY || connection->closing ||
+	    (http1->state == STATE_IDLE && connection_backlog(connection)))
+		return gateway->header_timeout_ms;
 	left = http1->since + limits[http1->state] - connection->worker->loop.now_ms;
 	if (left > 0)
 		return left < gateway->header_timeout_ms ? left : gateway->header_timeout_ms;

@@ -1,8 +1,10 @@
 /* HTTP/1.1 as clients send it: in pieces, ahead, too much, too slowly, wrongly. */
 #include "test/fixture.h"
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 static void setup(void)
@@ -30,6 +32,46 @@ TEST(a_connection_is_used_again)
 		ck_assert_int_eq(answer.status, 200);
 		ck_assert_str_eq(answer_header(&answer, "connection"), "");
 	}
+}
+
+/* Sends the request over and over, and takes no answer, until nothing is taken of it any more. How
+ * many; 0: it would go on like that. */
+static int send_ahead(int fd, const char *request)
+{
+	enum { ENOUGH = 48 << 20 }; /* far more than sockets hold */
+	struct pollfd room = { .fd = fd, .events = POLLOUT };
+	size_t length = strlen(request), sent = 0;
+
+	while (poll(&room, 1, 1500) == 1) {
+		ssize_t n = send(fd, request + sent % length, length - sent % length, MSG_DONTWAIT);
+
+		ck_assert_int_gt(n, 0);
+		sent += (size_t)n;
+		if (sent >= ENOUGH)
+			return 0;
+	}
+	return (int)(sent / length);
+}
+
+TEST(who_takes_no_answers_is_asked_for_no_more_and_gets_them_later)
+{
+	char request[8000];
+	int fd, n;
+
+	/* An answer that is not taken is no idle connection. */
+	fixture_stop();
+	fixture_reset();
+	fixture_gateway.idle_timeout_ms = 200;
+	fixture_gateway.header_timeout_ms = 1000;
+	fixture_start();
+	snprintf(request, sizeof(request),
+		 "GET /openapi.json HTTP/1.1\r\nHost: x\r\nX: %07000d\r\n\r\n", 0);
+	fd = fixture_connect(fixture_port);
+	n = send_ahead(fd, request);
+	ck_assert_int_gt(n, 0);
+	for (int i = 0; i < n; i++)
+		ck_assert_int_eq(fixture_read(fd, false).status, 200);
+	close(fd);
 }
 
 TEST(requests_sent_ahead_are_answered_in_their_order)
