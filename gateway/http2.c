@@ -259,6 +259,7 @@ static ssize_t read_body(nghttp2_session *session, int32_t stream, uint8_t *to, 
 		left = size;
 	memcpy(to, bytes, left);
 	request->outgoing.sent += left;
+	request->outgoing.since_ms = request->worker->loop.now_ms;
 	request->bytes_sent += left;
 	if (request->outgoing.sent == request->response.length)
 		*flags |= NGHTTP2_DATA_FLAG_EOF;
@@ -284,6 +285,7 @@ static ssize_t read_stream(nghttp2_session *session, int32_t stream, uint8_t *to
 	if (left)
 		memcpy(to, buffer_front(pending), left);
 	buffer_take(pending, left);
+	request->outgoing.since_ms = request->worker->loop.now_ms;
 	request->bytes_sent += left;
 	if (request->outgoing.ended && !buffer_pending(pending))
 		*flags |= NGHTTP2_DATA_FLAG_EOF;
@@ -306,6 +308,7 @@ static void submit(struct request *request, nghttp2_data_source_read_callback re
 	char status[8], length[24];
 	size_t n = 0;
 
+	request->outgoing.since_ms = request->worker->loop.now_ms;
 	pairs[n++] = pair(":status", 7, status,
 			  (size_t)snprintf(status, sizeof(status), "%d", response->status));
 	for (unsigned i = 0; i < response->n_headers; i++)
@@ -350,6 +353,8 @@ static void stream_send(struct request *request, const char *bytes, size_t lengt
 {
 	struct http2 *http2 = of(request->connection);
 
+	if (!buffer_pending(&request->outgoing.pending))
+		request->outgoing.since_ms = request->worker->loop.now_ms;
 	if (buffer_append(&request->outgoing.pending, bytes, length))
 		nghttp2_submit_rst_stream(http2->session, NGHTTP2_FLAG_NONE, request->stream,
 					  NGHTTP2_INTERNAL_ERROR);
@@ -402,6 +407,22 @@ static void drained(struct connection *connection)
 		connection_close_when_written(connection);
 }
 
+/* The client opens no window for the answer: that costs it nothing, and us a request. */
+static bool is_not_taken(const struct http2 *http2, const struct request *request)
+{
+	const struct worker *worker = request->worker;
+	size_t left = buffer_pending(&request->outgoing.pending);
+
+	if (request->answered)
+		left += request->response.length - request->outgoing.sent;
+	return left &&
+	       request->outgoing.since_ms + worker->gateway->write_timeout_ms <=
+		       worker->loop.now_ms &&
+	       (nghttp2_session_get_stream_remote_window_size(http2->session, request->stream) <=
+			0 ||
+		nghttp2_session_get_remote_window_size(http2->session) <= 0);
+}
+
 static int64_t check_time(struct connection *connection)
 {
 	const struct gateway *gateway = connection->worker->gateway;
@@ -411,6 +432,11 @@ static int64_t check_time(struct connection *connection)
 
 	for (struct request *request = http2->requests; request; request = next) {
 		next = request->next;
+		if (is_not_taken(http2, request)) {
+			nghttp2_submit_rst_stream(http2->session, NGHTTP2_FLAG_NONE,
+						  request->stream, NGHTTP2_CANCEL);
+			want_write(http2);
+		}
 		if (request->answered || request->complete)
 			continue;
 		if (request->call ? request->body_deadline <= now

@@ -98,6 +98,7 @@ struct request {
 	struct {
 		size_t sent;           /* of response.body */
 		struct buffer pending; /* of a stream */
+		int64_t since_ms;      /* when the client took some last */
 		bool deferred, ended;
 	} outgoing; /* HTTP/2: what flow control holds back */
 	size_t bytes_sent;

@@ -210,6 +210,35 @@ TEST(a_stream_that_is_given_up_cancels_its_call)
 	ck_assert_int_eq(finish_stream(request("GET", "/v1/files/a", NULL))->status, 200);
 }
 
+static void set_window(uint32_t size)
+{
+	const nghttp2_settings_entry setting = { NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE, size };
+
+	nghttp2_submit_settings(client.session, NGHTTP2_FLAG_NONE, &setting, 1);
+}
+
+static const struct {
+	const char *path;
+} answers[] = { { "/openapi.json" }, { "/v1/shelves/a/books/b:watch?size=3000" } };
+TEST_EACH(an_answer_that_no_window_is_opened_for_is_given_up, answers)
+{
+	int32_t id;
+
+	teardown();
+	fixture_reset();
+	fixture_gateway.write_timeout_ms = fixture_gateway.header_timeout_ms = 300;
+	fixture_start();
+	connect_client();
+	set_window(0);
+	id = request("GET", row->path, NULL);
+	ck_assert_uint_eq(finish_stream(id)->error, NGHTTP2_CANCEL);
+	for (int i = 0; i < 1000 && seen.running; i++)
+		usleep(10000);
+	ck_assert_int_eq(seen.running, 0);
+	set_window(65535);
+	ck_assert_int_eq(finish_stream(request("GET", "/v1/files/a", NULL))->status, 200);
+}
+
 TEST(an_answer_larger_than_the_window_comes_whole)
 {
 	int32_t id = request("GET", "/v1/shelves/a/books/b:watch?times=10&size=30000", NULL);
