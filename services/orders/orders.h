@@ -58,6 +58,10 @@ Order *orders_view(struct rpc_call *call, const OrderRecord *record);
  * "orders.read" the services that may read too; NULL: nobody else. */
 int orders_find(struct rpc_call *call, const char *name, const char *permission, OrderRecord **ret);
 
+/* The order as it would be placed now. */
+int orders_draw_up(struct orders_service *self, struct rpc_call *call,
+		   const CreateOrderRequest *req, const char *id, Order **ret);
+
 /* Handlers, a file each. */
 int orders_create_order(struct orders_service *self, struct rpc_call *call,
 			const CreateOrderRequest *req, Order **ret);
