@@ -128,7 +128,7 @@ static int64_t unacknowledged(void)
 TEST(what_is_handled_is_acknowledged_soon)
 {
 	for (int i = 0; i < 40; i++)
-		publish(changed("probes/p1"));
+		publish(changed("probes/p1", 1));
 	handle(40);
 	while (unacknowledged())
 		ck_assert_int_eq(events_consumer_turn(consumer, 100), 0);
@@ -136,7 +136,7 @@ TEST(what_is_handled_is_acknowledged_soon)
 
 TEST(who_stops_acknowledges_what_is_handled)
 {
-	publish(changed("probes/p1"));
+	publish(changed("probes/p1", 1));
 	handle(1);
 	consumer = events_consumer_free(consumer);
 	while (unacknowledged())
