@@ -3,6 +3,7 @@
 #include "server_private.h"
 #include "stream_private.h"
 #include "thread.h"
+#include "wire_pack.h"
 #include <errno.h>
 #include <time.h>
 
@@ -25,6 +26,14 @@
  * takes one after the other.
  */
 enum { TURN_MS = 2, LINGER_S = 1 };
+
+/*
+ * What the core gathers is some hundred messages, more than the allocator keeps at hand: each would
+ * be cut out of the heap, and joined to it again. So the messages of a burst are packed one before
+ * the other into blocks, which each of them holds a reference to. A stream has a block for as long
+ * as it is in a burst; larger messages have memory of their own.
+ */
+enum { BLOCK = 8192, PACKED_MAX = BLOCK / 8 };
 
 static struct {
 	pthread_mutex_t lock;
@@ -59,15 +68,58 @@ static void keep_buffer(struct rpc_stream *stream, grpc_byte_buffer *buffer)
 		stream->spare = buffer;
 }
 
+static void drop_block(struct rpc_stream *stream)
+{
+	grpc_slice_unref(stream->block);
+	stream->block = grpc_empty_slice();
+	stream->block_left = 0;
+}
+
+static grpc_slice pack_into_block(struct rpc_stream *stream, const ProtobufCMessage *message)
+{
+	cleanup(wire_pack_done) struct wire_pack pack;
+	uint8_t *start;
+	size_t end;
+
+	if (stream->block_left < PACKED_MAX) {
+		drop_block(stream);
+		stream->block = grpc_slice_malloc(BLOCK);
+		stream->block_left = BLOCK;
+	}
+	start = GRPC_SLICE_START_PTR(stream->block);
+	end = stream->block_left;
+	wire_pack_into(&pack, start, start + end, message);
+	stream->packed = wire_packed(&pack);
+	if (pack.heap)
+		return grpc_slice_from_copied_buffer((const char *)pack.at, stream->packed);
+	stream->block_left -= stream->packed;
+	return grpc_slice_sub(stream->block, stream->block_left, end);
+}
+
+static grpc_slice pack_slice(struct rpc_stream *stream, const ProtobufCMessage *message)
+{
+	grpc_slice slice;
+
+	if (stream->hasty && stream->packed <= PACKED_MAX)
+		return pack_into_block(stream, message);
+	slice = payload_pack_slice(message);
+	stream->packed = GRPC_SLICE_LENGTH(slice);
+	return slice;
+}
+
 static grpc_byte_buffer *pack(struct rpc_stream *stream, const ProtobufCMessage *message)
 {
+	grpc_slice slice = pack_slice(stream, message);
 	grpc_byte_buffer *buffer = stream->spare;
 
-	if (!buffer)
-		return payload_pack(message);
-	stream->spare = NULL;
-	grpc_slice_buffer_reset_and_unref(&buffer->data.raw.slice_buffer);
-	grpc_slice_buffer_add(&buffer->data.raw.slice_buffer, payload_pack_slice(message));
+	if (buffer) {
+		stream->spare = NULL;
+		grpc_slice_buffer_reset_and_unref(&buffer->data.raw.slice_buffer);
+		grpc_slice_buffer_add(&buffer->data.raw.slice_buffer, slice);
+	} else {
+		buffer = grpc_raw_byte_buffer_create(&slice, 1);
+		grpc_slice_unref(slice);
+	}
 	return buffer;
 }
 
@@ -129,6 +181,7 @@ static bool look_after(struct rpc_stream *stream)
 		stream->n_seen = stream->n_sent;
 	} else {
 		stream->hasty = hasty = false;
+		drop_block(stream);
 		if (stream->held) {
 			op = message_op(stream, stream->held, 0);
 			stream->flushing = core_start(stream->core, &op, 1, &stream->sending);
@@ -247,5 +300,6 @@ grpc_byte_buffer *stream_burst_end(struct rpc_stream *stream)
 	if (stream->spare)
 		grpc_byte_buffer_destroy(stream->spare);
 	stream->spare = NULL;
+	drop_block(stream);
 	return held;
 }

@@ -29,6 +29,9 @@ struct rpc_stream {
 	/* bursts (stream_burst.c), under `lock` */
 	pthread_mutex_t lock;
 	grpc_byte_buffer *held, *spare;
+	grpc_slice block;  /* messages are packed into it from its end */
+	size_t block_left; /* bytes at its start */
+	size_t packed;     /* bytes of the message packed last */
 	bool hasty, flushing;
 	int64_t sent_at; /* the clock's tick at the last message */
 	uint64_t n_sent, n_seen;

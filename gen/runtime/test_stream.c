@@ -40,6 +40,33 @@ TEST(a_server_stream_brings_every_message_and_then_ends)
 	ck_assert_int_eq(number_reader_next(reader, &number), RPC_STREAM_END);
 }
 
+/* All sizes, so that messages lie in blocks, across their ends and beside them. */
+TEST(each_message_of_a_burst_keeps_its_bytes)
+{
+	static const int32_t sizes[][2] = { { 3, 0 },       { 90, 0 },    { 90, 1500 }, { 700, 30 },
+					    { 1010, 9000 }, { 1500, 90 }, { 0, 20000 } };
+
+	for (size_t i = 0; i < sizeof(sizes) / sizeof(*sizes); i++) {
+		cleanup(number_reader_freep) struct number_reader *reader = NULL;
+		const int32_t small = sizes[i][0], large = sizes[i][1] ? sizes[i][1] : small;
+		Number *number;
+
+		ck_assert_int_eq(probe_client_count(probe.client, call,
+						    MSG(CountRequest, .last = 500, .padding = small,
+							.large_padding = sizes[i][1]),
+						    &reader),
+				 0);
+		for (int value = 1; value <= 500; value++) {
+			ck_assert_int_eq(number_reader_next(reader, &number), 0);
+			ck_assert_int_eq(number->value, value);
+			ck_assert_uint_eq(number->padding.len, (size_t)(value % 7 ? small : large));
+			for (size_t at = 0; at < number->padding.len; at++)
+				ck_assert(number->padding.data[at] == (uint8_t)value);
+		}
+		ck_assert_int_eq(number_reader_next(reader, &number), RPC_STREAM_END);
+	}
+}
+
 TEST(messages_in_quick_succession_arrive_although_the_handler_then_waits)
 {
 	cleanup(number_reader_freep) struct number_reader *reader = NULL;

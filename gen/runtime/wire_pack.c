@@ -227,12 +227,18 @@ static void pack_message(struct wire_pack *pack, const ProtobufCMessage *message
 	}
 }
 
-void wire_pack(struct wire_pack *pack, const ProtobufCMessage *message)
+void wire_pack_into(struct wire_pack *pack, uint8_t *start, uint8_t *end,
+		    const ProtobufCMessage *message)
 {
 	pack->heap = NULL;
-	pack->start = pack->first;
-	pack->at = pack->end = pack->first + sizeof(pack->first);
+	pack->start = start;
+	pack->at = pack->end = end;
 	pack_message(pack, message);
+}
+
+void wire_pack(struct wire_pack *pack, const ProtobufCMessage *message)
+{
+	wire_pack_into(pack, pack->first, pack->first + sizeof(pack->first), message);
 }
 
 ProtobufCBinaryData rpc_pack(struct arena *arena, const ProtobufCMessage *message)

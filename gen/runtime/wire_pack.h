@@ -17,6 +17,9 @@ struct wire_pack {
 
 /* The bytes are pack->at, wire_packed(pack) of them, until wire_pack_done(). */
 void wire_pack(struct wire_pack *pack, const ProtobufCMessage *message);
+/* At the end of [start, end); what does not fit there moves to the heap as well. */
+void wire_pack_into(struct wire_pack *pack, uint8_t *start, uint8_t *end,
+		    const ProtobufCMessage *message);
 void wire_pack_done(struct wire_pack *pack);
 
 static inline size_t wire_packed(const struct wire_pack *pack)

@@ -151,15 +151,18 @@ static int for_friend(struct probe_service *self, struct rpc_call *call, const P
 static int count_to(struct probe_service *self, struct rpc_call *call, const CountRequest *req,
 		    struct number_writer *out)
 {
-	uint8_t *padding = rpc_alloc(call, (size_t)req->padding + 1);
+	const int32_t large = req->large_padding ? req->large_padding : req->padding;
+	uint8_t *padding =
+		rpc_alloc(call, (size_t)(large > req->padding ? large : req->padding) + 1);
 
 	for (int64_t i = 1; !req->last || i <= req->last; i++) {
+		size_t size = (size_t)(i % 7 ? req->padding : large);
 		int r;
 
 		if (i == req->fail_at)
 			return rpc_fail(call, PROBE_FAILED, { "text", "count" });
-		r = number_writer_send(
-			out, MSG(Number, .value = i, .padding = { (size_t)req->padding, padding }));
+		memset(padding, (int)i, size);
+		r = number_writer_send(out, MSG(Number, .value = i, .padding = { size, padding }));
 		pthread_mutex_lock(&self->lock);
 		self->calls++;
 		self->cancelled += r == RPC_CANCELLED;
