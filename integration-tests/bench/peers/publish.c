@@ -2,6 +2,7 @@
  * BATCH */
 #include <common/nats.h>
 #include <crpc/crpc.h>
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -62,6 +63,8 @@ int main(int argc, char **argv)
 	if (argc != 4)
 		return EXIT_FAILURE;
 	job = (struct job){ strtoul(argv[2], NULL, 10), strtoul(argv[3], NULL, 10) };
+	/* As each service is scheduled, by service_run(). */
+	sched_setscheduler(0, SCHED_BATCH, &(struct sched_param){ 0 });
 	if (job.batch > BATCH_MAX || nats_open(argv[1], "peer", "", &error)) {
 		fprintf(stderr, "publish: %s\n", error ? error : "the batch is too large");
 		return EXIT_FAILURE;
