@@ -172,13 +172,13 @@ static int reverse_paid(struct rpc_call *call, const CancelOrderLinesRequest *re
 }
 
 /*
- * Of an unpaid order: it costs less. A line that goes as a whole leaves the reservation now; of a
- * line of which some units stay, the reservation, which knows lines only, is sold as it is and the
+ * Of an unpaid order: it costs less. A line that goes as a whole leaves the reservation; of a line
+ * of which some units stay, the reservation, which knows lines only, is sold as it is and the
  * cancelled units are put back then.
  */
 static int reprice_unpaid(struct rpc_call *call, const CancelOrderLinesRequest *req,
 			  const struct answers_key *key, OrderRecord *draft,
-			  ReleaseReservationRequest *whole, OrderRecordReversal *told)
+			  OrderRecordReversal *told)
 {
 	OrderRecordReversal *later = new_reversal(call, key, ".sold");
 	OrderLine *line;
@@ -201,7 +201,7 @@ static int reprice_unpaid(struct rpc_call *call, const CancelOrderLinesRequest *
 		if (amounts_units_left(line))
 			add_unit(call, later, line, quantity, NULL);
 		else
-			release_reservation_request_add_skus(call, whole, line->sku);
+			reversal_drop_line(draft, line);
 	}
 	if (later->n_units)
 		order_record_add_reversals(call, draft, later);
@@ -236,7 +236,7 @@ static OrderRecord *draft_of_all(struct rpc_call *call, const CancelOrderLinesRe
 
 static int claim_lines(struct orders_service *self, struct rpc_call *call,
 		       const CancelOrderLinesRequest *req, const struct answers_key *key,
-		       OrderRecord **record, ReleaseReservationRequest *whole)
+		       OrderRecord **record)
 {
 	OrderRecordReversal *told = rpc_new(call, OrderRecordReversal);
 	OrderRecord *draft = order_draft(call, *record);
@@ -249,12 +249,11 @@ static int claim_lines(struct orders_service *self, struct rpc_call *call,
 				     "The order has been cancelled in part %d times.",
 				     ORDERS_REVERSALS_MAX);
 	r = paid ? reverse_paid(call, req, key, draft)
-		 : reprice_unpaid(call, req, key, draft, whole, told);
+		 : reprice_unpaid(call, req, key, draft, told);
 	if (r)
 		return r;
 	if (nothing_left(draft->order)) {
 		draft = draft_of_all(call, req, key, *record);
-		whole->n_skus = 0;
 	} else {
 		history_add(call, draft->order, 0,
 			    *req->reason ? req->reason : "some units were cancelled");
@@ -266,18 +265,6 @@ static int claim_lines(struct orders_service *self, struct rpc_call *call,
 		&(const struct saga_move){ .draft = draft,
 					   .events = event ? EVENTS(event) : NULL,
 					   .answer = answers_store(call, key, (Order *)NULL) });
-}
-
-/* A line that can wait: the reservation of a line that is gone runs out with the order's at the
- * latest. */
-static void release_now(struct orders_service *self, struct rpc_call *call,
-			const OrderRecord *record, ReleaseReservationRequest *whole)
-{
-	ReleaseReservationResponse *response;
-
-	whole->order = record->order->name;
-	if (whole->n_skus && record->order->state == ORDER_STATE_AWAITING_PAYMENT)
-		inventory_client_release_reservation(self->inventory, call, whole, &response);
 }
 
 /* Done by this request or an earlier one: gives back what can be given back now, and answers what
@@ -328,7 +315,6 @@ static int check_lines(struct rpc_call *call, const CancelOrderLinesRequest *req
 int orders_cancel_order_lines(struct orders_service *self, struct rpc_call *call,
 			      const CancelOrderLinesRequest *req, Order **ret)
 {
-	ReleaseReservationRequest *whole = rpc_new(call, ReleaseReservationRequest);
 	struct answers_key key;
 	OrderRecord *record;
 	Order *first;
@@ -336,7 +322,6 @@ int orders_cancel_order_lines(struct orders_service *self, struct rpc_call *call
 
 	answers_key(call, req, &key);
 	for (int attempt = 0; !(r = mongo_attempt(call, &attempt, req->name));) {
-		whole->n_skus = 0;
 		r = orders_find(call, req->name, "orders.manage", &record);
 		if (r)
 			return r;
@@ -353,13 +338,15 @@ int orders_cancel_order_lines(struct orders_service *self, struct rpc_call *call
 		if (!r)
 			r = ship_first(self, call, &record);
 		if (!r)
-			r = claim_lines(self, call, req, &key, &record, whole);
+			r = claim_lines(self, call, req, &key, &record);
 		if (r != MONGO_NOT_MATCHED)
 			break;
 	}
 	if (r)
 		return r;
 	crash_point("orders.cancel.after_lines_claim");
-	release_now(self, call, record, whole);
+	/* What fails now is released when the rest is sold. */
+	if (record->order->state == ORDER_STATE_AWAITING_PAYMENT)
+		undo_cancelled_lines(self, call, record->order);
 	return finish_lines(self, call, &key, record, ret);
 }

@@ -207,7 +207,7 @@ static int authorize(struct orders_service *self, struct rpc_call *call, OrderRe
 	}
 }
 
-/* What the reservation holds: lines that were cancelled as a whole have been released. */
+/* What the reservation holds: lines that were cancelled as a whole are released. */
 static const CommitReservationRequest *commit_request(struct rpc_call *call,
 						      const OrderRecord *record)
 {
@@ -229,8 +229,10 @@ static int commit(struct orders_service *self, struct rpc_call *call, OrderRecor
 	CommitReservationResponse *response;
 	int r;
 
-	r = inventory_client_commit_reservation(self->inventory, call,
-						commit_request(call, *record), &response);
+	r = undo_cancelled_lines(self, call, (*record)->order);
+	if (!r)
+		r = inventory_client_commit_reservation(self->inventory, call,
+							commit_request(call, *record), &response);
 	if (r && !saga_is_refusal(r))
 		return saga_postpone_draft(self, call, record, draft, ORDER_STEP_KIND_COMMIT, r);
 	crash_point("orders.pay.after_commit");

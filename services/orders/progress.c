@@ -39,6 +39,8 @@ static const char *trace_id(struct rpc_call *call)
 
 void step_begin(struct rpc_call *call, Order *order, OrderStepKind kind)
 {
+	if (step_is(order, kind, ORDER_STEP_STATE_RUNNING))
+		return;
 	order_add_steps(call, order,
 			rpc_new(call, OrderStep, .kind = kind, .state = ORDER_STEP_STATE_RUNNING,
 				.start_time = clock_now(call), .trace_id = trace_id(call)));

@@ -78,6 +78,24 @@ void reversal_remove(OrderRecord *draft, const OrderRecordReversal *as)
 	draft->n_reversals = kept;
 }
 
+static void drop_units(OrderRecordReversal *reversal, const char *line)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; i < reversal->n_units; i++)
+		if (strcmp(reversal->units[i]->line, line))
+			reversal->units[kept++] = reversal->units[i];
+	reversal->n_units = kept;
+}
+
+void reversal_drop_line(OrderRecord *draft, const OrderLine *line)
+{
+	order_record_each_reversals(reversal, draft) {
+		drop_units(reversal, name_id(line->name));
+		reversal->stock_done = reversal->stock_done || !reversal->n_units;
+	}
+}
+
 void reversal_note_refunded(struct rpc_call *call, OrderRecord *draft)
 {
 	OrderTotals *totals = draft->order->totals;

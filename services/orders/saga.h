@@ -68,6 +68,9 @@ int undo_advance(struct orders_service *self, struct rpc_call *call, OrderRecord
 /* Gives back what an order that was never placed may have reserved. */
 int undo_reservation(struct orders_service *self, struct rpc_call *call, const OrderRecord *record);
 
+/* Releases the lines of an unpaid order that were cancelled as a whole. */
+int undo_cancelled_lines(struct orders_service *self, struct rpc_call *call, const Order *order);
+
 /* --- reversals.c: what is taken back of a paid order --- */
 
 bool reversal_is_done(const OrderRecordReversal *reversal);
@@ -81,6 +84,8 @@ void reversal_take_rest(struct rpc_call *call, const Order *order, OrderRecordRe
 /* Its units are the order's again. */
 void reversal_restore_units(OrderRecord *draft, const OrderRecordReversal *reversal);
 void reversal_remove(OrderRecord *draft, const OrderRecordReversal *as);
+/* No unit of the line is to be put back: it was never sold. */
+void reversal_drop_line(OrderRecord *draft, const OrderLine *line);
 /* Notes what all of them have given back; an event of payments' may know of more. */
 void reversal_note_refunded(struct rpc_call *call, OrderRecord *draft);
 
@@ -88,6 +93,7 @@ void reversal_note_refunded(struct rpc_call *call, OrderRecord *draft);
 
 OrderStep *step_find(const Order *order, OrderStepKind kind); /* the last of its kind, or NULL */
 bool step_is(const Order *order, OrderStepKind kind, OrderStepState state);
+/* Nothing if one of that kind is running. */
 void step_begin(struct rpc_call *call, Order *order, OrderStepKind kind);
 /* The running step of that kind ends; nothing if there is none. */
 void step_end(struct rpc_call *call, Order *order, OrderStepKind kind, OrderStepState state,

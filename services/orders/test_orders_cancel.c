@@ -336,6 +336,30 @@ TEST(units_of_an_unpaid_order_go_back_when_the_rest_is_sold)
 	assert_undone(order->name);
 }
 
+TEST(units_of_a_line_that_goes_as_a_whole_after_all_go_back_once)
+{
+	Order *order = create("r1"), *changed;
+
+	for (int i = 0; i < 2; i++)
+		ck_assert_int_eq(cancel_line(order->name, "1", 1, i ? "c2" : "c1", &changed), 0);
+	pay(order->name, "pm_card_visa", "p1");
+	sweep();
+	ck_assert(stock_is(10, 9));
+	ck_assert_int_eq(world.sold[0], 0);
+	ck_assert_ptr_null(stored(order->name)->next_look_time);
+}
+
+TEST(a_line_that_could_not_be_released_is_when_the_rest_is_sold)
+{
+	Order *order = create("r1"), *changed;
+
+	world.before[RELEASE] = 1;
+	ck_assert_int_eq(cancel_line(order->name, "1", 0, "c1", &changed), 0);
+	ck_assert(stock_is(8, 9));
+	pay(order->name, "pm_card_visa", "p1");
+	ck_assert(stock_is(10, 9));
+}
+
 TEST(units_of_an_order_that_is_never_paid_go_back_with_the_rest)
 {
 	Order *order = create("r1"), *changed;

@@ -355,6 +355,20 @@ static int free_stock(struct orders_service *self, struct rpc_call *call, const 
 	return put_back(self, call, record, sold, "release");
 }
 
+int undo_cancelled_lines(struct orders_service *self, struct rpc_call *call, const Order *order)
+{
+	ReleaseReservationRequest *request =
+		rpc_new(call, ReleaseReservationRequest, .order = order->name);
+	ReleaseReservationResponse *response;
+
+	order_each_lines(line, order)
+		if (!amounts_units_left(line))
+			release_reservation_request_add_skus(call, request, line->sku);
+	return request->n_skus ? inventory_client_release_reservation(self->inventory, call,
+								      request, &response)
+			       : 0;
+}
+
 int undo_reservation(struct orders_service *self, struct rpc_call *call, const OrderRecord *record)
 {
 	return free_stock(self, call, record);
