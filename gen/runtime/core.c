@@ -1,10 +1,13 @@
 /* The gRPC C core: its start and end, slices, metadata, time. */
+#define OPENSSL_SUPPRESS_DEPRECATED /* OpenSSL 3 has no other way to choose its strings */
 #include "core.h"
 #include <crpc/log.h>
 #include <dlfcn.h>
 #include <grpc/support/log.h>
 #include <limits.h>
 #include <openssl/crypto.h>
+#include <openssl/err.h>
+#include <openssl/ssl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -37,7 +40,14 @@ static void search_no_deadlocks(void)
  * then. Whoever uses OpenSSL first decides that: hence before main(). */
 static void __attribute__((constructor)) keep_openssl(void)
 {
-	OPENSSL_init_crypto(OPENSSL_INIT_NO_ATEXIT, NULL);
+	OPENSSL_init_crypto(OPENSSL_INIT_NO_ATEXIT | OPENSSL_INIT_NO_LOAD_CRYPTO_STRINGS, NULL);
+	/* What TLS says, instead of the strings of all that OpenSSL has. */
+	ERR_load_ERR_strings();
+	ERR_load_SSL_strings();
+	ERR_load_X509_strings();
+	ERR_load_PEM_strings();
+	ERR_load_ASN1_strings();
+	ERR_load_EVP_strings();
 }
 
 void core_ref(void)

@@ -101,6 +101,7 @@ services_define() {
 			process=$name$( ((replica == 1)) || echo "-$replica")
 			mapfile -t process_env < <(service_environment "$name" "$replica")
 			process_env+=(MONGOC_DISABLE_SHM=1) # its counters would outlive who is killed, and the next of that pid complains
+			process_env+=(SASL_PATH=/nonexistent) # plug-ins for Kerberos, and a database library with them: half a MiB a process
 			process_define service "$process" "$(grpc_port "$name" "$replica") $(http_port "$name" "$replica")" \
 				"http://127.0.0.1:$(http_port "$name" "$replica")/readyz" "$(service_program "$name")"
 		done

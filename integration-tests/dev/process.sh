@@ -83,6 +83,8 @@ process_fingerprint() {
 	{
 		cat "$dir/run"
 		stat -L -c '%i %s %Y' "$(<"$dir/program")"
+		# what it is linked with: a change of libcrpc leaves the program's own file as it was
+		ldd "$(<"$dir/program")" | grep -o '/[^ ]*' | xargs -r stat -L -c '%i %s %Y' || true
 		[[ ! -e $dir/config ]] || sha256sum <"$(<"$dir/config")"
 	} 2>/dev/null | sha256sum | cut -c 1-16
 }
