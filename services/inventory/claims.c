@@ -15,7 +15,8 @@ struct line {
 	Timestamp *expire_time;
 	const struct stock_look *look; /* or NULL */
 	/* out */
-	int32_t available;
+	int32_t available, backordered;
+	Timestamp *promise_time; /* of what is backordered */
 	bool short_, committed, missing;
 	const StockRecordClaim *ended;
 };
@@ -75,8 +76,11 @@ static int reserve_line(struct rpc_call *call, const StockRecord *record, void *
 {
 	struct line *line = data;
 	StockRecordClaim *claim = stock_find_claim(record, line->order_id);
+	int32_t from_stock;
 
-	line->available = record->stock_item->available;
+	line->available = stock_sellable(record->stock_item);
+	line->promise_time = record->stock_item->promise_time;
+	line->backordered = backorder_of(record, line->order_id);
 	line->ended = stock_find_ended(record, line->order_id);
 	if (line->ended) {
 		/* It was short, the answer was lost, and the order asks again. */
@@ -95,16 +99,21 @@ static int reserve_line(struct rpc_call *call, const StockRecord *record, void *
 		*ret = (struct stock_change){ .extend = claim, .expire_time = line->expire_time };
 		return 0;
 	}
-	line->short_ = record->stock_item->available < line->quantity;
+	line->short_ = line->available < line->quantity;
 	if (line->short_)
 		return STOCK_UNCHANGED;
 	if (record->n_claims >= INVENTORY_CLAIMS_MAX)
 		return rpc_fail(call, STOCK_BUSY, { "sku", line->sku },
 				{ "max", rpc_printf(call, "%d", INVENTORY_CLAIMS_MAX) });
+	from_stock = record->stock_item->available < line->quantity ? record->stock_item->available
+								    : line->quantity;
+	line->backordered = line->quantity - from_stock;
 	*ret = (struct stock_change){
 		.kind = STOCK_MOVEMENT_KIND_RESERVED,
-		.available = -line->quantity,
-		.reserved = line->quantity,
+		.available = -from_stock,
+		.reserved = from_stock,
+		.backordered = line->backordered,
+		.waits = line->order_id,
 		.cause = line->order,
 		.actor = inventory_actor(call),
 		.open = rpc_new(call, StockRecordClaim, .order = line->order_id,
@@ -129,6 +138,18 @@ static int change_line(struct rpc_call *call, struct line *line, stock_decide *d
 	return r == STOCK_UNCHANGED ? 0 : r;
 }
 
+/* A claim that ends unsold: what it had of the stock is free, and for the rest it waits no more. */
+static struct stock_change give_back(const StockRecord *record, StockRecordClaim *claim)
+{
+	int32_t waits = backorder_of(record, claim->order), had = claim->quantity - waits;
+
+	return (struct stock_change){ .available = had,
+				      .reserved = -had,
+				      .backordered = -waits,
+				      .waits = claim->order,
+				      .close = claim };
+}
+
 static int release_line(struct rpc_call *call, const StockRecord *record, void *data,
 			struct stock_change *ret)
 {
@@ -149,13 +170,11 @@ static int release_line(struct rpc_call *call, const StockRecord *record, void *
 					      .end_state = RESERVATION_STATE_RELEASED };
 		return 0;
 	}
-	*ret = (struct stock_change){ .kind = STOCK_MOVEMENT_KIND_RELEASED,
-				      .available = (int32_t)claim->quantity,
-				      .reserved = -(int32_t)claim->quantity,
-				      .cause = line->order,
-				      .actor = inventory_actor(call),
-				      .close = claim,
-				      .end_state = RESERVATION_STATE_RELEASED };
+	*ret = give_back(record, claim);
+	ret->kind = STOCK_MOVEMENT_KIND_RELEASED;
+	ret->cause = line->order;
+	ret->actor = inventory_actor(call);
+	ret->end_state = RESERVATION_STATE_RELEASED;
 	return 0;
 }
 
@@ -176,6 +195,18 @@ static int check_ended(struct rpc_call *call, const struct line *lines, size_t n
 					{ "sku", lines[i].sku },
 					{ "state", state_text(lines[i].ended->state) });
 	return 0;
+}
+
+static void add_backorders(struct rpc_call *call, ReserveStockResponse *response,
+			   const struct line *lines, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		if (lines[i].backordered)
+			reserve_stock_response_add_backorders(
+				call, response,
+				rpc_new(call, StockBackorder, .sku = lines[i].sku,
+					.quantity = lines[i].backordered,
+					.promise_time = lines[i].promise_time));
 }
 
 int inventory_reserve_stock(struct inventory_service *self, struct rpc_call *call,
@@ -208,6 +239,7 @@ int inventory_reserve_stock(struct inventory_service *self, struct rpc_call *cal
 	if (!r && !short_) {
 		response->reserved = true;
 		response->expire_time = lines[0].expire_time;
+		add_backorders(call, response, lines, req->n_lines);
 		*ret = response;
 		return 0;
 	}
@@ -238,6 +270,7 @@ static int commit_line(struct rpc_call *call, const StockRecord *record, void *d
 	struct line *line = data;
 	StockRecordClaim *claim = stock_find_claim(record, line->order_id);
 	const StockRecordClaim *ended = stock_find_ended(record, line->order_id);
+	int32_t had = line->quantity - backorder_of(record, line->order_id);
 
 	if (!claim) {
 		line->committed = ended && ended->state == RESERVATION_STATE_COMMITTED;
@@ -249,8 +282,8 @@ static int commit_line(struct rpc_call *call, const StockRecord *record, void *d
 				{ "sku", line->sku });
 	line->committed = true;
 	*ret = (struct stock_change){ .kind = STOCK_MOVEMENT_KIND_SOLD,
-				      .on_hand = -line->quantity,
-				      .reserved = -line->quantity,
+				      .on_hand = -had,
+				      .reserved = -had,
 				      .committed = line->quantity,
 				      .cause = line->order,
 				      .actor = inventory_actor(call),
@@ -314,6 +347,7 @@ static int restock_line(struct rpc_call *call, const StockRecord *record, void *
 {
 	const struct line *line = data;
 	const char *key = rpc_printf(call, "restock/%s", line->request_id);
+	int32_t waits = backorder_of(record, line->order_id), had;
 
 	if (stock_is_done(record, key))
 		return STOCK_UNCHANGED;
@@ -322,10 +356,14 @@ static int restock_line(struct rpc_call *call, const StockRecord *record, void *
 			call, STOCK_INSUFFICIENT, { "sku", line->sku },
 			{ "available", rpc_printf(call, "%d", record->stock_item->committed) },
 			{ "requested", rpc_printf(call, "%d", line->quantity) });
+	/* What has not come yet goes first. */
+	had = waits < line->quantity ? line->quantity - waits : 0;
 	*ret = (struct stock_change){ .kind = STOCK_MOVEMENT_KIND_RESTOCKED,
-				      .on_hand = line->quantity,
-				      .available = line->quantity,
+				      .on_hand = had,
+				      .available = had,
 				      .committed = -line->quantity,
+				      .backordered = had - line->quantity,
+				      .waits = line->order_id,
 				      .cause = line->order,
 				      .actor = inventory_actor(call),
 				      .done = key };
@@ -360,12 +398,10 @@ static int expire_claim(struct rpc_call *call, const StockRecord *record, void *
 
 		if (clock_ms(claim->expire_time) > rpc_now_ms(call))
 			continue;
-		*ret = (struct stock_change){ .kind = STOCK_MOVEMENT_KIND_EXPIRED,
-					      .available = (int32_t)claim->quantity,
-					      .reserved = -(int32_t)claim->quantity,
-					      .cause = name_of(call, "orders", claim->order),
-					      .close = claim,
-					      .end_state = RESERVATION_STATE_EXPIRED };
+		*ret = give_back(record, claim);
+		ret->kind = STOCK_MOVEMENT_KIND_EXPIRED;
+		ret->cause = name_of(call, "orders", claim->order);
+		ret->end_state = RESERVATION_STATE_EXPIRED;
 		return 0;
 	}
 	return STOCK_UNCHANGED;

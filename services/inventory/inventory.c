@@ -17,6 +17,8 @@ StockItem *inventory_view(struct rpc_call *call, const StockRecord *record)
 {
 	StockItem *item = rpc_memdup(call, record->stock_item, sizeof(*record->stock_item));
 
+	if (!item->backorder_policy)
+		item->backorder_policy = BACKORDER_POLICY_DENY;
 	item->etag = etag_of(call, record->version);
 	return item;
 }
@@ -26,6 +28,17 @@ const char *inventory_actor(struct rpc_call *call)
 	const struct rpc_caller *caller = rpc_caller(call);
 
 	return *caller->user ? caller->user : name_of(call, "services", caller->service);
+}
+
+static void fill_availability(StockAvailability *availability, const StockItem *item)
+{
+	availability->available = item->available;
+	availability->state = item->state;
+	availability->backorderable = item->backorderable;
+	if (!item->backorderable)
+		return;
+	availability->preorder = item->backorder_policy == BACKORDER_POLICY_PREORDER;
+	availability->promise_time = item->promise_time;
 }
 
 static int batch_get_availability(struct inventory_service *self, struct rpc_call *call,
@@ -48,8 +61,7 @@ static int batch_get_availability(struct inventory_service *self, struct rpc_cal
 		for (size_t j = 0; j < n_records; j++) {
 			if (strcmp(records[j]->id, req->skus[i]))
 				continue;
-			availability->available = records[j]->stock_item->available;
-			availability->state = records[j]->stock_item->state;
+			fill_availability(availability, records[j]->stock_item);
 		}
 		batch_get_availability_response_add_availabilities(call, response, availability);
 	}
@@ -85,6 +97,7 @@ static int list_stock_items(struct inventory_service *self, struct rpc_call *cal
 		{ "available", "stock_item.available", FILTER_NUMBER },
 		{ "reserved", "stock_item.reserved", FILTER_NUMBER },
 		{ "committed", "stock_item.committed", FILTER_NUMBER },
+		{ "backordered", "stock_item.backordered", FILTER_NUMBER },
 		{},
 	};
 	ListStockItemsResponse *response = rpc_new(call, ListStockItemsResponse);
@@ -231,6 +244,24 @@ static int adjust_stock(struct inventory_service *self, struct rpc_call *call,
 	return 0;
 }
 
+/* How the SKU is kept from now on. */
+static const StockItem *settings_of(struct rpc_call *call, const UpdateStockItemRequest *req,
+				    const StockItem *item)
+{
+	StockItem *settings = rpc_memdup(call, item, sizeof(*item));
+	const StockItem *from = req->stock_item;
+
+	if (mask_has(req->update_mask, from, "low_stock_threshold"))
+		settings->low_stock_threshold = from->low_stock_threshold;
+	if (mask_has(req->update_mask, from, "backorder_policy"))
+		settings->backorder_policy = from->backorder_policy;
+	if (mask_has(req->update_mask, from, "backorder_limit"))
+		settings->backorder_limit = from->backorder_limit;
+	if (mask_has(req->update_mask, from, "promise_time"))
+		settings->promise_time = from->promise_time;
+	return settings;
+}
+
 struct keeping {
 	const UpdateStockItemRequest *req;
 };
@@ -253,8 +284,7 @@ static int keep(struct rpc_call *call, const StockRecord *record, void *data,
 	}
 	if (change.available < -item->available)
 		return insufficient(call, record, item->available, change.safety);
-	change.has_threshold = mask_has(req->update_mask, from, "low_stock_threshold");
-	change.low_stock_threshold = from->low_stock_threshold;
+	change.settings = settings_of(call, req, item);
 	*ret = change;
 	return 0;
 }
@@ -262,7 +292,9 @@ static int keep(struct rpc_call *call, const StockRecord *record, void *data,
 static int update_stock_item(struct inventory_service *self, struct rpc_call *call,
 			     const UpdateStockItemRequest *req, StockItem **ret)
 {
-	static const char *const fields[] = { "low_stock_threshold", "safety", NULL };
+	static const char *const fields[] = { "low_stock_threshold", "safety",
+					      "backorder_policy",    "backorder_limit",
+					      "promise_time",        NULL };
 	struct keeping keeping = { req };
 	StockRecord *record;
 	int r;
@@ -381,6 +413,7 @@ const struct inventory_service_ops inventory_service = {
 	.commit_reservation = inventory_commit_reservation,
 	.release_reservation = inventory_release_reservation,
 	.restock_stock = inventory_restock_stock,
+	.get_order_backorders = inventory_get_order_backorders,
 	.get_stock_item = get_stock_item,
 	.list_stock_items = list_stock_items,
 	.update_stock_item = update_stock_item,

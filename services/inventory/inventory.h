@@ -7,7 +7,8 @@
 #include <crpc/service.h>
 
 enum {
-	INVENTORY_CLAIMS_MAX = 5000, /* live reservations of a SKU */
+	INVENTORY_CLAIMS_MAX = 5000,     /* live reservations of a SKU */
+	INVENTORY_BACKORDERS_MAX = 5000, /* orders that wait for a SKU */
 	INVENTORY_QUANTITY_MAX = 100000000,
 	INVENTORY_LOW_STOCK_DEFAULT = 5,
 	INVENTORY_RESERVE_DAYS_MAX = 7,
@@ -39,6 +40,10 @@ int inventory_release_reservation(struct inventory_service *self, struct rpc_cal
 				  ReleaseReservationResponse **ret);
 int inventory_restock_stock(struct inventory_service *self, struct rpc_call *call,
 			    const RestockStockRequest *req, RestockStockResponse **ret);
+
+int inventory_get_order_backorders(struct inventory_service *self, struct rpc_call *call,
+				   const GetOrderBackordersRequest *req,
+				   GetOrderBackordersResponse **ret);
 
 /* For service_every(): ends reservations that have run out. */
 int inventory_sweep(void *data, struct rpc_call *call);

@@ -63,6 +63,16 @@ int stock_read_whole(struct rpc_call *call, const char *const *skus, size_t n_sk
 				  DOC(call, "_id", BCON_DOCUMENT(document_in(call, skus, n_skus))));
 }
 
+int stock_read_backorders(struct rpc_call *call, const char *const *skus, size_t n_skus,
+			  StockRecord ***ret, size_t *n_ret)
+{
+	return mongo_find(
+		call, &stock, ret, n_ret,
+		.filter = DOC(call, "_id", BCON_DOCUMENT(document_in(call, skus, n_skus))),
+		.limit = (int64_t)n_skus,
+		.projection = DOC(call, "stock_item", BCON_INT32(1), "backorders", BCON_INT32(1)));
+}
+
 int stock_create(struct rpc_call *call, const char *sku)
 {
 	StockItem *item = rpc_new(call, StockItem, .name = name_of(call, "stockItems", sku),
@@ -86,6 +96,9 @@ static void append_notes(struct rpc_call *call, bson_t *update, const StockRecor
 	BSON_APPEND_DOCUMENT_BEGIN(update, "$push", &push);
 	if (change->open)
 		document_append_message(&push, "claims", &change->open->base);
+	if (change->backordered > 0)
+		document_append_message(&push, "backorders",
+					&record->backorders[record->n_backorders - 1]->base);
 	if (change->close) {
 		StockRecordClaim *ended = rpc_memdup(call, change->close, sizeof(*change->close));
 
@@ -118,15 +131,20 @@ static void append_notes(struct rpc_call *call, bson_t *update, const StockRecor
 int stock_write(struct rpc_call *call, const StockRecord *record, const struct stock_write *write)
 {
 	static const char *const fields[] = {
-		"on_hand", "available",           "reserved", "committed",   "incoming", "damaged",
-		"safety",  "low_stock_threshold", "state",    "update_time", NULL
+		"on_hand",      "available",   "reserved",         "committed",
+		"incoming",     "damaged",     "safety",           "low_stock_threshold",
+		"state",        "update_time", "backorder_policy", "backorder_limit",
+		"promise_time", "backordered", "backorderable",    NULL
 	};
+	static const char *const backorders[] = { "backorders", NULL };
 	const struct stock_change *change = write->change;
 	bson_t *set =
 		bson_copy(document_of_fields(call, "stock_item.", record->stock_item, fields));
 	bson_t *update = bson_new();
 	const bson_t *filter = DOC(call, "version", BCON_INT64(record->version - 1));
 
+	if (change->backordered < 0)
+		bson_concat(set, document_of_fields(call, "", record, backorders));
 	if (write->first_expiry)
 		BSON_APPEND_DATE_TIME(set, "next_expire_time", clock_ms(write->first_expiry));
 	if (change->extend) {

@@ -22,6 +22,9 @@ int stock_read_all(struct rpc_call *call, const char *const *skus, size_t n_skus
 		   StockRecord ***ret, size_t *n_ret);
 int stock_read_whole(struct rpc_call *call, const char *const *skus, size_t n_skus,
 		     StockRecord ***ret, size_t *n_ret);
+/* Those who wait, without claims, in no order. */
+int stock_read_backorders(struct rpc_call *call, const char *const *skus, size_t n_skus,
+			  StockRecord ***ret, size_t *n_ret);
 /* An item of 0 units; one that is there already stays. */
 int stock_create(struct rpc_call *call, const char *sku);
 /* The record's version is the new one; the condition is the one before. MONGO_NOT_MATCHED. */

@@ -4,9 +4,12 @@
  * What always holds in a document of the collection `stock`:
  *
  *   1. on_hand = available + reserved + damaged + safety; nothing is below 0.
- *   2. reserved is the sum of `claims`.
- *   3. An order stands once in `claims` and `ended` together.
- *   4. `version` counts changes. One that moves a quantity has a movement of that version, in
+ *   2. reserved is the sum of `claims`, without what of them is in `backorders`.
+ *   3. An order stands once in `claims` and `ended` together, and once in `backorders`.
+ *   4. backordered is the sum of `backorders`, and what is available is nobody's who waits: one of
+ *      the two is 0. A reservation leaves backordered at backorder_limit or below; a limit that is
+ *      lowered, or a policy that is withdrawn, only keeps it from growing.
+ *   5. `version` counts changes. One that moves a quantity has a movement of that version, in
  *      `movements` or already in its collection, and an event; one that does not (extending a
  *      claim, a tombstone) has neither, and yet counts, so that it is in the condition of the next.
  *
@@ -18,6 +21,12 @@
  *                            ├──────────────────▶ RELEASED
  *                            │  expire_claim()
  *                            └──────────────────▶ EXPIRED
+ *
+ * An order's backorder begins with its claim (reserve_line), shrinks as stock becomes available by
+ * whatever change (backorders_settle, in the same update), and ends when all of it came, when the
+ * claim ends unsold, or when the sold units are put back (restock_line). Selling leaves it alone:
+ * from then on what comes goes to `committed`, where it is counted already, rather than to
+ * `reserved`.
  *
  * The whole new state of the quantities is computed from the record that was read and written under
  * its version: the movement and the event say exactly what was before and after. Writers of one SKU
@@ -44,8 +53,26 @@ static unsigned stripe_of(const char *sku)
 	return hash_text(0, sku) % STOCK_STRIPES;
 }
 
-StockItemState stock_state(const StockItem *item)
+static int32_t backorderable(const StockItem *item)
 {
+	if (item->backorder_policy != BACKORDER_POLICY_BACKORDER &&
+	    item->backorder_policy != BACKORDER_POLICY_PREORDER)
+		return 0;
+	return item->backordered < item->backorder_limit ? item->backorder_limit - item->backordered
+							 : 0;
+}
+
+int32_t stock_sellable(const StockItem *item)
+{
+	return item->available + item->backorderable;
+}
+
+static StockItemState state_of(const StockItem *item)
+{
+	if (item->available <= 0 && item->backorderable > 0)
+		return item->backorder_policy == BACKORDER_POLICY_PREORDER
+			       ? STOCK_ITEM_STATE_PREORDER
+			       : STOCK_ITEM_STATE_BACKORDER;
 	if (item->available <= 0)
 		return STOCK_ITEM_STATE_OUT_OF_STOCK;
 	return item->available <= item->low_stock_threshold ? STOCK_ITEM_STATE_LOW_STOCK
@@ -76,6 +103,14 @@ bool stock_is_done(const StockRecord *record, const char *key)
 	return false;
 }
 
+static void apply_settings(StockItem *item, const StockItem *settings)
+{
+	item->low_stock_threshold = settings->low_stock_threshold;
+	item->backorder_policy = settings->backorder_policy;
+	item->backorder_limit = settings->backorder_limit;
+	item->promise_time = settings->promise_time;
+}
+
 static int apply(struct rpc_call *call, StockItem *item, const struct stock_change *change)
 {
 	item->on_hand += change->on_hand;
@@ -85,14 +120,17 @@ static int apply(struct rpc_call *call, StockItem *item, const struct stock_chan
 	item->damaged += change->damaged;
 	item->safety += change->safety;
 	item->incoming += change->incoming;
-	if (change->has_threshold)
-		item->low_stock_threshold = change->low_stock_threshold;
-	item->state = stock_state(item);
+	item->backordered += change->backordered;
+	if (change->settings)
+		apply_settings(item, change->settings);
+	item->backorderable = backorderable(item);
+	item->state = state_of(item);
 	item->update_time = clock_now(call);
 	/* The decisions keep the invariant; were one wrong, nothing is written. */
 	if (item->on_hand != item->available + item->reserved + item->damaged + item->safety ||
 	    item->available < 0 || item->reserved < 0 || item->committed < 0 || item->damaged < 0 ||
-	    item->safety < 0 || item->incoming < 0)
+	    item->safety < 0 || item->incoming < 0 || item->backordered < 0 ||
+	    (item->available && item->backordered))
 		return -ERANGE;
 	return 0;
 }
@@ -106,6 +144,10 @@ static void fill_levels(souk_inventory_v1_StockLevels *to, const StockItem *item
 	to->reserved = item->reserved;
 	to->committed = item->committed;
 	to->low_stock_threshold = item->low_stock_threshold;
+	to->backordered = item->backordered;
+	to->backorderable = item->backorderable;
+	to->preorder = item->backorder_policy == BACKORDER_POLICY_PREORDER;
+	to->promise_time_ms = clock_ms(item->promise_time);
 }
 
 /* All events begin alike. */
@@ -121,8 +163,8 @@ static void fill_levels(souk_inventory_v1_StockLevels *to, const StockItem *item
 static struct rpc_event *main_event(struct rpc_call *call, const StockRecord *record,
 				    const struct stock_change *change)
 {
-	souk_inventory_v1_StockReserved reserved = { .quantity = change->reserved };
-	souk_inventory_v1_StockReleased released = { .quantity = -change->reserved };
+	souk_inventory_v1_StockReserved reserved = { 0 };
+	souk_inventory_v1_StockReleased released = { 0 };
 	souk_inventory_v1_StockSold sold = { .quantity = change->committed };
 	souk_inventory_v1_StockAdjusted adjusted = { .on_hand_change = change->on_hand,
 						     .available_change = change->available };
@@ -131,11 +173,13 @@ static struct rpc_event *main_event(struct rpc_call *call, const StockRecord *re
 	case STOCK_MOVEMENT_KIND_RESERVED:
 		FILL(&reserved, record);
 		event_text(reserved.order, change->cause);
+		reserved.quantity = change->open->quantity;
 		return inventory_event_stock_reserved(call, &reserved);
 	case STOCK_MOVEMENT_KIND_RELEASED:
 	case STOCK_MOVEMENT_KIND_EXPIRED:
 		FILL(&released, record);
 		event_text(released.order, change->cause);
+		released.quantity = change->close->quantity;
 		released.expired = change->kind == STOCK_MOVEMENT_KIND_EXPIRED;
 		return inventory_event_stock_released(call, &released);
 	case STOCK_MOVEMENT_KIND_SOLD:
@@ -150,6 +194,12 @@ static struct rpc_event *main_event(struct rpc_call *call, const StockRecord *re
 	}
 }
 
+/* Nothing is there, whether it can be backordered or not. */
+static bool is_gone(StockItemState state)
+{
+	return state != STOCK_ITEM_STATE_IN_STOCK && state != STOCK_ITEM_STATE_LOW_STOCK;
+}
+
 /* When a threshold is crossed, one event more says so. */
 static struct rpc_event *threshold_event(struct rpc_call *call, const StockRecord *record,
 					 StockItemState before)
@@ -159,13 +209,13 @@ static struct rpc_event *threshold_event(struct rpc_call *call, const StockRecor
 	souk_inventory_v1_StockRestocked restocked = { 0 };
 	StockItemState now = record->stock_item->state;
 
-	if (now == before)
+	if (now == before || (is_gone(now) && is_gone(before)))
 		return NULL;
-	if (now == STOCK_ITEM_STATE_OUT_OF_STOCK) {
+	if (is_gone(now)) {
 		FILL(&out, record);
 		return inventory_event_stock_out(call, &out);
 	}
-	if (before == STOCK_ITEM_STATE_OUT_OF_STOCK) {
+	if (is_gone(before)) {
 		FILL(&restocked, record);
 		return inventory_event_stock_restocked(call, &restocked);
 	}
@@ -187,7 +237,8 @@ static MovementRecord *movement(struct rpc_call *call, const StockRecord *record
 		       .name = name_join(call, item->name, "movements", version),
 		       .kind = change->kind, .on_hand_change = change->on_hand,
 		       .available_change = change->available, .reserved_change = change->reserved,
-		       .committed_change = change->committed, .on_hand = item->on_hand,
+		       .committed_change = change->committed,
+		       .backordered_change = change->backordered, .on_hand = item->on_hand,
 		       .available = item->available, .cause = change->cause ? change->cause : "",
 		       .actor = change->actor ? change->actor : "services/inventory",
 		       .version = record->version, .create_time = clock_now(call));
@@ -210,8 +261,7 @@ static Timestamp *first_expiry(const StockRecord *record, const struct stock_cha
 	return first;
 }
 
-static int write_change(struct rpc_call *call, StockRecord *record,
-			const struct stock_change *change)
+static int write_change(struct rpc_call *call, StockRecord *record, struct stock_change *change)
 {
 	StockItemState before = record->stock_item->state;
 	const struct stored_answer *answer = NULL;
@@ -219,7 +269,9 @@ static int write_change(struct rpc_call *call, StockRecord *record,
 				    .first_expiry = first_expiry(record, change) };
 	int r;
 
-	r = apply(call, record->stock_item, change);
+	r = backorders_settle(call, record, change);
+	if (!r)
+		r = apply(call, record->stock_item, change);
 	if (r)
 		return r;
 	record->version++;

@@ -10,6 +10,8 @@
 struct stock_change {
 	StockMovementKind kind;
 	int32_t on_hand, available, reserved, committed, damaged, safety, incoming;
+	int32_t backordered; /* of the order `waits` */
+	const char *waits;   /* an order whose backorder changes; or NULL */
 	const char *cause, *actor;
 	StockRecordClaim *open; /* a claim that begins; or NULL */
 	StockRecordClaim *
@@ -17,9 +19,8 @@ struct stock_change {
 	ReservationState end_state;
 	StockRecordClaim *extend; /* one whose expire_time changes to `expire_time`; or NULL */
 	Timestamp *expire_time;
-	const char *done;            /* the key of an act that must not happen twice; or NULL */
-	int32_t low_stock_threshold; /* the new one, if has_threshold */
-	bool has_threshold;
+	const char *done;          /* the key of an act that must not happen twice; or NULL */
+	const StockItem *settings; /* how the SKU is kept from now on; or NULL */
 	const struct answers_key *answer; /* the answer is the item as it is then; or NULL */
 };
 
@@ -49,7 +50,17 @@ int stock_look_at(struct rpc_call *call, const char *const *skus, size_t n_skus,
 int stock_change(struct rpc_call *call, const struct stock_look *look, const char *sku,
 		 stock_decide *decide, void *data, StockRecord **ret);
 
-StockItemState stock_state(const StockItem *item);
+/* Units that can be sold, and that can be sold beyond the stock. */
+int32_t stock_sellable(const StockItem *item);
 StockRecordClaim *stock_find_claim(const StockRecord *record, const char *order);
 StockRecordClaim *stock_find_ended(const StockRecord *record, const char *order);
 bool stock_is_done(const StockRecord *record, const char *key);
+
+/* --- backorders.c --- */
+
+/* The units of the order that wait for stock. */
+int32_t backorder_of(const StockRecord *record, const char *order);
+/* Lets the change's own backorder begin, shrink or end, and what is available after it go to those
+ * who wait, the oldest first: completes the change, and sets the record's list. */
+int backorders_settle(struct rpc_call *call, StockRecord *record, struct stock_change *change);
+StockBackorder *backorder_view(struct rpc_call *call, const StockItem *item, int32_t quantity);

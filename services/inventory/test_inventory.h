@@ -151,7 +151,7 @@ static void sweep(void)
 static void check_ledger(const char *sku)
 {
 	ListStockMovementsResponse *page;
-	int32_t on_hand = 0, available = 0, reserved = 0, committed = 0;
+	int32_t on_hand = 0, available = 0, reserved = 0, committed = 0, backordered = 0;
 	const StockItem *item = item_of(sku);
 	const char *token = "";
 	int64_t before = INT64_MAX;
@@ -172,6 +172,7 @@ static void check_ledger(const char *sku)
 			available += page->movements[i]->available_change;
 			reserved += page->movements[i]->reserved_change;
 			committed += page->movements[i]->committed_change;
+			backordered += page->movements[i]->backordered_change;
 			ck_assert_int_lt(page->movements[i]->version, before);
 			before = page->movements[i]->version;
 		}
@@ -181,4 +182,5 @@ static void check_ledger(const char *sku)
 	ck_assert_int_eq(available, item->available);
 	ck_assert_int_eq(reserved, item->reserved);
 	ck_assert_int_eq(committed, item->committed);
+	ck_assert_int_eq(backordered, item->backordered);
 }
