@@ -148,6 +148,7 @@ static int reverse_paid(struct rpc_call *call, const CancelOrderLinesRequest *re
 			const struct answers_key *key, OrderRecord *draft)
 {
 	OrderRecordReversal *reversal = new_reversal(call, key, "");
+	bool no_parcel = backorders_wait(draft->order);
 	OrderLine *line;
 	int32_t quantity;
 	Money *part;
@@ -163,11 +164,18 @@ static int reverse_paid(struct rpc_call *call, const CancelOrderLinesRequest *re
 			return r;
 		add_unit(call, reversal, line, quantity, part);
 		line->cancelled_quantity += quantity;
+		backorders_cancel(line, quantity);
 	}
 	reversal->money_done =
 		!amounts_minor(reversal->amount); /* what cost nothing gives nothing back */
 	order_record_add_reversals(call, draft, reversal);
-	step_begin(call, draft->order, ORDER_STEP_KIND_RECALL);
+	reversal->shipment_done = no_parcel;
+	if (no_parcel) {
+		step_begin(call, draft->order, ORDER_STEP_KIND_REFUND);
+		step_begin(call, draft->order, ORDER_STEP_KIND_RESTOCK);
+	} else {
+		step_begin(call, draft->order, ORDER_STEP_KIND_RECALL);
+	}
 	return 0;
 }
 
@@ -197,6 +205,7 @@ static int reprice_unpaid(struct rpc_call *call, const CancelOrderLinesRequest *
 			return r;
 		line->discount = money_new(call, draft->order->currency_code, discount);
 		line->cancelled_quantity += quantity;
+		backorders_cancel(line, quantity);
 		add_unit(call, told, line, quantity, NULL);
 		if (amounts_units_left(line))
 			add_unit(call, later, line, quantity, NULL);
@@ -293,7 +302,8 @@ static int ship_first(struct orders_service *self, struct rpc_call *call, OrderR
 {
 	int r;
 
-	if (!step_is((*record)->order, ORDER_STEP_KIND_SHIP, ORDER_STEP_STATE_RUNNING))
+	if (!step_is((*record)->order, ORDER_STEP_KIND_SHIP, ORDER_STEP_STATE_RUNNING) ||
+	    backorders_wait((*record)->order))
 		return 0;
 	r = saga_drive(self, call, record);
 	return step_is((*record)->order, ORDER_STEP_KIND_SHIP, ORDER_STEP_STATE_RUNNING) ? r : 0;

@@ -13,6 +13,8 @@ static const struct option options[] = {
 	  "how long a worker has an order alone" },
 	{ "ORDER_SWEEP_INTERVAL", OPTION_DURATION, &sweep_interval, "1s",
 	  "how often work is looked for" },
+	{ "ORDER_BACKORDER_POLL", OPTION_DURATION, &orders.backorder_poll, "1m",
+	  "how often an order that waits for stock asks whether it came" },
 	{ "ORDER_WATCH_POLL", OPTION_DURATION, &orders.watch_poll, "2s",
 	  "how often watchers look unasked" },
 	{},

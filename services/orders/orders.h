@@ -30,9 +30,10 @@ struct orders_service {
 	struct users_client *users;
 	struct hands *hands; /* NULL in tests */
 
-	int64_t ttl;        /* how long an order can be paid */
-	int64_t lease;      /* how long whoever works on an order is left alone */
-	int64_t watch_poll; /* how often a watcher looks without being woken */
+	int64_t ttl;            /* how long an order can be paid */
+	int64_t lease;          /* how long whoever works on an order is left alone */
+	int64_t backorder_poll; /* how often an order that waits for stock asks for it */
+	int64_t watch_poll;     /* how often a watcher looks without being woken */
 };
 extern const struct orders_service_ops orders_service;
 

@@ -14,12 +14,16 @@
  *      work; nothing depends on it.
  *   4. An order exists before stock is reserved, stock is reserved before money is asked for, the
  *      stock is sold before money is taken, and money is taken before anything is shipped.
- *   5. An order that leaves towards CANCELLING or EXPIRED holds as steps and reversals all that
+ *   5. No parcel is asked for while a line has a backordered_quantity. It is noted before the order
+ *      can be paid, and never below what inventory still owes of the units that are left; that the
+ *      goods are all there is an update of its own before shipping is called. So who cancels lines
+ *      of an order that waits knows by the version that no parcel holds them.
+ *   6. An order that leaves towards CANCELLING or EXPIRED holds as steps and reversals all that
  *      must go back, and reaches CANCELLED, or stands still in EXPIRED, only when all of it is
  *      back. What goes back has a name too, and goes back once.
- *   6. An order is COMPLETED, and looked at no more, only when nothing of it is under way: what is
+ *   7. An order is COMPLETED, and looked at no more, only when nothing of it is under way: what is
  *      being taken back of an order whose last parcel arrives keeps it CONFIRMED.
- *   7. `open_cart` is set exactly while the order can still be paid: from the moment in PENDING at
+ *   8. `open_cart` is set exactly while the order can still be paid: from the moment in PENDING at
  *      which it takes its cart, in AWAITING_PAYMENT and PAYING. An order that has not taken its
  *      cart has reserved nothing.
  *
@@ -183,11 +187,12 @@ static int reject_ended(struct orders_service *self, struct rpc_call *call, Orde
 }
 
 static int open_for_payment(struct orders_service *self, struct rpc_call *call,
-			    OrderRecord **record)
+			    OrderRecord **record, const ReserveStockResponse *reserved)
 {
 	OrderRecord *draft = order_draft(call, *record);
 	int r;
 
+	backorders_note(call, draft->order, reserved->backorders, reserved->n_backorders);
 	step_end(call, draft->order, ORDER_STEP_KIND_RESERVE, ORDER_STEP_STATE_DONE, "");
 	history_add(call, draft->order, ORDER_STATE_AWAITING_PAYMENT, "");
 	r = saga_save(self, call, record,
@@ -224,7 +229,7 @@ static int reserve(struct orders_service *self, struct rpc_call *call, OrderReco
 		return saga_postpone(self, call, record, ORDER_STEP_KIND_RESERVE, r);
 	crash_point("orders.create.after_reserve");
 	if (response->reserved)
-		return open_for_payment(self, call, record);
+		return open_for_payment(self, call, record, response);
 	short_of(call, response);
 	return reject(self, call, record);
 }
@@ -316,6 +321,8 @@ static int ship(struct orders_service *self, struct rpc_call *call, OrderRecord 
 	OrderRecord *draft;
 	int r;
 
+	if (backorders_wait((*record)->order))
+		return backorders_look(self, call, record);
 	r = shipping_client_create_shipments(self->shipping, call, shipments_request(call, *record),
 					     &response);
 	/* The money is taken: what shipping refuses waits for staff, and is tried again now and
@@ -343,7 +350,7 @@ static int fulfil(struct orders_service *self, struct rpc_call *call, OrderRecor
 	doing_end(&orders_shipping_now, id);
 	if (!r || r == MONGO_NOT_MATCHED || !undo_is_pending(*record))
 		return r;
-	/* Stock that goes back does not wait for shipping. */
+	/* Stock that goes back does not wait for shipping, nor for the stock of others. */
 	return undo_advance(self, call, record);
 }
 

@@ -57,6 +57,18 @@ struct rpc_event *saga_complete(struct rpc_call *call, OrderRecord *draft);
 void saga_begin_cancellation(struct rpc_call *call, OrderRecord *draft, const char *reason,
 			     const char *note);
 
+/* --- backorders.c --- */
+
+/* Notes what inventory says of the lines that wait for stock; those it does not name wait no more. */
+void backorders_note(struct rpc_call *call, Order *order, StockBackorder *const *backorders,
+		     size_t n_backorders);
+/* Units of the line are cancelled: those that wait go first, as inventory does it. */
+void backorders_cancel(OrderLine *line, int32_t quantity);
+/* Whether a line waits: then no parcel was asked for. */
+bool backorders_wait(const Order *order);
+/* Asks inventory whether stock came: 0 when the order has changed, SAGA_WAITS, or a code. */
+int backorders_look(struct orders_service *self, struct rpc_call *call, OrderRecord **record);
+
 /* --- undo.c --- */
 
 /* What must be undone is noted in a draft, and then done. */

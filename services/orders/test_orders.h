@@ -52,6 +52,7 @@ static inline void setup(void)
 					 .users = users_client_local(&fake_users, NULL),
 					 .ttl = 1800000,
 					 .lease = 15000,
+					 .backorder_poll = 60000,
 					 .watch_poll = 50 };
 	client = orders_client_local(&orders_service, &orders);
 	as("users/ann", "");

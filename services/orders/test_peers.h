@@ -22,14 +22,16 @@ enum place {
 	REFUND,
 	SHIP,
 	RECALL,
+	LOOK,
 	N_PLACES
 };
 
 enum { SKUS = 3, CLAIMS_MAX = 64, PAYMENTS_MAX = 64 };
+#define PROMISED 1800000000000 /* when what is backordered is expected */
 
 struct claim {
 	char order[64];
-	int sku, quantity;
+	int sku, quantity, waits; /* waits: what of it is backordered */
 	enum { RESERVED = 1, COMMITTED, RELEASED, LOST } state;
 };
 
@@ -53,9 +55,9 @@ static struct world {
 	ProductTaxClass tax_class[SKUS];
 	const char *etag;
 	/* inventory */
-	int stock[SKUS], sold[SKUS];
+	int stock[SKUS], sold[SKUS], limit[SKUS]; /* limit: what more can be backordered */
 	struct claim claims[CLAIMS_MAX];
-	int n_claims;
+	int n_claims, looks; /* looks: how often it was asked whether stock came */
 	char restocks[CLAIMS_MAX][96];
 	int n_restocks;
 	/* payments */
@@ -65,6 +67,7 @@ static struct world {
 	RefundState refund_state;
 	/* shipping */
 	int shipments, recalls; /* how often they were made and called off */
+	int parcel[SKUS];       /* what is in the one that was made first */
 	bool carrier_has_it;
 	int before[N_PLACES], after[N_PLACES]; /* how often it fails so */
 } world;
@@ -164,6 +167,12 @@ static inline struct claim *claim_new(const char *order, int sku, int quantity, 
 	return claim;
 }
 
+static inline StockBackorder *backorder_view(struct rpc_call *at, const struct claim *claim)
+{
+	return rpc_new(at, StockBackorder, .sku = skus[claim->sku], .quantity = claim->waits,
+		       .promise_time = clock_timestamp(at, PROMISED));
+}
+
 static inline int reserve_locked(struct rpc_call *at, const ReserveStockRequest *req,
 				 ReserveStockResponse *response)
 {
@@ -174,7 +183,7 @@ static inline int reserve_locked(struct rpc_call *at, const ReserveStockRequest 
 		if (claim && claim->state != RESERVED)
 			return rpc_fail(at, RESERVATION_ENDED, { "order", req->order },
 					{ "sku", skus[k] }, { "state", "RELEASED" });
-		if (!claim && world.stock[k] < req->lines[i]->quantity)
+		if (!claim && world.stock[k] + world.limit[k] < req->lines[i]->quantity)
 			reserve_stock_response_add_shortages(
 				at, response,
 				rpc_new(at, StockShortage, .sku = skus[k],
@@ -183,12 +192,18 @@ static inline int reserve_locked(struct rpc_call *at, const ReserveStockRequest 
 	}
 	response->reserved = !response->n_shortages;
 	for (size_t i = 0; response->reserved && i < req->n_lines; i++) {
-		int k = sku_index(req->lines[i]->sku);
+		int k = sku_index(req->lines[i]->sku), quantity = req->lines[i]->quantity;
+		struct claim *claim = claim_of(req->order, k);
 
-		if (claim_of(req->order, k))
-			continue;
-		claim_new(req->order, k, req->lines[i]->quantity, RESERVED);
-		world.stock[k] -= req->lines[i]->quantity;
+		if (!claim) {
+			claim = claim_new(req->order, k, quantity, RESERVED);
+			claim->waits = quantity > world.stock[k] ? quantity - world.stock[k] : 0;
+			world.limit[k] -= claim->waits;
+			world.stock[k] -= quantity - claim->waits;
+		}
+		if (claim->waits)
+			reserve_stock_response_add_backorders(at, response,
+							      backorder_view(at, claim));
 	}
 	return 0;
 }
@@ -257,7 +272,8 @@ static inline int fake_release(struct inventory_service *self, struct rpc_call *
 			release_reservation_response_add_committed_skus(at, response, skus[k]);
 		if (claim->state == RESERVED) {
 			claim->state = RELEASED;
-			world.stock[k] += claim->quantity;
+			world.stock[k] += claim->quantity - claim->waits;
+			claim->waits = 0;
 		}
 	}
 	if (!r)
@@ -286,20 +302,58 @@ static inline int fake_restock(struct inventory_service *self, struct rpc_call *
 	r = fails(at, &world.before[RESTOCK]);
 	if (!r && is_first(world.restocks, &world.n_restocks, req->request_id))
 		for (size_t i = 0; i < req->n_lines; i++) {
-			int k = sku_index(req->lines[i]->sku);
+			int k = sku_index(req->lines[i]->sku), quantity = req->lines[i]->quantity;
+			struct claim *claim = claim_of(req->order, k);
+			int waits = claim->waits < quantity ? claim->waits : quantity;
 
-			world.stock[k] += req->lines[i]->quantity;
-			world.sold[k] -= req->lines[i]->quantity;
+			claim->waits -= waits;
+			world.stock[k] += quantity - waits;
+			world.sold[k] -= quantity;
 		}
 	if (!r)
 		r = fails(at, &world.after[RESTOCK]);
 	pthread_mutex_unlock(&world.lock);
 	return r;
 }
-static const struct inventory_service_ops fake_inventory = { .reserve_stock = fake_reserve,
-							     .commit_reservation = fake_commit,
-							     .release_reservation = fake_release,
-							     .restock_stock = fake_restock };
+
+static inline int fake_get_backorders(struct inventory_service *self, struct rpc_call *at,
+				      const GetOrderBackordersRequest *req,
+				      GetOrderBackordersResponse **ret)
+{
+	GetOrderBackordersResponse *response = rpc_new(at, GetOrderBackordersResponse);
+	int r;
+
+	pthread_mutex_lock(&world.lock);
+	world.looks++;
+	r = fails(at, &world.before[LOOK]);
+	for (size_t i = 0; !r && i < req->n_skus; i++) {
+		struct claim *claim = claim_of(req->order, sku_index(req->skus[i]));
+
+		if (claim && claim->waits)
+			get_order_backorders_response_add_backorders(at, response,
+								     backorder_view(at, claim));
+	}
+	pthread_mutex_unlock(&world.lock);
+	*ret = response;
+	return r;
+}
+
+/* Stock comes for an order that waits. */
+static inline void arrives(const char *order, int k, int quantity)
+{
+	struct claim *claim = claim_of(order, k);
+
+	ck_assert_int_ge(claim->waits, quantity);
+	claim->waits -= quantity;
+}
+
+static const struct inventory_service_ops fake_inventory = {
+	.reserve_stock = fake_reserve,
+	.commit_reservation = fake_commit,
+	.release_reservation = fake_release,
+	.restock_stock = fake_restock,
+	.get_order_backorders = fake_get_backorders,
+};
 
 /* --- payments --- */
 
@@ -504,6 +558,17 @@ static inline int fake_quote(struct shipping_service *self, struct rpc_call *at,
 	return 0;
 }
 
+/* Only what is there can be packed. */
+static inline void pack(const char *order, const CreateShipmentsRequestLine *line)
+{
+	int k = sku_index(line->sku);
+	const struct claim *claim = claim_of(order, k);
+
+	ck_assert_int_le(line->quantity, claim->quantity - claim->waits);
+	if (!world.shipments)
+		world.parcel[k] = line->quantity;
+}
+
 static inline int fake_ship(struct shipping_service *self, struct rpc_call *at,
 			    const CreateShipmentsRequest *req, CreateShipmentsResponse **ret)
 {
@@ -522,6 +587,8 @@ static inline int fake_ship(struct shipping_service *self, struct rpc_call *at,
 	*ret = response;
 	pthread_mutex_lock(&world.lock);
 	r = fails(at, &world.before[SHIP]);
+	for (size_t i = 0; !r && i < req->n_lines; i++)
+		pack(req->order, req->lines[i]);
 	if (!r) {
 		world.shipments++;
 		r = fails(at, &world.after[SHIP]);
@@ -541,6 +608,8 @@ static inline int fake_recall(struct shipping_service *self, struct rpc_call *at
 	if (!r && world.carrier_has_it)
 		r = rpc_fail(at, SHIPMENT_NOT_CANCELLABLE, { "shipment", "shipments/1" },
 			     { "state", "IN_TRANSIT" });
+	for (size_t i = 0; !r && i < req->n_lines; i++)
+		world.parcel[sku_index(req->lines[i]->sku)] -= req->lines[i]->quantity;
 	if (!r) {
 		world.recalls++;
 		r = fails(at, &world.after[RECALL]);

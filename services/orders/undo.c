@@ -52,6 +52,8 @@ static struct rpc_event *finish(struct rpc_call *call, OrderRecord *draft)
 {
 	if (undo_is_pending(draft))
 		return NULL;
+	if (draft->order->state != ORDER_STATE_CONFIRMED)
+		backorders_note(call, draft->order, NULL, 0);
 	if (draft->order->state == ORDER_STATE_EXPIRED)
 		return announce_expired(call, draft);
 	if (draft->order->state != ORDER_STATE_CANCELLING)
