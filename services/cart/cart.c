@@ -117,7 +117,8 @@ static int find_details(struct rpc_call *call, const struct cart_lookup *lookup,
 static int check_quantity(struct rpc_call *call, const struct cart_lookup *lookup, const char *sku,
 			  int32_t quantity)
 {
-	int32_t available = cart_available(lookup, sku);
+	const StockAvailability *stock = cart_stock_of(lookup, sku);
+	int32_t available = stock->available + stock->backorderable;
 
 	if (quantity > CART_QUANTITY_MAX)
 		return rpc_fail(call, CART_QUANTITY_TOO_LARGE,

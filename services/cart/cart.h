@@ -53,8 +53,9 @@ int cart_look_up(struct cart_service *self, struct rpc_call *call, const CartRec
 int cart_look_up_prices(struct cart_service *self, struct rpc_call *call, const CartRecord *record,
 			struct cart_lookup *ret);
 const VariantDetails *cart_details_of(const struct cart_lookup *lookup, const char *variant);
-/* Units that can be sold; CART_QUANTITY_MAX when inventory does not answer: an order asks again. */
-int32_t cart_available(const struct cart_lookup *lookup, const char *sku);
+/* What can be sold of a SKU; CART_QUANTITY_MAX units when inventory does not answer: an order asks
+ * again. */
+const StockAvailability *cart_stock_of(const struct cart_lookup *lookup, const char *sku);
 
 /* Takes over what is known now of names, prices and weights, so that it is also what is last known. */
 void cart_refresh(CartRecord *record, const struct cart_lookup *lookup);

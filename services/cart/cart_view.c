@@ -1,5 +1,6 @@
 /* What a cart shows: prices, totals and warnings of this moment. */
 #include "cart.h"
+#include <common/clock.h>
 #include <common/etag.h>
 #include <common/money.h>
 #include <common/names.h>
@@ -102,13 +103,16 @@ const VariantDetails *cart_details_of(const struct cart_lookup *lookup, const ch
 	return NULL;
 }
 
-int32_t cart_available(const struct cart_lookup *lookup, const char *sku)
+const StockAvailability *cart_stock_of(const struct cart_lookup *lookup, const char *sku)
 {
+	static const StockAvailability unknown = { StockAvailability_BASE,
+						   .available = CART_QUANTITY_MAX };
+
 	for (size_t i = 0; lookup->availabilities && i < lookup->availabilities->n_availabilities;
 	     i++)
 		if (!strcmp(lookup->availabilities->availabilities[i]->sku, sku))
-			return lookup->availabilities->availabilities[i]->available;
-	return CART_QUANTITY_MAX;
+			return lookup->availabilities->availabilities[i];
+	return &unknown;
 }
 
 void cart_refresh(CartRecord *record, const struct cart_lookup *lookup)
@@ -157,12 +161,36 @@ static void warn_of_price(struct rpc_call *call, Cart *cart, const CartItem *ite
 	     (const struct rpc_meta[]){ { "old", before }, { "new", now }, { NULL, NULL } });
 }
 
-static void warn_of_stock(struct rpc_call *call, Cart *cart, CartItem *item, int32_t available)
+/* It can be ordered, and some of it is still to come. */
+static void warn_of_backorder(struct rpc_call *call, Cart *cart, const CartItem *item,
+			      const StockAvailability *stock)
 {
+	CartWarningCode code =
+		stock->preorder ? CART_WARNING_CODE_PREORDER : CART_WARNING_CODE_BACKORDER;
+	const char *quantity = rpc_printf(call, "%d", item->quantity - stock->available);
+	const char *promise = stock->promise_time ? clock_text(call, stock->promise_time) : NULL;
+	const char *when = promise ? rpc_printf(call, ", expected by %s", promise) : "";
+
+	warn(call, cart, code, item, false,
+	     rpc_printf(call,
+			"Of '%s' %s are still to come%s; the order is sent when they are there.",
+			item->display_name, quantity, when),
+	     (const struct rpc_meta[]){ { "quantity", quantity },
+					{ promise ? "promiseTime" : NULL, promise },
+					{ NULL, NULL } });
+}
+
+static void warn_of_stock(struct rpc_call *call, Cart *cart, CartItem *item,
+			  const StockAvailability *stock)
+{
+	int32_t available = stock->available + stock->backorderable;
 	const char *left = rpc_printf(call, "%d", available);
 
-	if (available >= item->quantity)
+	if (available >= item->quantity) {
+		if (stock->available < item->quantity)
+			warn_of_backorder(call, cart, item, stock);
 		return;
+	}
 	item->orderable = false;
 	if (available <= 0)
 		warn(call, cart, CART_WARNING_CODE_OUT_OF_STOCK, item, true,
@@ -207,7 +235,7 @@ static int add_item(struct rpc_call *call, Cart *cart, CartItem *item,
 		return -ERANGE; /* 100 items of 99 units at the dearest price do not get here */
 	item->total = money_new(call, totals->currency, total);
 	warn_of_price(call, cart, item);
-	warn_of_stock(call, cart, item, cart_available(lookup, item->sku));
+	warn_of_stock(call, cart, item, cart_stock_of(lookup, item->sku));
 	return 0;
 }
 

@@ -247,6 +247,43 @@ TEST(what_is_short_or_gone_is_said)
 	ck_assert_int_eq(got->subtotal->units, 0);
 }
 
+static const char *metadata_of(const CartWarning *warning, const char *key)
+{
+	for (size_t i = 0; i < warning->n_metadata; i++)
+		if (!strcmp(warning->metadata[i]->key, key))
+			return warning->metadata[i]->value;
+	return NULL;
+}
+
+TEST(what_is_still_to_come_is_said_and_can_be_ordered)
+{
+	Cart *got;
+
+	inventory.available = 3;
+	inventory.backorderable = 7;
+	inventory.promise_time = clock_timestamp(call, 1800000000000);
+	ck_assert_int_eq(add("tea", 3, &got), 0);
+	ck_assert_uint_eq(got->n_warnings, 0);
+	ck_assert_int_eq(add("tea", 7, &got), 0);
+	ck_assert_uint_eq(got->n_warnings, 1);
+	ck_assert_int_eq(got->warnings[0]->code, CART_WARNING_CODE_BACKORDER);
+	ck_assert(!got->warnings[0]->blocking);
+	ck_assert(got->items[0]->orderable);
+	ck_assert_str_eq(metadata_of(got->warnings[0], "quantity"), "7");
+	ck_assert_str_eq(metadata_of(got->warnings[0], "promiseTime"), "2027-01-15T08:00:00Z");
+	ck_assert_int_eq(add("tea", 1, &got), RPC_FAILED_PRECONDITION);
+	ck_assert_str_eq(rpc_error_meta(call, "available"), "10");
+	inventory.preorder = true;
+	inventory.promise_time = NULL;
+	got = get();
+	ck_assert_int_eq(got->warnings[0]->code, CART_WARNING_CODE_PREORDER);
+	ck_assert_ptr_null(metadata_of(got->warnings[0], "promiseTime"));
+	inventory.backorderable = 6;
+	got = get();
+	ck_assert_int_eq(got->warnings[0]->code, CART_WARNING_CODE_STOCK_INSUFFICIENT);
+	ck_assert(!got->items[0]->orderable);
+}
+
 TEST(a_cart_is_shown_while_the_catalogue_is_away)
 {
 	Cart *got;

@@ -15,7 +15,9 @@ struct catalog_service {
 	bool away, off_sale;
 };
 struct inventory_service {
-	int32_t available;
+	int32_t available, backorderable;
+	bool preorder;
+	Timestamp *promise_time;
 	bool away;
 };
 struct shipping_service {
@@ -77,7 +79,8 @@ static int batch_get_availability(struct inventory_service *self, struct rpc_cal
 		batch_get_availability_response_add_availabilities(
 			call, response,
 			rpc_new(call, StockAvailability, .sku = req->skus[i],
-				.available = self->available));
+				.available = self->available, .backorderable = self->backorderable,
+				.preorder = self->preorder, .promise_time = self->promise_time));
 	*ret = response;
 	return 0;
 }

@@ -1,6 +1,18 @@
 /* What the catalogue hears: inventory tells how much is left of each SKU. */
 #include "catalog_store.h"
+#include <common/clock.h>
 #include <string.h>
+
+/* Nothing is there, and it can be ordered ahead. */
+static void fill_ahead(struct rpc_call *call, VariantAvailability *availability,
+		       const souk_inventory_v1_StockLevels *levels)
+{
+	availability->state = levels->preorder ? VARIANT_AVAILABILITY_STATE_PREORDER
+					       : VARIANT_AVAILABILITY_STATE_BACKORDER;
+	availability->quantity = levels->backorderable;
+	if (levels->promise_time_ms)
+		availability->promise_time = clock_timestamp(call, levels->promise_time_ms);
+}
 
 static int note(struct rpc_call *call, const char *sku, int64_t version,
 		const souk_inventory_v1_StockLevels *levels)
@@ -8,7 +20,9 @@ static int note(struct rpc_call *call, const char *sku, int64_t version,
 	VariantAvailability *availability =
 		rpc_new(call, VariantAvailability, .quantity = levels->available);
 
-	if (levels->available <= 0)
+	if (levels->available <= 0 && levels->backorderable > 0)
+		fill_ahead(call, availability, levels);
+	else if (levels->available <= 0)
 		availability->state = VARIANT_AVAILABILITY_STATE_OUT_OF_STOCK;
 	else if (levels->available <= levels->low_stock_threshold)
 		availability->state = VARIANT_AVAILABILITY_STATE_LOW_STOCK;

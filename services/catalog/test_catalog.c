@@ -1,5 +1,6 @@
 /* Products, their pictures, and what is left of them. */
 #include "test_catalog.h"
+#include <common/clock.h>
 #include <common/outbox.h>
 
 TEST(a_draft_is_seen_by_staff_only)
@@ -258,6 +259,37 @@ TEST(availability_follows_inventory_and_never_goes_back)
 	ck_assert_int_eq(product->variants[0]->availability->state,
 			 VARIANT_AVAILABILITY_STATE_LOW_STOCK);
 	ck_assert_int_eq(product->variants[0]->availability->quantity, 2);
+}
+
+static const struct {
+	int32_t available, backorderable;
+	bool preorder;
+	VariantAvailabilityState state;
+	int32_t quantity;
+} ahead[] = {
+	{ 0, 0, true, VARIANT_AVAILABILITY_STATE_OUT_OF_STOCK, 0 },
+	{ 0, 9, false, VARIANT_AVAILABILITY_STATE_BACKORDER, 9 },
+	{ 0, 9, true, VARIANT_AVAILABILITY_STATE_PREORDER, 9 },
+	{ 2, 9, true, VARIANT_AVAILABILITY_STATE_LOW_STOCK, 2 },
+};
+TEST_EACH(what_is_gone_may_be_ordered_ahead, ahead)
+{
+	const VariantAvailability *availability;
+	Product *product;
+
+	create_on_sale("tea", "TEA", 5);
+	tell_levels("TEA", 1,
+		    (souk_inventory_v1_StockLevels){ .available = row->available,
+						     .low_stock_threshold = 3,
+						     .backorderable = row->backorderable,
+						     .preorder = row->preorder,
+						     .promise_time_ms = 1800000000000 });
+	ck_assert_int_eq(get("tea", &product), 0);
+	availability = product->variants[0]->availability;
+	ck_assert_int_eq(availability->state, row->state);
+	ck_assert_int_eq(availability->quantity, row->quantity);
+	ck_assert_int_eq(clock_ms(availability->promise_time),
+			 row->available || !row->backorderable ? 0 : 1800000000000);
 }
 
 TEST(what_inventory_said_before_the_product_came_is_not_lost)

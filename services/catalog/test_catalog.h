@@ -82,12 +82,20 @@ static __attribute__((unused)) int get(const char *name, Product **ret)
 	return catalog_client_get_product(client, call, MSG(GetProductRequest, .name = name), ret);
 }
 
-static __attribute__((unused)) void tell_stock(const char *sku, int64_t version, int64_t available)
+static __attribute__((unused)) void tell_levels(const char *sku, int64_t version,
+						souk_inventory_v1_StockLevels levels)
 {
-	souk_inventory_v1_StockAdjusted event = { .version = version, .has_levels = true };
+	souk_inventory_v1_StockAdjusted event = { .version = version,
+						  .has_levels = true,
+						  .levels = levels };
 
 	event_text(event.sku, sku);
-	event.levels.available = available;
-	event.levels.low_stock_threshold = 3;
 	ck_assert_int_eq(catalog_inventory.stock_adjusted(NULL, call, &event, NULL), 0);
+}
+
+static __attribute__((unused)) void tell_stock(const char *sku, int64_t version, int32_t available)
+{
+	tell_levels(sku, version,
+		    (souk_inventory_v1_StockLevels){ .available = available,
+						     .low_stock_threshold = 3 });
 }

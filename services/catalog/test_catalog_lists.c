@@ -54,9 +54,11 @@ static const struct {
 	{ "price < 10 AND price > 4", 0, 1 },
 	{ "availability = OUT_OF_STOCK", 0, 0 },
 	{ "availability = LOW_STOCK", 0, 1 },
-	{ "availability != OUT_OF_STOCK", 0, 2 },
+	{ "availability != OUT_OF_STOCK", 0, 3 },
+	{ "availability = PREORDER", 0, 1 },
+	{ "availability = BACKORDER", 0, 0 },
 	{ "attributes.brand = \"Souk \\\"One\\\"\"", 0, 1 },
-	{ "attributes.brand != \"Souk \\\"One\\\"\"", 0, 1 },
+	{ "attributes.brand != \"Souk \\\"One\\\"\"", 0, 2 },
 	{ "attributes.brand = Souk", 0, 0 },
 	{ "price ~ 10", RPC_INVALID_ARGUMENT, 0 },
 	{ "price = ten", RPC_INVALID_ARGUMENT, 0 },
@@ -74,6 +76,9 @@ TEST_EACH(a_filter_admits_what_it_says, filters)
 	create_on_sale("dear", "DEAR", 15);
 	give_brand("products/dear", "Souk \"One\"");
 	tell_stock("DEAR", 1, 2);
+	create_on_sale("early", "EARLY", 3);
+	tell_levels("EARLY", 1,
+		    (souk_inventory_v1_StockLevels){ .backorderable = 9, .preorder = true });
 	as("");
 	ck_assert_int_eq(
 		catalog_client_list_products(

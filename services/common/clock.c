@@ -34,6 +34,17 @@ int64_t clock_ms(const Timestamp *timestamp)
 	return timestamp ? to_ms(timestamp->seconds, timestamp->nanos) : 0;
 }
 
+const char *clock_text(struct rpc_call *call, const Timestamp *timestamp)
+{
+	time_t seconds = timestamp->seconds;
+	struct tm parts;
+	char text[64] = "";
+
+	if (gmtime_r(&seconds, &parts))
+		strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%SZ", &parts);
+	return rpc_strdup(call, text);
+}
+
 Duration *clock_duration(struct rpc_call *call, int64_t ms)
 {
 	return rpc_new(call, Duration, .seconds = ms / 1000,

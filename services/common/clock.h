@@ -8,6 +8,8 @@
 Timestamp *clock_now(struct rpc_call *call); /* rpc_now_ms() */
 Timestamp *clock_timestamp(struct rpc_call *call, int64_t unix_ms);
 int64_t clock_ms(const Timestamp *timestamp); /* 0 for NULL */
-int64_t clock_monotonic_ms(void);             /* never set back; for waits */
+const char *clock_text(struct rpc_call *call,
+		       const Timestamp *timestamp); /* 2027-01-15T08:00:00Z */
+int64_t clock_monotonic_ms(void);                   /* never set back; for waits */
 Duration *clock_duration(struct rpc_call *call, int64_t ms);
 int64_t clock_duration_ms(const Duration *duration); /* 0 for NULL; saturates */
