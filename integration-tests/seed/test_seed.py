@@ -46,6 +46,11 @@ def check_product(test, entry):
             test.assertEqual(worth, sorted(set(worth)), "the struck price is the higher one")
             test.assertGreater(worth[0], 0)
         test.assertGreaterEqual(entry["stock"][variant["sku"]], 0)
+    for sku, ahead in entry.get("ahead", {}).items():
+        test.assertIn(sku, entry["stock"])
+        test.assertIn(ahead["policy"], ("BACKORDER", "PREORDER"))
+        test.assertGreater(ahead["limit"], 0)
+        test.assertGreater(ahead["promiseDays"], 0)
     test.assertEqual(set(entry["stock"]), {variant["sku"] for variant in product["variants"]})
 
 
@@ -72,6 +77,10 @@ class Catalogue(unittest.TestCase):
         for room, entry in ENTRIES:
             with self.subTest(room=room, product=entry["product"]["name"]):
                 check_product(self, entry)
+
+    def test_some_can_be_ordered_ahead(self):
+        policies = {ahead["policy"] for _, entry in ENTRIES for ahead in entry.get("ahead", {}).values()}
+        self.assertEqual(policies, {"BACKORDER", "PREORDER"})
 
     def test_some_is_low_and_some_is_out(self):
         stock = [quantity for _, entry in ENTRIES for quantity in entry["stock"].values()]
@@ -114,7 +123,7 @@ class FakeApi:
     """Keeps products and categories as the platform would, and counts what is written."""
 
     def __init__(self):
-        self.categories, self.items, self.files, self.stock = {}, {}, {}, {}
+        self.categories, self.items, self.files, self.stock, self.ahead = {}, {}, {}, {}, {}
         self.writes = 0
         self.fail_at = None
 
@@ -146,6 +155,8 @@ class FakeApi:
             self.files[f"/v1/{image}"] = body
         elif name.endswith(":adjust"):
             self.stock[name] = body["setTo"]
+        elif method == "PATCH" and name.startswith("stockItems/"):
+            self.ahead[name] = body
         elif method == "PATCH":
             (self.items.get(name) or self.categories[name]).update(body)
         else:
@@ -166,6 +177,7 @@ class Loading(unittest.TestCase):
         self.load(api)
         self.assertTrue(all(product["state"] == "ACTIVE" for product in api.items.values()))
         self.assertEqual(len(api.stock), sum(len(entry["stock"]) for _, entry in ENTRIES))
+        self.assertEqual(len(api.ahead), sum(len(entry.get("ahead", {})) for _, entry in ENTRIES))
         writes = api.writes
         sync = self.load(api)
         self.assertEqual((api.writes, sync.created, sync.changed), (writes, 0, 0))
@@ -180,7 +192,7 @@ class Loading(unittest.TestCase):
                 self.load(api)
             api.fail_at = None
             self.load(api)
-            self.assertEqual((api.items, api.stock), (whole.items, whole.stock))
+            self.assertEqual((api.items, api.stock, api.ahead), (whole.items, whole.stock, whole.ahead))
 
     def test_what_differs_is_changed_and_what_was_sold_stays_sold(self):
         api = FakeApi()

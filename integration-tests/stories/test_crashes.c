@@ -316,6 +316,52 @@ TEST_EACH(a_kill_in_the_middle_of_many_purchases_is_survived, killed)
 		app_free(busy.journeys[i].app);
 }
 
+static const char *const killed_ahead[] = { "orders", "inventory", "shipping" };
+
+/* Goods come unit by unit. */
+static void receive(int i, void *data)
+{
+	struct busy *busy = data;
+	const char *sku = product_sku(busy->journeys[0].tea);
+
+	if (i) {
+		platform_do("kill %s", busy->service);
+		return;
+	}
+	for (int unit = 0; unit < 3 * UNITS; unit++) {
+		const char *key = unique("stock");
+
+		expect(INSIST(http_post_once(staff(), key, text("/v1/stockItems/%s:adjust", sku),
+					     "{'delta': 1, 'reason': 'RECEIVED'}")),
+		       200);
+	}
+}
+
+/* Half of what is bought is there, and the other half comes later. */
+TEST_EACH(a_kill_in_the_middle_of_many_backorders_is_survived, killed_ahead)
+{
+	static struct busy busy;
+	const char *tea = product_new(1300, 3 * UNITS);
+	int sold = 0;
+
+	expect(http_patch(staff(), text("/v1/stockItems/%s", product_sku(tea)),
+			  "{'backorderPolicy': 'BACKORDER', 'backorderLimit': %d}", 3 * UNITS),
+	       200);
+	busy.service = *row;
+	for (int i = 0; i < 6; i++)
+		busy.journeys[i].tea = tea;
+	at_once(7, work, &busy);
+	ck_assert_int_le(stock_of(tea, "backordered"), 3 * UNITS);
+	at_once(2, receive, &busy);
+	for (int i = 0; i < 6; i++)
+		sold += settle(&busy.journeys[i]);
+	eventually(60, stock_of(tea, "reserved") == 0);
+	eventually(60, stock_of(tea, "onHand") == 6 * UNITS - sold);
+	ck_assert_int_eq(stock_of(tea, "backordered"), 0);
+	for (int i = 0; i < 6; i++)
+		app_free(busy.journeys[i].app);
+}
+
 /* Slow enough that an order can still be cancelled after a crash. */
 static void begin(void)
 {

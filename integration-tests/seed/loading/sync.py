@@ -5,6 +5,7 @@ that a crash left half done is finished by the next run. Stock is booked only on
 """
 
 from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime, timedelta, timezone
 
 CHUNK = 100  # BatchGetProducts takes as many
 
@@ -75,7 +76,7 @@ class Sync:
         self.image(entry, found)
         if found.get("state", "DRAFT") == "DRAFT":
             for variant in wanted["variants"]:
-                self.stock(variant["sku"], entry["stock"][variant["sku"]])
+                self.stock(variant["sku"], entry)
             self.api.call("POST", f"/v1/{name}:publish", {})
         self.progress(1)
 
@@ -85,7 +86,7 @@ class Sync:
             sku = variant["sku"]
             if sku not in there:
                 self.create(f"/v1/{found['name']}/variants", {}, variant, sku)
-                self.stock(sku, entry["stock"][sku])
+                self.stock(sku, entry)
                 continue
             fields = [field for field, read in VARIANT_FIELDS.items() if read(variant) != read(there[sku])]
             self.patch(there[sku]["name"], variant, fields)
@@ -102,9 +103,15 @@ class Sync:
                       query={"imageId": "front", "altText": entry["altText"]})
         self.changed += bool(there)
 
-    def stock(self, sku, quantity):
+    def stock(self, sku, entry):
         self.api.call("POST", f"/v1/stockItems/{sku}:adjust", key=f"demo-stock-{sku}", body={
-            "setTo": str(quantity), "reason": "RECEIVED", "cause": "demo catalogue", "allowMissing": True})
+            "setTo": str(entry["stock"][sku]), "reason": "RECEIVED", "cause": "demo catalogue", "allowMissing": True})
+        ahead = entry.get("ahead", {}).get(sku)
+        if ahead:
+            promise = datetime.now(timezone.utc) + timedelta(days=ahead["promiseDays"])
+            self.api.call("PATCH", f"/v1/stockItems/{sku}", {
+                "backorderPolicy": ahead["policy"], "backorderLimit": ahead["limit"],
+                "promiseTime": promise.strftime("%Y-%m-%dT00:00:00Z")})
 
     def create(self, path, query, body, name):
         answer = self.api.call("POST", path, body, query=query, key=f"demo-{name}")
