@@ -1,5 +1,5 @@
-/* Backorders against the real server: how far a SKU is sold beyond its stock, and whose the stock is
- * that comes. */
+/* Backorders against the real server: how far a SKU is sold beyond its stock, and whose the stock
+ * that comes is. */
 #include "test_inventory.h"
 #include <common/names.h>
 #include <pthread.h>
