@@ -130,12 +130,12 @@ static void append_notes(struct rpc_call *call, bson_t *update, const StockRecor
 
 int stock_write(struct rpc_call *call, const StockRecord *record, const struct stock_write *write)
 {
-	static const char *const fields[] = {
-		"on_hand",      "available",   "reserved",         "committed",
-		"incoming",     "damaged",     "safety",           "low_stock_threshold",
-		"state",        "update_time", "backorder_policy", "backorder_limit",
-		"promise_time", "backordered", "backorderable",    NULL
-	};
+	static const char *const fields[] = { "on_hand",   "available",   "reserved",
+					      "committed", "incoming",    "damaged",
+					      "safety",    "backordered", "backorderable",
+					      "state",     "update_time", NULL };
+	static const char *const settings[] = { "low_stock_threshold", "backorder_policy",
+						"backorder_limit", "promise_time", NULL };
 	static const char *const backorders[] = { "backorders", NULL };
 	const struct stock_change *change = write->change;
 	bson_t *set =
@@ -143,6 +143,9 @@ int stock_write(struct rpc_call *call, const StockRecord *record, const struct s
 	bson_t *update = bson_new();
 	const bson_t *filter = DOC(call, "version", BCON_INT64(record->version - 1));
 
+	if (change->settings)
+		bson_concat(set,
+			    document_of_fields(call, "stock_item.", record->stock_item, settings));
 	if (change->backordered < 0)
 		bson_concat(set, document_of_fields(call, "", record, backorders));
 	if (write->first_expiry)
