@@ -10,7 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { WALKS = 40, STEPS = 16, ORDERS_MAX = 20, STOCK = 10, RESTS = 30 };
+enum { WALKS = 40, STEPS = 20, ORDERS_MAX = 20, STOCK = 5, FEW = 1, AHEAD = 4, RESTS = 30 };
 
 struct parcel {
 	char order[64];
@@ -27,6 +27,8 @@ static struct walk {
 	int n_orders, n_keys;
 	struct parcel parcels[ORDERS_MAX];
 	int n_parcels;
+	int stock;
+	int received[SKUS]; /* for orders that waited for it */
 } walk;
 
 /* --- dice --- */
@@ -98,6 +100,13 @@ static int ship(struct shipping_service *self, struct rpc_call *at,
 	if (parcel->recalled)
 		return rpc_fail(at, SHIPMENT_NOT_FOUND, { "shipment", req->order });
 	ck_assert(parcel->made || payment_of(req->order + 7)->captured);
+	for (size_t i = 0; i < req->n_lines; i++) {
+		struct claim *claim = claim_of(req->order, sku_index(req->lines[i]->sku));
+
+		/* Only for units that are cancelled, and not put back yet. */
+		ck_assert_int_le(claim->waits,
+				 claim->quantity - claim->back - req->lines[i]->quantity);
+	}
 	for (size_t i = 0; !parcel->made && i < req->n_lines; i++)
 		parcel->units[line_index(req->lines[i]->line)] += req->lines[i]->quantity;
 	parcel->version += !parcel->made;
@@ -254,6 +263,20 @@ static void goes_on(int how)
 		parcel_moves(name, how % 2);
 }
 
+static void comes_for(struct claim *claim, int quantity)
+{
+	walk.received[claim->sku] += quantity;
+	arrives(claim->order, claim->sku, quantity);
+}
+
+static void stock_comes(int how)
+{
+	struct claim *claim = world.n_claims ? &world.claims[how % world.n_claims] : NULL;
+
+	if (claim && claim->waits)
+		comes_for(claim, 1);
+}
+
 static void bank_says(int how)
 {
 	world.approved = how % 2;
@@ -278,16 +301,16 @@ static const struct {
 	void (*run)(int how);
 	int weight;
 } happenings[] = {
-	{ "places", places, 4 },         { "pays", pays, 5 },
+	{ "places", places, 4 },         { "pays", pays, 8 },
 	{ "cancels", cancels, 2 },       { "cancels units", cancels_units, 4 },
-	{ "fails", fails_somewhere, 5 }, { "goes on", goes_on, 3 },
+	{ "fails", fails_somewhere, 5 }, { "goes on", goes_on, 5 },
 	{ "bank says", bank_says, 2 },   { "runs out", runs_out, 1 },
-	{ "sweeps", sweeps, 2 },
+	{ "sweeps", sweeps, 2 },         { "stock comes", stock_comes, 3 },
 };
 
 static void step(void)
 {
-	int left = below(4 + 5 + 2 + 4 + 5 + 3 + 2 + 1 + 2), i = 0, how = below(60);
+	int left = below(4 + 8 + 2 + 4 + 5 + 5 + 2 + 1 + 2 + 3), i = 0, how = below(60);
 
 	while (left >= happenings[i].weight)
 		left -= happenings[i++].weight;
@@ -328,6 +351,8 @@ static void come_to_rest(void)
 			}
 		if (!restless() && i)
 			return;
+		for (int k = 0; k < world.n_claims; k++)
+			comes_for(&world.claims[k], world.claims[k].waits);
 	}
 	ck_abort_msg("walk %u does not come to rest", walk.number);
 }
@@ -385,6 +410,7 @@ static void check_order(const Order *order, int *sold)
 	const struct parcel *parcel = parcel_of(order->name);
 
 	HOLDS(!*stored(order->name)->open_cart);
+	HOLDS(!backorders_wait(order));
 	for (size_t i = 0; i < order->n_steps; i++)
 		HOLDS(order->steps[i]->state != ORDER_STEP_STATE_RUNNING);
 	if (!is_sold(order)) {
@@ -403,16 +429,25 @@ static void check_all(void)
 	for (int i = 0; i < walk.n_orders; i++)
 		check_order(get(walk.orders[i]), sold);
 	for (int i = 0; i < SKUS; i++)
-		ck_assert_msg(world.sold[i] == sold[i] && world.stock[i] == STOCK - sold[i],
-			      "walk %u: of %s the orders hold %d, %d are booked as sold, %d left",
-			      walk.number, skus[i], sold[i], world.sold[i], world.stock[i]);
+		ck_assert_msg(world.sold[i] == sold[i] &&
+				      world.stock[i] == walk.stock + walk.received[i] - sold[i],
+			      "walk %u: of %s the orders hold %d, %d are booked as sold, %d came, "
+			      "%d are left",
+			      walk.number, skus[i], sold[i], world.sold[i], walk.received[i],
+			      world.stock[i]);
 }
 
 static void go(unsigned number)
 {
 	walk = (struct walk){ .number = number,
 			      .seed = number * 2654435761U,
+			      .stock = number % 2 ? FEW : STOCK,
 			      .tells = getenv("SOUK_TEST_WALK") };
+	for (int i = 0; i < SKUS; i++) {
+		world.stock[i] = walk.stock;
+		world.limit[i] = number % 2 ? AHEAD : 0;
+	}
+	places(0);
 	for (int i = 0; i < STEPS; i++)
 		step();
 	come_to_rest();

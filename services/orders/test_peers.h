@@ -31,7 +31,7 @@ enum { SKUS = 3, CLAIMS_MAX = 64, PAYMENTS_MAX = 64 };
 
 struct claim {
 	char order[64];
-	int sku, quantity, waits; /* waits: what of it is backordered */
+	int sku, quantity, waits, back; /* what of it is backordered; was put back */
 	enum { RESERVED = 1, COMMITTED, RELEASED, LOST } state;
 };
 
@@ -307,6 +307,7 @@ static inline int fake_restock(struct inventory_service *self, struct rpc_call *
 			int waits = claim->waits < quantity ? claim->waits : quantity;
 
 			claim->waits -= waits;
+			claim->back += quantity;
 			world.stock[k] += quantity - waits;
 			world.sold[k] -= quantity;
 		}
