@@ -201,18 +201,26 @@ stores_start() {
 }
 
 # ./dev db: the Rust server, by version, outside the build folder.
+# Debian 12's own is older, and fails after a minute of compiling.
+cargo_need() {
+	local version=
+	! command -v cargo >/dev/null || version=$(cargo --version | cut -d ' ' -f 2)
+	[[ $(printf '%s\n' "$1" "${version:-0}" | sort -V | head -n 1) == "$1" ]] ||
+		fail "The faster database server needs cargo $1 or newer (https://rustup.rs); here is ${version:-none}. The Python server does without."
+}
+
 database_build() {
 	if [[ -x $secantus ]]; then
 		echo "SecantusDB $secantus_version is there: $secantus"
 		return
 	fi
+	cargo_need 1.95
 	packages_need gcc g++ cmake make pkg-config
-	command -v cargo >/dev/null || packages_need cargo-web
 	mkdir -p "$cache"
 	exec {building}>"$cache/secantus.lock"
 	flock "$building" # somebody else may be at it already
 	[[ -x $secantus ]] || step "SecantusDB $secantus_version (about 10 min)" \
-		"cargo could not build secantus-mdb $secantus_version; it needs cargo 1.95 or newer." \
+		"cargo could not build secantus-mdb $secantus_version." \
 		cargo install secantus-mdb --version "$secantus_version" --locked --ignore-rust-version \
 		--root "$cache/secantus-mdb-$secantus_version"
 	echo "The next ./dev up uses it, with data of its own."
