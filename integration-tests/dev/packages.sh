@@ -11,7 +11,7 @@ debian_packages=(
 	libgrpc-dev grpc-proto
 	libmongoc-dev libhiredis-dev libnats-dev nats-server redis-server redis-tools
 	libnghttp2-dev libhttp-parser-dev libwslay-dev libmicrohttpd-dev libcurl4-openssl-dev
-	libssl-dev libsodium-dev libjansson-dev zlib1g-dev
+	libssl-dev libsodium-dev libjansson-dev libzxcvbn-dev zlib1g-dev
 	check curl jq openssl ca-certificates unzip python3-venv python3-pip
 	procps iproute2 util-linux runit
 )

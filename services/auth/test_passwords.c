@@ -33,6 +33,56 @@ TEST_EACH(what_takes_guessing_is_not, fair)
 	ck_assert_msg(!problem, "'%s': %s", *row, problem);
 }
 
+static const char *const own[] = { "ann.lee",     "Ann.Lee1985", "leeann99",  "annleeexample",
+				   "ann@lee@ann", "souksouk",    "Souk2026!", "4nn.l33.souk" };
+
+TEST_EACH(what_is_the_accounts_or_the_shops_own_is_weak, own)
+{
+	ck_assert_msg(password_weakness(test_call(), *row, "Ann.Lee@example.com"), "'%s' passed",
+		      *row);
+}
+
+TEST(what_says_why_fits_the_password)
+{
+	static const struct {
+		const char *password, *why;
+	} rows[] = {
+		{ "sunshine", "everyone tries" }, { "ann.lee99", "address" },
+		{ "xyxyxyxyxyxyxy", "repeats" },  { "efghijkl", "alphabet" },
+		{ "17.04.1985", "date" },         { "xk7#", "short" },
+	};
+
+	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
+		const char *why =
+			password_weakness(test_call(), rows[i].password, "ann.lee@example.com");
+
+		ck_assert_msg(why && strstr(why, rows[i].why), "'%s': %s", rows[i].password,
+			      why ? why : "passed");
+	}
+}
+
+TEST(a_long_one_is_judged_by_its_beginning)
+{
+	char *same = rpc_alloc(test_call(), 513), *fair_first = rpc_alloc(test_call(), 513);
+
+	memset(same, 'a', 512);
+	memset(fair_first, 'a', 512);
+	memcpy(fair_first, "k7#mQ2vX9p", 10);
+	same[512] = fair_first[512] = '\0';
+	ck_assert_ptr_null(password_weakness(test_call(), fair_first, "ann.lee@example.com"));
+	memcpy(same + 32, "k7#mQ2vX9p", 10); /* no further: its time grows with the fourth power */
+	ck_assert_ptr_nonnull(password_weakness(test_call(), same, "ann.lee@example.com"));
+}
+
+TEST(an_address_may_have_any_number_of_parts)
+{
+	const char *address = "aaa.bbb.ccc.ddd.eee.fff.ggg.hhh.iii.jjj.kkk.lll.mmm.nnn@example.com";
+
+	ck_assert_ptr_nonnull(password_weakness(test_call(), "aaabbbccc", address));
+	ck_assert_ptr_null(password_weakness(test_call(), "seven blue lanterns", address));
+	ck_assert_ptr_null(password_weakness(test_call(), "seven blue lanterns", ""));
+}
+
 TEST(a_hash_fits_its_password_and_no_other)
 {
 	const char *hash, *again;
