@@ -1,5 +1,6 @@
 /* Credentials: what users log in with, how it is changed, who may do what. */
 #include "auth_store.h"
+#include "breaches.h"
 #include "passwords.h"
 #include "tokens.h"
 #include <common/clock.h>
@@ -164,7 +165,18 @@ int credential_sweep(void *data, struct rpc_call *call)
 static int weak(struct rpc_call *call, const char *password, const char *email)
 {
 	const char *problem = password_weakness(call, password, email);
+	bool leaked = false;
+	int r;
 
+	r = problem ? 0 : breaches_contain(password, &leaked);
+	if (r) {
+		log_error(call, "the file of SOUK_BREACHED_PASSWORDS is damaged",
+			  { "reason", strerror(-r) });
+		return rpc_fail_code(call, RPC_INTERNAL,
+				     "Whether the password has leaked cannot be found out now.");
+	}
+	if (leaked)
+		problem = "it leaked from somewhere and is on lists that attackers try";
 	return problem ? rpc_fail(call, PASSWORD_WEAK, { "problem", problem }) : 0;
 }
 

@@ -1,4 +1,5 @@
 #include "auth.h"
+#include "breaches.h"
 #include "passwords.h"
 #include <common/nats.h>
 #include <common/outbox.h>
@@ -46,5 +47,5 @@ static int start(struct service *service, char **error)
 SERVICE_MAIN(.name = "auth", .summary = "Knows who is who, and what they may do.",
 	     .options = options, .threads = 8,
 	     .modules = MODULES(&mongo_module, &redis_module, &nats_module, &outbox_module,
-				&password_module, &auth_module),
+				&password_module, &breaches_module, &auth_module),
 	     .start = start)

@@ -1,7 +1,10 @@
 /* Credentials: creating, passwords, roles, locks, and what a stop on the way leaves to the
  * sweeper. */
+#include "breaches.h"
 #include "test_auth.h"
 #include <pthread.h>
+#include <stdlib.h>
+#include <unistd.h>
 
 static void setup(void)
 {
@@ -87,6 +90,56 @@ TEST(a_weak_password_is_refused_with_the_reason)
 			 RPC_INVALID_ARGUMENT);
 	ck_assert(rpc_failed_with(call, PASSWORD_WEAK));
 	ck_assert_ptr_nonnull(rpc_error_meta(call, "problem"));
+}
+
+TEST(a_leaked_password_is_refused_wherever_one_is_set)
+{
+	struct person ann = person_new();
+	Session *session = log_in(ann);
+	char path[] = "/tmp/test-credentials-XXXXXX", *error;
+	/* SHA-1 of "nine copper kettles" */
+	static const char line[] = "53026D20EDA0EB56C0CF6991189EEA3D4708C7F7:7\r\n";
+	Credential *credential;
+	int file = mkstemp(path);
+
+	ck_assert_int_eq(write(file, line, sizeof(line) - 1), sizeof(line) - 1);
+	close(file);
+	ck_assert_int_eq(breaches_open(path, &error), 0);
+	unlink(path);
+	ck_assert_int_eq(create("users/leaked", "leaked@example.com", "nine copper kettles", "r1",
+				&credential),
+			 RPC_INVALID_ARGUMENT);
+	ck_assert(rpc_failed_with(call, PASSWORD_WEAK));
+	ck_assert_ptr_nonnull(strstr(rpc_error_message(call), "leaked"));
+	ck_assert_int_eq(change_password(session, PASSWORD, "nine copper kettles"),
+			 RPC_INVALID_ARGUMENT);
+	by_users();
+	ck_assert_int_eq(auth_client_reset_credential_password(
+				 client, call,
+				 MSG(ResetCredentialPasswordRequest, .user = ann.user,
+				     .new_password = "nine copper kettles"),
+				 &credential),
+			 RPC_INVALID_ARGUMENT);
+	breaches_close();
+	ck_assert_int_eq(change_password(session, PASSWORD, "nine copper kettles"), 0);
+}
+
+TEST(a_list_of_leaked_passwords_that_breaks_lets_none_pass)
+{
+	char path[] = "/tmp/test-credentials-XXXXXX", *error;
+	Credential *credential;
+	int file = mkstemp(path);
+
+	ck_assert_int_eq(dprintf(file, "%040d:1\n", 1), 43);
+	ck_assert_int_eq(breaches_open(path, &error), 0);
+	ck_assert_int_eq(ftruncate(file, 20), 0);
+	close(file);
+	unlink(path);
+	test_expect_log("SOUK_BREACHED_PASSWORDS");
+	ck_assert_int_eq(create("users/x", "x@example.com", PASSWORD, "r1", &credential),
+			 RPC_INTERNAL);
+	ck_assert_ptr_null(strstr(rpc_error_message(call), "SOUK_"));
+	breaches_close();
 }
 
 TEST(persons_and_other_services_create_nothing)
