@@ -11,7 +11,8 @@
  *      again meanwhile.
  *
  * Stopped anywhere, `moved` still stands and the sweeper begins that category again; each step is
- * the same done twice.
+ * the same done twice. Two moves at once, each below the other, close a circle that neither saw:
+ * the sweeper meets it on the way down, and puts the category that closes it at the top.
  */
 #include "catalog_store.h"
 #include <common/clock.h>
@@ -70,6 +71,14 @@ static void put_below(struct rpc_call *call, CategoryRecord *record, const Categ
 				       category->position, record->id);
 }
 
+static bool has_ancestor(const Category *category, const char *name)
+{
+	for (size_t i = 0; i < category->n_ancestors; i++)
+		if (!strcmp(category->ancestors[i], name))
+			return true;
+	return false;
+}
+
 static int set_parent(struct rpc_call *call, CategoryRecord *record)
 {
 	const Category *category = record->category;
@@ -80,12 +89,8 @@ static int set_parent(struct rpc_call *call, CategoryRecord *record)
 		r = find_category(call, category->parent, &parent);
 		if (r)
 			return r;
-		for (size_t i = 0; i < parent->category->n_ancestors; i++)
-			if (!strcmp(parent->category->ancestors[i], category->name))
-				return rpc_fail(call, CATEGORY_CYCLE,
-						{ "category", category->name },
-						{ "parent", category->parent });
-		if (!strcmp(category->parent, category->name))
+		if (has_ancestor(parent->category, category->name) ||
+		    !strcmp(category->parent, category->name))
 			return rpc_fail(call, CATEGORY_CYCLE, { "category", category->name },
 					{ "parent", category->parent });
 		if (parent->category->n_ancestors + 2 > CATALOG_DEPTH_MAX)
@@ -236,7 +241,12 @@ static int move_children(struct rpc_call *call, const CategoryRecord *parent)
 	for (size_t i = 0; !r && i < n_children; i++) {
 		const char *was = children[i]->tree_path;
 
-		put_below(call, children[i], parent);
+		if (has_ancestor(parent->category, children[i]->category->name)) {
+			children[i]->category->parent = "";
+			put_below(call, children[i], NULL);
+		} else {
+			put_below(call, children[i], parent);
+		}
 		children[i]->moved = true;
 		if (strcmp(was, children[i]->tree_path))
 			r = category_save(call, children[i]);

@@ -347,4 +347,43 @@ TEST(a_category_cannot_be_its_own_ancestor)
 	ck_assert(rpc_failed_with(call, CATEGORY_CYCLE));
 }
 
+static CategoryRecord *category(const char *id)
+{
+	CategoryRecord *record;
+
+	ck_assert_int_eq(category_read(call, id, &record), 0);
+	return record;
+}
+
+/* As if the other's move had not been written yet when it was looked at. */
+static void move_below(CategoryRecord *record, CategoryRecord *parent)
+{
+	Category *moved = record->category;
+
+	moved->parent = parent->category->name;
+	category_add_ancestors(call, moved, moved->parent);
+	record->tree_path = rpc_printf(call, "%s%s", parent->tree_path, record->tree_path);
+	record->moved = true;
+	ck_assert_int_eq(category_save(call, record), 0);
+}
+
+TEST(two_moves_at_once_leave_a_tree)
+{
+	CategoryRecord *cups, *tea;
+	int turns = 0;
+
+	create_category("cups", "");
+	create_category("tea", "");
+	cups = category("cups");
+	tea = category("tea");
+	move_below(cups, tea);
+	move_below(tea, cups);
+	while (catalog_sweep(&catalog, call) > 0)
+		ck_assert_int_lt(turns++, 10);
+	cups = category("cups");
+	tea = category("tea");
+	ck_assert_int_eq(!*cups->category->parent + !*tea->category->parent, 1);
+	ck_assert_uint_eq(cups->category->n_ancestors + tea->category->n_ancestors, 1);
+}
+
 TEST_MAIN("catalog lists", setup, teardown)
