@@ -1,16 +1,12 @@
 /*
  * Random walks: customers, staff, carriers, banks and faults do whatever comes to their mind, in any
  * order; when everything has come to rest, money, stock and parcels fit what the orders say.
- *
- * Each walk has a number that says all of it. SOUK_TEST_WALKS=300 makes more of them than the usual
- * ones, SOUK_TEST_WALK=17 that one alone, with its steps printed.
  */
 #include "shipping_events.ev.h"
 #include "test_orders.h"
-#include <stdio.h>
-#include <stdlib.h>
+#include <walk.h>
 
-enum { WALKS = 40, STEPS = 20, ORDERS_MAX = 20, STOCK = 5, FEW = 1, AHEAD = 4, RESTS = 30 };
+enum { STEPS = 20, ORDERS_MAX = 20, STOCK = 5, FEW = 1, AHEAD = 4, RESTS = 30 };
 
 struct parcel {
 	char order[64];
@@ -21,8 +17,6 @@ struct parcel {
 };
 
 static struct walk {
-	unsigned number, seed;
-	bool tells;
 	char orders[ORDERS_MAX][64];
 	int n_orders, n_keys;
 	struct parcel parcels[ORDERS_MAX];
@@ -31,18 +25,7 @@ static struct walk {
 	int received[SKUS]; /* for orders that waited for it */
 } walk;
 
-/* --- dice --- */
-
-static int below(int n)
-{
-	return (int)(rand_r(&walk.seed) / (RAND_MAX / n + 1U)) % n;
-}
-
-static void tell(const char *what, int how)
-{
-	if (walk.tells)
-		fprintf(stderr, "  %s %d\n", what, how);
-}
+/* --- names --- */
 
 static const char *key(void)
 {
@@ -296,28 +279,13 @@ static void sweeps(int how)
 	sweep();
 }
 
-static const struct {
-	const char *name;
-	void (*run)(int how);
-	int weight;
-} happenings[] = {
+static const struct happening happenings[] = {
 	{ "places", places, 4 },         { "pays", pays, 8 },
 	{ "cancels", cancels, 2 },       { "cancels units", cancels_units, 4 },
 	{ "fails", fails_somewhere, 5 }, { "goes on", goes_on, 5 },
 	{ "bank says", bank_says, 2 },   { "runs out", runs_out, 1 },
 	{ "sweeps", sweeps, 2 },         { "stock comes", stock_comes, 3 },
 };
-
-static void step(void)
-{
-	int left = below(4 + 8 + 2 + 4 + 5 + 5 + 2 + 1 + 2 + 3), i = 0, how = below(60);
-
-	while (left >= happenings[i].weight)
-		left -= happenings[i++].weight;
-	tell(happenings[i].name, how);
-	happenings[i].run(how);
-	as("users/ann", ""); /* a call each, as a server has it */
-}
 
 /* --- what must be --- */
 
@@ -354,11 +322,11 @@ static void come_to_rest(void)
 		for (int k = 0; k < world.n_claims; k++)
 			comes_for(&world.claims[k], world.claims[k].waits);
 	}
-	ck_abort_msg("walk %u does not come to rest", walk.number);
+	ck_abort_msg("walk %u does not come to rest", dice.number);
 }
 
 #define HOLDS(what)                                                                                \
-	ck_assert_msg((what), "walk %u, %s in state %d: not so: %s", walk.number, order->name,     \
+	ck_assert_msg((what), "walk %u, %s in state %d: not so: %s", dice.number, order->name,     \
 		      order->state, #what)
 
 static bool is_sold(const Order *order)
@@ -433,28 +401,8 @@ static void check_all(void)
 				      world.stock[i] == walk.stock + walk.received[i] - sold[i],
 			      "walk %u: of %s the orders hold %d, %d are booked as sold, %d came, "
 			      "%d are left",
-			      walk.number, skus[i], sold[i], world.sold[i], walk.received[i],
+			      dice.number, skus[i], sold[i], world.sold[i], walk.received[i],
 			      world.stock[i]);
-}
-
-static void go(unsigned number)
-{
-	walk = (struct walk){ .number = number,
-			      .seed = number * 2654435761U,
-			      .stock = number % 2 ? FEW : STOCK,
-			      .tells = getenv("SOUK_TEST_WALK") };
-	for (int i = 0; i < SKUS; i++) {
-		world.stock[i] = walk.stock;
-		world.limit[i] = number % 2 ? AHEAD : 0;
-	}
-	places(0);
-	for (int i = 0; i < STEPS; i++)
-		step();
-	come_to_rest();
-	if (walk.tells)
-		for (int i = 0; i < walk.n_orders; i++)
-			tell(walk.orders[i], get(walk.orders[i])->state);
-	check_all();
 }
 
 static void begin(void)
@@ -464,26 +412,30 @@ static void begin(void)
 	orders.shipping = shipping_client_local(&carrier, NULL);
 }
 
-static unsigned number_of(const char *variable, unsigned otherwise)
+static void go(void)
 {
-	const char *value = getenv(variable);
-
-	return value ? (unsigned)strtoul(value, NULL, 10) : otherwise;
+	teardown();
+	begin();
+	walk = (struct walk){ .stock = dice.number % 2 ? FEW : STOCK };
+	for (int i = 0; i < SKUS; i++) {
+		world.stock[i] = walk.stock;
+		world.limit[i] = dice.number % 2 ? AHEAD : 0;
+	}
+	places(0);
+	for (int i = 0; i < STEPS; i++) {
+		happen(happenings);
+		as("users/ann", ""); /* a call each, as a server has it */
+	}
+	come_to_rest();
+	if (dice.tells)
+		for (int i = 0; i < walk.n_orders; i++)
+			tell(walk.orders[i], get(walk.orders[i])->state);
+	check_all();
 }
 
-static const unsigned parts[] = { 0, 1, 2, 3 };
-
-TEST_EACH(whatever_happens_money_stock_and_parcels_fit_the_orders, parts)
+TEST_EACH(whatever_happens_money_stock_and_parcels_fit_the_orders, walk_parts)
 {
-	unsigned only = number_of("SOUK_TEST_WALK", 0), n = number_of("SOUK_TEST_WALKS", WALKS);
-
-	for (unsigned i = 1 + *row; i <= (only ? only : n); i += 4) {
-		if (only && i != only)
-			continue;
-		teardown();
-		begin();
-		go(i);
-	}
+	walk_all(*row, go);
 }
 
 TEST_MAIN("orders_walks", begin, teardown)
