@@ -161,7 +161,10 @@ static int look(struct work *work)
 		tell(work, "get", r, &why);
 		return SETTLE_DOUBT;
 	}
-	return r ? r : settle_apply(work, settle_apply_intent, &intent);
+	if (r)
+		return r;
+	work->seen = intent.state;
+	return settle_apply(work, settle_apply_intent, &intent);
 }
 
 int settle_make(struct payments_service *self, struct rpc_call *call, const PaymentRecord *record,
@@ -352,11 +355,13 @@ static int carry_out(struct work *work)
 	}
 	if (r != PROVIDER_REFUSED)
 		return r;
-	/* A decline says so when it is looked at; anything else that is refused for good is our
-	 * fault. */
+	/* A decline says so when it is looked at, and what the provider works on it cancels later;
+	 * anything else that is refused for good is our fault. */
 	r = look(work);
 	if (r || work->record->intention != intention)
 		return r;
+	if (intention == PAYMENT_RECORD_INTENTION_CANCEL && work->seen == INTENT_PROCESSING)
+		return SETTLE_BUSY;
 	tell(work, actions[intention].name, PROVIDER_REFUSED, &why);
 	return -EPROTO;
 }

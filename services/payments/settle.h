@@ -5,7 +5,7 @@
 
 enum {
 	SETTLE_DOUBT = 310, /* the provider does not say how it went; the sweeper goes on */
-	SETTLE_BUSY,        /* somebody else works on it */
+	SETTLE_BUSY,        /* somebody else works on it, or the provider does */
 };
 
 /* What the provider said when it was asked to make an intent. */

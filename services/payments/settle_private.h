@@ -9,6 +9,7 @@ struct work {
 	struct settlement *of;
 	PaymentRecord *record; /* as it is, with what was changed */
 	bool looked;
+	enum intent_state seen;                 /* what the last look saw */
 	unsigned sent;                          /* intentions, a bit each */
 	const char *tried[PAYMENT_REFUNDS_MAX]; /* refunds that were worked on, by name */
 	size_t n_tried;

@@ -183,10 +183,15 @@ static int send(struct work *work, const char *name)
 	return settle_apply(work, apply_refund, &outcome);
 }
 
+static int64_t send_ms(const struct work *work, const char *name)
+{
+	return clock_ms(detail_of(work->record, name)->send_time);
+}
+
 int settle_refund(struct work *work, const char *name)
 {
 	bool fresh = work->of->refund && !strcmp(work->of->refund, name);
-	int64_t quiet_ms = 2 * work->self->stripe.timeout_ms;
+	int64_t timeout_ms = work->self->stripe.timeout_ms;
 	int r = 0;
 
 	work->tried[work->n_tried++] = name;
@@ -196,9 +201,11 @@ int settle_refund(struct work *work, const char *name)
 			return r;
 		/* What was sent last may still be on its way. */
 		if (refund_named(work->record, name)->state != REFUND_STATE_PENDING ||
-		    clock_ms(detail_of(work->record, name)->send_time) + quiet_ms >
-			    rpc_now_ms(work->call))
+		    send_ms(work, name) + 2 * timeout_ms > rpc_now_ms(work->call))
 			return 0;
+		r = settle_apply(work, apply_sending, name);
+	} else if (send_ms(work, name) + timeout_ms < rpc_now_ms(work->call)) {
+		/* It was stored to be sent at once, and waited for others. */
 		r = settle_apply(work, apply_sending, name);
 	}
 	return r ? r : send(work, name);

@@ -238,6 +238,23 @@ TEST(what_may_be_on_its_way_is_not_sent_again)
 	ck_assert_int_eq(fake.n_sent_refunds, 1);
 }
 
+TEST(what_the_bank_works_on_is_called_off_when_it_is_done)
+{
+	Payment *payment;
+
+	ck_assert_int_eq(authorize("try-1", "pm_slow", 1000, &payment), 0);
+	ck_assert_int_eq(void_it(&payment), RPC_ABORTED);
+	ck_assert(rpc_failed_with(call, PAYMENT_IN_PROGRESS));
+	sweep();
+	ck_assert_int_eq(stored()->intention, PAYMENT_RECORD_INTENTION_CANCEL);
+	fake.intents[0].state = INTENT_HELD;
+	sweep();
+	ck_assert_int_eq(stored()->payment->state, PAYMENT_STATE_CANCELED);
+	ck_assert_int_eq(fake_in_state(INTENT_CANCELED), 1);
+	ck_assert_int_eq(told("PaymentAuthorized"), 0);
+	ck_assert_int_eq(told("PaymentVoided"), 1);
+}
+
 TEST(a_refund_that_arrives_late_is_found)
 {
 	Refund *made;
