@@ -12,8 +12,8 @@
 
 /*
  * A document's events go out at once; that they are out is noted here and written down for many
- * documents by one update, some seconds later, when most of them have sent what they will for now.
- * What is only in memory may be lost: events go out again.
+ * documents by one update, SENT_MS later, when most of them have told all that is to be told of one
+ * request. What is only in memory may be lost: events go out again.
  *
  *     noted  what this process wrote with events, to be published from memory or read
  *            (outbox_noted.c)

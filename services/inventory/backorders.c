@@ -65,10 +65,11 @@ int backorders_settle(struct rpc_call *call, StockRecord *record, struct stock_c
 	return 0;
 }
 
-StockBackorder *backorder_view(struct rpc_call *call, const StockItem *item, int32_t quantity)
+StockBackorder *backorder_view(struct rpc_call *call, const char *sku, int32_t quantity,
+			       Timestamp *promise_time)
 {
-	return rpc_new(call, StockBackorder, .sku = item->sku, .quantity = quantity,
-		       .promise_time = item->promise_time);
+	return rpc_new(call, StockBackorder, .sku = sku, .quantity = quantity,
+		       .promise_time = promise_time);
 }
 
 int inventory_get_order_backorders(struct inventory_service *self, struct rpc_call *call,
@@ -84,12 +85,13 @@ int inventory_get_order_backorders(struct inventory_service *self, struct rpc_ca
 	if (r)
 		return r;
 	for (size_t i = 0; i < n_records; i++) {
+		const StockItem *item = records[i]->stock_item;
 		int32_t quantity = backorder_of(records[i], name_id(req->order));
 
 		if (quantity)
 			get_order_backorders_response_add_backorders(
 				call, response,
-				backorder_view(call, records[i]->stock_item, quantity));
+				backorder_view(call, item->sku, quantity, item->promise_time));
 	}
 	*ret = response;
 	return 0;

@@ -204,9 +204,8 @@ static void add_backorders(struct rpc_call *call, ReserveStockResponse *response
 		if (lines[i].backordered)
 			reserve_stock_response_add_backorders(
 				call, response,
-				rpc_new(call, StockBackorder, .sku = lines[i].sku,
-					.quantity = lines[i].backordered,
-					.promise_time = lines[i].promise_time));
+				backorder_view(call, lines[i].sku, lines[i].backordered,
+					       lines[i].promise_time));
 }
 
 int inventory_reserve_stock(struct inventory_service *self, struct rpc_call *call,

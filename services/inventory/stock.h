@@ -63,4 +63,5 @@ int32_t backorder_of(const StockRecord *record, const char *order);
 /* Lets the change's own backorder begin, shrink or end, and what is available after it go to those
  * who wait, the oldest first: completes the change, and sets the record's list. */
 int backorders_settle(struct rpc_call *call, StockRecord *record, struct stock_change *change);
-StockBackorder *backorder_view(struct rpc_call *call, const StockItem *item, int32_t quantity);
+StockBackorder *backorder_view(struct rpc_call *call, const char *sku, int32_t quantity,
+			       Timestamp *promise_time);
