@@ -56,9 +56,11 @@ int catalog_sku_taken(struct rpc_call *call, Variant *const *variants, size_t n_
 /* PRODUCT_NOT_SELLABLE when a product on sale has no variant with a price. */
 int catalog_still_sellable(struct rpc_call *call, const Product *product);
 
-/* Sets the record's path: the categories, all above them, and the root. */
-void catalog_set_path(struct rpc_call *call, CategoryRecord *const *categories, size_t n_categories,
-		      ProductRecord *record);
+/* Sets the record's path: its categories, all above them, and the root. *missing_ret: one that it
+ * names and that is not there, or NULL. */
+int catalog_derive_path(struct rpc_call *call, ProductRecord *record, const char **missing_ret);
+/* Sets what follows from the category above it (NULL: at the top). */
+void catalog_put_below(struct rpc_call *call, CategoryRecord *record, const CategoryRecord *parent);
 
 /* Handlers, a file each for products, variants, pictures and categories. */
 int catalog_create_product(struct catalog_service *self, struct rpc_call *call,

@@ -63,5 +63,11 @@ int category_page(struct rpc_call *call, const ListCategoriesRequest *req,
 		  ListCategoriesResponse *response, CategoryRecord ***ret, size_t *n_ret);
 int category_children(struct rpc_call *call, const char *name, CategoryRecord ***ret,
 		      size_t *n_ret);
+int category_descendants(struct rpc_call *call, const char *name, CategoryRecord ***ret,
+			 size_t *n_ret);
 int category_find_moved(struct rpc_call *call, CategoryRecord **ret);
+/* Deleted categories: what comes into them late is taken out again. The sweep looks at one, or
+ * answers MONGO_NOT_FOUND. */
+int deleted_category_note(struct rpc_call *call, const Category *category);
+int deleted_category_sweep(struct rpc_call *call);
 int category_settle(struct rpc_call *call, const CategoryRecord *record);

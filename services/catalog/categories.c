@@ -13,6 +13,8 @@
  * Stopped anywhere, `moved` still stands and the sweeper begins that category again; each step is
  * the same done twice. Two moves at once, each below the other, close a circle that neither saw:
  * the sweeper meets it on the way down, and puts the category that closes it at the top.
+ *
+ * What comes into a category when it is gone: deleted_categories.c.
  */
 #include "catalog_store.h"
 #include <common/clock.h>
@@ -42,22 +44,46 @@ static void add_to_path(struct rpc_call *call, ProductRecord *record, const char
 	product_record_add_category_path(call, record, category);
 }
 
-void catalog_set_path(struct rpc_call *call, CategoryRecord *const *categories, size_t n_categories,
-		      ProductRecord *record)
+static const CategoryRecord *category_named(CategoryRecord *const *records, size_t n_records,
+					    const char *name)
 {
-	record->n_category_path = 0;
-	add_to_path(call, record, CATEGORY_ROOT);
-	for (size_t i = 0; i < n_categories; i++) {
-		const Category *category = categories[i]->category;
-
-		add_to_path(call, record, category->name);
-		for (size_t j = 0; j < category->n_ancestors; j++)
-			add_to_path(call, record, category->ancestors[j]);
-	}
+	for (size_t i = 0; i < n_records; i++)
+		if (!strcmp(records[i]->category->name, name))
+			return records[i];
+	return NULL;
 }
 
-/* Sets what follows from the parent (NULL: at the top). */
-static void put_below(struct rpc_call *call, CategoryRecord *record, const CategoryRecord *parent)
+int catalog_derive_path(struct rpc_call *call, ProductRecord *record, const char **missing_ret)
+{
+	const Product *product = record->product;
+	CategoryRecord **records = NULL;
+	size_t n_records = 0;
+	int r = 0;
+
+	if (product->n_categories)
+		r = category_read_all(call, product->categories, product->n_categories, &records,
+				      &n_records);
+	if (r)
+		return r;
+	*missing_ret = NULL;
+	record->n_category_path = 0;
+	add_to_path(call, record, CATEGORY_ROOT);
+	for (size_t i = 0; i < product->n_categories; i++) {
+		const CategoryRecord *found =
+			category_named(records, n_records, product->categories[i]);
+
+		if (!found) {
+			*missing_ret = product->categories[i];
+			continue;
+		}
+		add_to_path(call, record, found->category->name);
+		for (size_t j = 0; j < found->category->n_ancestors; j++)
+			add_to_path(call, record, found->category->ancestors[j]);
+	}
+	return 0;
+}
+
+void catalog_put_below(struct rpc_call *call, CategoryRecord *record, const CategoryRecord *parent)
 {
 	Category *category = record->category;
 
@@ -79,10 +105,34 @@ static bool has_ancestor(const Category *category, const char *name)
 	return false;
 }
 
+/* How many categories there are one below the other in it. */
+static int height_of(struct rpc_call *call, const Category *category, size_t *ret)
+{
+	CategoryRecord **below;
+	size_t n_below, height = 0;
+	int r;
+
+	r = category_descendants(call, category->name, &below, &n_below);
+	if (r)
+		return r;
+	for (size_t i = 0; i < n_below; i++) {
+		const Category *lower = below[i]->category;
+		size_t under = 0;
+
+		while (strcmp(lower->ancestors[lower->n_ancestors - 1 - under], category->name))
+			under++;
+		if (under + 1 > height)
+			height = under + 1;
+	}
+	*ret = height;
+	return 0;
+}
+
 static int set_parent(struct rpc_call *call, CategoryRecord *record)
 {
 	const Category *category = record->category;
 	CategoryRecord *parent = NULL;
+	size_t height;
 	int r;
 
 	if (*category->parent) {
@@ -93,11 +143,14 @@ static int set_parent(struct rpc_call *call, CategoryRecord *record)
 		    !strcmp(category->parent, category->name))
 			return rpc_fail(call, CATEGORY_CYCLE, { "category", category->name },
 					{ "parent", category->parent });
-		if (parent->category->n_ancestors + 2 > CATALOG_DEPTH_MAX)
+		r = height_of(call, category, &height);
+		if (r)
+			return r;
+		if (parent->category->n_ancestors + 2 + height > CATALOG_DEPTH_MAX)
 			return rpc_fail(call, CATEGORY_TOO_DEEP, { "category", category->name },
 					{ "max", rpc_printf(call, "%d", CATALOG_DEPTH_MAX) });
 	}
-	put_below(call, record, parent);
+	catalog_put_below(call, record, parent);
 	return 0;
 }
 
@@ -214,21 +267,26 @@ int catalog_delete_category(struct catalog_service *self, struct rpc_call *call,
 	bool used;
 	int r;
 
-	r = find_category(call, req->name, &record);
-	if (!r)
-		r = etag_check(call, req->name, req->etag, record->version);
-	if (!r)
-		r = category_children(call, req->name, &children, &n_children);
-	if (!r)
-		r = product_in_category(call, req->name, &used);
-	if (r)
-		return r;
-	if (used || n_children)
-		return rpc_fail(call, CATEGORY_NOT_EMPTY, { "category", req->name });
-	r = category_delete(call, record);
-	return r == MONGO_NOT_MATCHED
-		       ? rpc_fail(call, CATEGORY_NOT_EMPTY, { "category", req->name })
-		       : r;
+	for (int attempt = 0; !(r = mongo_attempt(call, &attempt, req->name));) {
+		r = find_category(call, req->name, &record);
+		if (!r)
+			r = etag_check(call, req->name, req->etag, record->version);
+		if (!r)
+			r = category_children(call, req->name, &children, &n_children);
+		if (!r)
+			r = product_in_category(call, req->name, &used);
+		if (r)
+			return r;
+		if (used || n_children)
+			return rpc_fail(call, CATEGORY_NOT_EMPTY, { "category", req->name });
+		/* What is being put into it at this moment is taken out later. */
+		r = deleted_category_note(call, record->category);
+		if (!r)
+			r = category_delete(call, record);
+		if (r != MONGO_NOT_MATCHED)
+			return r;
+	}
+	return r;
 }
 
 static int move_children(struct rpc_call *call, const CategoryRecord *parent)
@@ -243,9 +301,9 @@ static int move_children(struct rpc_call *call, const CategoryRecord *parent)
 
 		if (has_ancestor(parent->category, children[i]->category->name)) {
 			children[i]->category->parent = "";
-			put_below(call, children[i], NULL);
+			catalog_put_below(call, children[i], NULL);
 		} else {
-			put_below(call, children[i], parent);
+			catalog_put_below(call, children[i], parent);
 		}
 		children[i]->moved = true;
 		if (strcmp(was, children[i]->tree_path))
@@ -260,7 +318,7 @@ static int move_children(struct rpc_call *call, const CategoryRecord *parent)
 static int move_products(struct rpc_call *call, const CategoryRecord *category)
 {
 	ProductRecord **records;
-	const char *after = "";
+	const char *after = "", *missing;
 	size_t n_records;
 	int r;
 
@@ -268,16 +326,10 @@ static int move_products(struct rpc_call *call, const CategoryRecord *category)
 		r = product_find_in_category(call, category->category->name, after, &records,
 					     &n_records);
 		for (size_t i = 0; !r && i < n_records; i++) {
-			const Product *product = records[i]->product;
-			CategoryRecord **categories;
-			size_t n_categories;
-
 			after = records[i]->id;
-			r = category_read_all(call, product->categories, product->n_categories,
-					      &categories, &n_categories);
+			r = catalog_derive_path(call, records[i], &missing);
 			if (r)
 				return r;
-			catalog_set_path(call, categories, n_categories, records[i]);
 			r = product_set_path(call, records[i]);
 			/* Staff changed it meanwhile, and derived the path from where the category
 			 * is now. */
@@ -308,6 +360,8 @@ int catalog_sweep(void *data, struct rpc_call *call)
 {
 	int r = settle_one(call);
 
+	if (r == MONGO_NOT_FOUND)
+		r = deleted_category_sweep(call);
 	if (r != MONGO_NOT_FOUND)
 		return r ? r : 1; /* there may be more */
 	return product_sweep(call);

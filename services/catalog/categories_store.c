@@ -77,6 +77,13 @@ int category_children(struct rpc_call *call, const char *name, CategoryRecord **
 			  .filter = DOC(call, "category.parent", BCON_UTF8(name)));
 }
 
+int category_descendants(struct rpc_call *call, const char *name, CategoryRecord ***ret,
+			 size_t *n_ret)
+{
+	return mongo_find(call, &categories, ret, n_ret, .limit = 1000,
+			  .filter = DOC(call, "category.ancestors", BCON_UTF8(name)));
+}
+
 int category_find_moved(struct rpc_call *call, CategoryRecord **ret)
 {
 	return mongo_find_one(call, &categories, ret,

@@ -31,30 +31,14 @@ int catalog_change_product(struct rpc_call *call, const char *name, const char *
 	return r;
 }
 
-/* The categories and all above them. */
 static int place(struct rpc_call *call, ProductRecord *record)
 {
-	const Product *product = record->product;
-	CategoryRecord **categories = NULL;
-	size_t n_categories = 0;
-	int r = 0;
+	const char *missing;
+	int r = catalog_derive_path(call, record, &missing);
 
-	if (product->n_categories)
-		r = category_read_all(call, product->categories, product->n_categories, &categories,
-				      &n_categories);
-	if (r)
-		return r;
-	for (size_t i = 0; i < product->n_categories; i++) {
-		bool found = false;
-
-		for (size_t j = 0; j < n_categories && !found; j++)
-			found = !strcmp(categories[j]->category->name, product->categories[i]);
-		if (!found)
-			return rpc_fail(call, CATEGORY_NOT_FOUND,
-					{ "category", product->categories[i] });
-	}
-	catalog_set_path(call, categories, n_categories, record);
-	return 0;
+	if (!r && missing)
+		return rpc_fail(call, CATEGORY_NOT_FOUND, { "category", missing });
+	return r;
 }
 
 static int sellable(struct rpc_call *call, const Product *product)

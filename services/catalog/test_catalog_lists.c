@@ -386,4 +386,104 @@ TEST(two_moves_at_once_leave_a_tree)
 	ck_assert_uint_eq(cups->category->n_ancestors + tea->category->n_ancestors, 1);
 }
 
+static void delete_category(const char *name)
+{
+	Empty *empty;
+
+	ck_assert_int_eq(catalog_client_delete_category(
+				 client, call, MSG(DeleteCategoryRequest, .name = name), &empty),
+			 0);
+}
+
+/* Looks that were due until then are over. */
+static void sweep_in(int64_t ms)
+{
+	int64_t now = rpc_now_ms(call);
+	int turns = 0;
+
+	rpc_call_set_now(call, now + ms);
+	while (catalog_sweep(&catalog, call) > 0)
+		ck_assert_int_lt(turns++, 20);
+	rpc_call_set_now(call, now);
+}
+
+static const Product *product(const char *id)
+{
+	ProductRecord *record;
+
+	ck_assert_int_eq(product_read(call, id, &record), 0);
+	return record->product;
+}
+
+/* Who looked for the category before it was deleted, and writes after it. */
+static void put_late(ProductRecord *record, const char *category)
+{
+	product_add_categories(call, record->product, category);
+	ck_assert_int_eq(product_save(call, record, NULL), 0);
+}
+
+TEST(what_comes_into_a_category_after_it_was_deleted_is_taken_out)
+{
+	static const int64_t late_ms[] = { 5000, 3600000, 23 * 3600000 };
+	CategoryRecord *child;
+
+	create_category("drinks", "");
+	create_category("tea", "drinks");
+	create_category("green", "");
+	create_on_sale("sencha", "SENCHA", 9);
+	child = category("green");
+	delete_category("categories/tea");
+	child->category->parent = "categories/tea";
+	ck_assert_int_eq(category_save(call, child), 0);
+	sweep_in(1000);
+	ck_assert_str_eq(category("green")->category->parent, "categories/drinks");
+	ck_assert_str_eq(category("green")->category->ancestors[0], "categories/drinks");
+	for (size_t i = 0; i < sizeof(late_ms) / sizeof(*late_ms); i++) {
+		ProductRecord *record;
+
+		ck_assert_int_eq(product_read(call, "sencha", &record), 0);
+		put_late(record, "categories/tea");
+		ck_assert_uint_eq(product("sencha")->n_categories, 1);
+		sweep_in(late_ms[i]);
+		ck_assert_uint_eq(product("sencha")->n_categories, 0);
+	}
+}
+
+TEST(what_is_put_into_a_category_that_was_made_anew_stays)
+{
+	create_category("tea", "");
+	create_on_sale("sencha", "SENCHA", 9);
+	delete_category("categories/tea");
+	create_category("tea", "");
+	put_into("products/sencha", "categories/tea");
+	sweep_in(2000);
+	sweep_in(48 * 3600000);
+	ck_assert_uint_eq(product("sencha")->n_categories, 1);
+}
+
+TEST(a_move_that_would_make_the_tree_too_deep_is_refused)
+{
+	static const char *const ids[] = { "a", "b", "c", "d", "e", "f", "g" };
+	Category *moved;
+
+	for (int i = 0; i < 7; i++)
+		create_category(ids[i], i ? ids[i - 1] : "");
+	create_category("x", "");
+	create_category("y", "x");
+	create_category("z", "");
+	for (int i = 0; i < 2;
+	     i++) { /* eight levels are the most: z fits below g, and x with y not */
+		ck_assert_int_eq(
+			catalog_client_update_category(
+				client, call,
+				MSG(UpdateCategoryRequest,
+				    .category = rpc_new(call, Category,
+							.name = i ? "categories/z" : "categories/x",
+							.parent = "categories/g")),
+				&moved),
+			i ? 0 : RPC_FAILED_PRECONDITION);
+		ck_assert(i || rpc_failed_with(call, CATEGORY_TOO_DEEP));
+	}
+}
+
 TEST_MAIN("catalog lists", setup, teardown)
