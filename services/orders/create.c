@@ -2,10 +2,11 @@
  * Placing an order: from what is in the caller's cart to a record whose stock is being reserved.
  *
  * Everything that can be refused is refused before anything is stored. The record is stored first,
- * PENDING, and takes its cart by `open_cart`, which the unique index lets one order do; from then
- * on it counts, and the saga, here or in the sweeper, reserves its stock. The insert takes the cart
- * with it if it can. If not, the record is inserted without, meets the order that is open, and
- * takes the cart by an update; one that did not come so far is nobody's, and is forgotten.
+ * PENDING, and takes its cart, which the unique indexes let one order do; from then on it counts,
+ * and the saga, here or in the sweeper, reserves its stock. The insert takes the cart with it if it
+ * can. If not, the record is inserted without, meets the order that is open, or that is paid and
+ * whose event has not emptied the cart yet, and takes the cart by an update; one that did not come
+ * so far is nobody's, and is forgotten.
  */
 #include "errors.msg.h"
 #include "saga.h"
@@ -181,6 +182,25 @@ static int meet_open(struct orders_service *self, struct rpc_call *call,
 	return replace(self, call, open);
 }
 
+/* What is in the cart is paid for: by the same order, which is the answer, or by one that goes
+ * elsewhere. *ret stays NULL if it is not. */
+static int meet_bought(struct orders_service *self, struct rpc_call *call,
+		       const struct answers_key *key, const OrderRecord *record, Order **ret)
+{
+	OrderRecord *bought;
+	int r;
+
+	r = order_read_bought(call, record->user, record->cart_etag, &bought);
+	if (r || *bought->open_cart)
+		return r == MONGO_NOT_FOUND ? 0 : r;
+	if (!is_same(bought, record))
+		return rpc_fail(call, ORDER_CART_BOUGHT, { "order", bought->order->name });
+	r = answer_with(self, call, key, &bought);
+	if (!r)
+		*ret = orders_view(call, bought);
+	return r == MONGO_NOT_MATCHED ? 0 : r;
+}
+
 /* Takes the cart for the record. MONGO_NOT_MATCHED when another who had the same request was
  * faster; *ret is set when an order that was there is the answer. */
 static int claim_cart(struct orders_service *self, struct rpc_call *call,
@@ -190,11 +210,13 @@ static int claim_cart(struct orders_service *self, struct rpc_call *call,
 		OrderRecord *draft = order_draft(call, *record);
 		int r;
 
-		draft->open_cart = name_id(draft->order->cart);
+		order_take_cart(draft);
 		r = saga_save(self, call, record, &(const struct saga_move){ .draft = draft });
 		if (r != MONGO_DUPLICATE)
 			return r;
 		r = meet_open(self, call, key, *record, ret);
+		if (!r && !*ret)
+			r = meet_bought(self, call, key, *record, ret);
 		if (r || *ret) {
 			/* Nobody has heard of ours, and nobody needs it. */
 			order_forget(call, *record);
@@ -247,10 +269,11 @@ static int find_made(struct rpc_call *call, const struct answers_key *key, Order
 static bool may_try_again(struct rpc_call *call, OrderRecord *record)
 {
 	const char *index = mongo_duplicate_index(call);
-	bool taken = *record->open_cart && !strcmp(index, "open_cart");
+	bool taken =
+		*record->open_cart && (!strcmp(index, "open_cart") || !strcmp(index, "basket"));
 
 	if (taken)
-		record->open_cart = "";
+		order_leave_cart(record);
 	return taken || !strcmp(index, "number");
 }
 
@@ -261,14 +284,16 @@ static int store_new(struct orders_service *self, struct rpc_call *call,
 		     OrderRecord **ret)
 {
 	OrderRecord *record;
+	const char *etag;
 	Order *order;
 	int r;
 
-	r = orders_draw_up(self, call, req, key->id, &order);
+	r = orders_draw_up(self, call, req, key->id, &order, &etag);
 	if (r)
 		return r;
 	record = record_of(self, call, key, order);
-	record->open_cart = name_id(order->cart);
+	record->cart_etag = etag;
+	order_take_cart(record);
 	do {
 		set_number(call, record);
 		r = order_insert(call, record, answers_store_pending(call, key));

@@ -194,7 +194,8 @@ static int check_total(struct rpc_call *call, const CreateOrderRequest *req, con
 }
 
 int orders_draw_up(struct orders_service *self, struct rpc_call *call,
-		   const CreateOrderRequest *req, const char *id, Order **ret)
+		   const CreateOrderRequest *req, const char *id, Order **ret,
+		   const char **etag_ret)
 {
 	const struct rpc_caller *caller = rpc_caller(call);
 	Money *none;
@@ -227,5 +228,6 @@ int orders_draw_up(struct orders_service *self, struct rpc_call *call,
 	if (r)
 		return r;
 	*ret = order;
+	*etag_ret = cart->etag;
 	return 0;
 }

@@ -59,9 +59,10 @@ Order *orders_view(struct rpc_call *call, const OrderRecord *record);
  * "orders.read" the services that may read too; NULL: nobody else. */
 int orders_find(struct rpc_call *call, const char *name, const char *permission, OrderRecord **ret);
 
-/* The order as it would be placed now. */
+/* The order as it would be placed now, and the etag of the cart that it is drawn up from. */
 int orders_draw_up(struct orders_service *self, struct rpc_call *call,
-		   const CreateOrderRequest *req, const char *id, Order **ret);
+		   const CreateOrderRequest *req, const char *id, Order **ret,
+		   const char **etag_ret);
 
 /* Handlers, a file each. */
 int orders_create_order(struct orders_service *self, struct rpc_call *call,

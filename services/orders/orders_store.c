@@ -1,10 +1,10 @@
 /*
  * The orders' documents.
  *
- * orders  sharded by user: what a user's lists and the unique index on the open cart need is in one
+ * orders  sharded by user: what a user's lists and the unique indexes on its cart need is in one
  * place. Reads by id alone ask each shard for one index entry. The Rust server for development
  * (secantusd-rs 0.5.3-beta.193) keeps the unique entry that an insert made when an update changes
- * the field, so there a cart's second order cannot be inserted with its `open_cart`, and sets it by
+ * the field, so there a cart's second order cannot be inserted with its cart, and takes it by
  * an update (create.c). One thing has to change before the collection is sharded:
  * MongoDB takes a unique index there only behind the shard key, so `number` must be a plain one
  * (numbers are drawn of 2^40, and looked up together with the customer's address).
@@ -20,6 +20,8 @@ enum { REJECTED_KEPT_SECONDS = 24 * 3600 };
 static const struct mongo_index order_indexes[] = {
 	{ "user open_cart", .unique = true, .name = "open_cart",
 	  .partial = MONGO_JSON({ "open_cart" : { "$gt" : "" } }) },
+	{ "user basket", .unique = true, .name = "basket",
+	  .partial = MONGO_JSON({ "basket" : { "$gt" : "" } }) },
 	{ "number_key", .unique = true, .name = "number" },
 	{ "user -order.create_time -_id" },
 	{ "-order.create_time -_id" },
@@ -51,6 +53,13 @@ int order_read_open(struct rpc_call *call, const char *user, const char *cart, O
 	return mongo_find_one(
 		call, &orders, ret,
 		.filter = DOC(call, "user", BCON_UTF8(user), "open_cart", BCON_UTF8(cart)));
+}
+
+int order_read_bought(struct rpc_call *call, const char *user, const char *etag, OrderRecord **ret)
+{
+	return mongo_find_one(
+		call, &orders, ret,
+		.filter = DOC(call, "user", BCON_UTF8(user), "basket", BCON_UTF8(etag)));
 }
 
 int order_read_answered(struct rpc_call *call, const char *user, const char *key, OrderRecord **ret)
@@ -89,6 +98,17 @@ OrderRecord *order_draft(struct rpc_call *call, const OrderRecord *was)
 	return draft;
 }
 
+void order_take_cart(OrderRecord *draft)
+{
+	draft->open_cart = name_id(draft->order->cart);
+	draft->basket = draft->cart_etag;
+}
+
+void order_leave_cart(OrderRecord *draft)
+{
+	draft->open_cart = draft->basket = "";
+}
+
 int order_save(struct rpc_call *call, const OrderRecord *was, const OrderRecord *draft,
 	       struct rpc_event *const *events, const struct stored_answer *answer)
 {
@@ -99,10 +119,9 @@ int order_save(struct rpc_call *call, const OrderRecord *was, const OrderRecord 
 						"history",  "payment_due_time", "update_time",
 						"pay_time", "cancel_time",      "cancel_reason",
 						NULL };
-	static const char *const of_record[] = { "open_cart",      "contents_hash",
-						 "next_look_time", "attempts",
-						 "reversals",      "seen_versions",
-						 "replaced",       NULL };
+	static const char *const of_record[] = { "open_cart",      "basket",   "contents_hash",
+						 "next_look_time", "attempts", "reversals",
+						 "seen_versions",  "replaced", NULL };
 	const bson_t *set = document_join(
 		call, document_of_changes(call, "order.", was->order, draft->order, of_order),
 		document_of_changes(call, "", was, draft, of_record));

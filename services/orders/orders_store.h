@@ -13,6 +13,8 @@ int order_insert(struct rpc_call *call, const OrderRecord *record,
 int order_read(struct rpc_call *call, const char *id, OrderRecord **ret);
 /* The one order of this cart that can be paid. */
 int order_read_open(struct rpc_call *call, const char *user, const char *cart, OrderRecord **ret);
+/* The one order of what was in the cart at this etag, open or paid. */
+int order_read_bought(struct rpc_call *call, const char *user, const char *etag, OrderRecord **ret);
 /* The order that answered this request of the user. */
 int order_read_answered(struct rpc_call *call, const char *user, const char *key,
 			OrderRecord **ret);
@@ -25,9 +27,13 @@ int order_page(struct rpc_call *call, const ListOrdersRequest *req, const bson_t
 /*
  * A change: order_draft() copies what was read, one version on; the copy is altered, and
  * order_save() writes the fields that differ if the document's version is still that of `was`.
- * MONGO_NOT_MATCHED when somebody was faster, MONGO_DUPLICATE when the cart has an open order.
+ * MONGO_NOT_MATCHED when somebody was faster, MONGO_DUPLICATE when the cart has an open order or
+ * what is in it was bought.
  */
 OrderRecord *order_draft(struct rpc_call *call, const OrderRecord *was);
+/* The draft has its cart, as only one order can; or is given up, and the cart is free. */
+void order_take_cart(OrderRecord *draft);
+void order_leave_cart(OrderRecord *draft);
 int order_save(struct rpc_call *call, const OrderRecord *was, const OrderRecord *draft,
 	       struct rpc_event *const *events, const struct stored_answer *answer);
 /* Deletes an order that never took its cart. */

@@ -25,7 +25,7 @@
  *      being taken back of an order whose last parcel arrives keeps it CONFIRMED.
  *   8. `open_cart` is set exactly while the order can still be paid: from the moment in PENDING at
  *      which it takes its cart, in AWAITING_PAYMENT and PAYING. An order that has not taken its
- *      cart has reserved nothing.
+ *      cart has reserved nothing. `basket` is set with it, and stays when the order is paid.
  *
  *     create_order, claim_cart
  *        v
@@ -164,7 +164,7 @@ static int reject(struct orders_service *self, struct rpc_call *call, OrderRecor
 
 	step_end(call, draft->order, ORDER_STEP_KIND_RESERVE, ORDER_STEP_STATE_FAILED,
 		 saga_error_name(call, rpc_error_code(call)));
-	draft->open_cart = "";
+	order_leave_cart(draft);
 	draft->order->cancel_time = clock_now(call);
 	draft->order->cancel_reason = saga_error_name(call, rpc_error_code(call));
 	history_add(call, draft->order, ORDER_STATE_REJECTED, "the stock could not be reserved");
@@ -242,7 +242,7 @@ static void begin_expiry(struct rpc_call *call, OrderRecord *draft)
 {
 	Order *order = draft->order;
 
-	draft->open_cart = "";
+	order_leave_cart(draft);
 	order->next_action = NULL;
 	order->cancel_time = clock_now(call);
 	order->cancel_reason = "not paid in time";
@@ -361,7 +361,7 @@ static int fulfil(struct orders_service *self, struct rpc_call *call, OrderRecor
 void saga_begin_cancellation(struct rpc_call *call, OrderRecord *draft, const char *reason,
 			     const char *note)
 {
-	draft->open_cart = "";
+	order_leave_cart(draft);
 	draft->order->next_action = NULL;
 	draft->order->cancel_time = clock_now(call);
 	draft->order->cancel_reason = reason;

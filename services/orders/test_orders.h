@@ -38,7 +38,6 @@ static inline void setup(void)
 				.price = { 1000, 555, 2000 },
 				.sellable = { true, true, true },
 				.ships = true,
-				.etag = "\"1\"",
 				.stock = { 10, 10, 10 },
 				.refund_state = REFUND_STATE_SUCCEEDED,
 				.tax_class = { PRODUCT_TAX_CLASS_REDUCED,

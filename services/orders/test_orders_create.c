@@ -232,15 +232,21 @@ TEST(a_reservation_that_ended_half_way_is_given_back_whole)
 	}
 }
 
-TEST(a_refused_order_is_listed_nowhere)
+static size_t orders_listed(void)
 {
 	ListOrdersResponse *list;
+
+	ck_assert_int_eq(orders_client_list_orders(client, call, MSG(ListOrdersRequest), &list), 0);
+	return list->n_orders;
+}
+
+TEST(a_refused_order_is_listed_nowhere)
+{
 	Order *order;
 
 	world.stock[0] = 1;
 	create_as(call, "r1", &order);
-	ck_assert_int_eq(orders_client_list_orders(client, call, MSG(ListOrdersRequest), &list), 0);
-	ck_assert_uint_eq(list->n_orders, 0);
+	ck_assert_uint_eq(orders_listed(), 0);
 }
 
 TEST(the_same_request_makes_one_order)
@@ -267,6 +273,40 @@ TEST(the_same_cart_again_is_the_same_order_also_after_it_was_paid)
 	world.in_cart[0] = world.in_cart[1] = 0;
 	ck_assert_str_eq(create("r2")->name, first->name);
 	ck_assert(stock_is(8, 9));
+}
+
+/* The event that empties it is on its way. */
+TEST(a_cart_that_is_not_emptied_yet_is_not_bought_again)
+{
+	CreateOrderRequest *elsewhere = (CreateOrderRequest *)create_request(call, "r3");
+	Order *first, *other;
+
+	world.etag = "\"7\"";
+	first = create("r1");
+	pay(first->name, "pm_card_visa", "p1");
+	ck_assert_str_eq(create("r2")->name, first->name);
+	ck_assert_str_eq(create("r2")->name, first->name);
+	elsewhere->shipping_address->city = "Hamburg";
+	ck_assert_int_eq(orders_client_create_order(client, call, elsewhere, &other), RPC_ABORTED);
+	ck_assert(rpc_failed_with(call, ORDER_CART_BOUGHT));
+	ck_assert(stock_is(8, 9));
+	ck_assert_uint_eq(orders_listed(), 1);
+	world.etag = "\"8\"";
+	ck_assert_str_ne(create("r4")->name, first->name);
+}
+
+TEST(a_cart_is_ordered_anew_when_its_order_was_given_up)
+{
+	Order *first, *order;
+
+	world.etag = "\"7\"";
+	first = create("r1");
+	pay(first->name, "pm_card_visa", "p1");
+	ck_assert_int_eq(orders_client_cancel_order(client, call,
+						    MSG(CancelOrderRequest, .name = first->name),
+						    &order),
+			 0);
+	ck_assert_str_ne(create("r2")->name, first->name);
 }
 
 static int64_t due_ms(const char *name)

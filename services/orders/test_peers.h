@@ -53,7 +53,8 @@ static struct world {
 	int64_t seen[SKUS], price[SKUS], discount;
 	bool sellable[SKUS], ships;
 	ProductTaxClass tax_class[SKUS];
-	const char *etag;
+	const char
+		*etag; /* NULL: another when something was bought, as of a cart that was emptied */
 	/* inventory */
 	int stock[SKUS], sold[SKUS], limit[SKUS]; /* limit: what more can be backordered */
 	struct claim claims[CLAIMS_MAX];
@@ -62,7 +63,7 @@ static struct world {
 	int n_restocks;
 	/* payments */
 	struct paid payments[PAYMENTS_MAX];
-	int n_payments;
+	int n_payments, captures;
 	bool approved; /* the customer, at the bank */
 	RefundState refund_state;
 	/* shipping */
@@ -95,7 +96,9 @@ static inline int fake_get_cart(struct cart_service *self, struct rpc_call *at,
 				const GetCartRequest *req, Cart **ret)
 {
 	Cart *cart = rpc_new(at, Cart, .name = rpc_printf(at, "carts/%s", rpc_caller(at)->user + 6),
-			     .currency_code = "EUR", .etag = world.etag,
+			     .currency_code = "EUR",
+			     .etag = world.etag ? world.etag
+						: rpc_printf(at, "\"%d\"", world.captures + 1),
 			     .discount = money_new(at, "EUR", world.discount));
 
 	for (int i = 0; i < SKUS; i++)
@@ -450,6 +453,7 @@ static inline int capture_locked(struct rpc_call *at, const CapturePaymentReques
 	paid->captured = amounts_minor(req->amount);
 	ck_assert_int_eq(paid->captured, paid->authorized);
 	paid->charges++;
+	world.captures++;
 	return 0;
 }
 
