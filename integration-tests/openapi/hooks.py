@@ -33,11 +33,12 @@ def holds_null(value):
     return value is None
 
 
-def schema_of(case):
-    document = case.operation.schema.raw_schema
-    operation = document["paths"][case.operation.path][case.operation.method.lower()]
+def described(case):
+    """What the document says of this operation's body and of its query."""
+    operation = case.operation.schema.raw_schema["paths"][case.operation.path][case.operation.method.lower()]
     content = operation.get("requestBody", {}).get("content", {})
-    return document, content.get("application/json", {}).get("schema", {})
+    query = {p["name"]: p["schema"] for p in operation.get("parameters", []) if p["in"] == "query"}
+    return content.get("application/json", {}).get("schema", {}), {"properties": query}
 
 
 def means_something(value, schema, document):
@@ -60,8 +61,9 @@ def means_something(value, schema, document):
 # They are for clients of proto3 JSON; the document shows one way to say a thing.
 @schemathesis.hook
 def filter_case(context, case):
-    document, schema = schema_of(case)
-    return not means_something(case.body, schema, document)
+    document = case.operation.schema.raw_schema
+    body, query = described(case)
+    return not means_something(case.body, body, document) and not means_something(case.query, query, document)
 
 
 # Nobody guesses a resource's tag: all changes would end there.
