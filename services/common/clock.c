@@ -56,10 +56,15 @@ int64_t clock_duration_ms(const Duration *duration)
 	return duration ? to_ms(duration->seconds, duration->nanos) : 0;
 }
 
-int64_t clock_monotonic_ms(void)
+int64_t clock_monotonic_ns(void)
 {
 	struct timespec now;
 
 	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+	return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
+}
+
+int64_t clock_monotonic_ms(void)
+{
+	return clock_monotonic_ns() / 1000000;
 }

@@ -1,7 +1,9 @@
 /* The service's documents: the connection, its options, indexes and errors. */
 #include "errors.msg.h"
 #include "mongo_private.h"
+#include <common/clock.h>
 #include <common/secrets.h>
+#include <crpc/metrics.h>
 #include <errno.h>
 #include <inttypes.h>
 #include <pthread.h>
@@ -276,8 +278,30 @@ static int unavailable(struct rpc_call *call)
 	return r;
 }
 
+static struct metric *duration_of(const struct mongo_collection *collection,
+				  enum mongo_operation operation)
+{
+	static const char *const names[] = {
+		[MONGO_FIND] = "find",     [MONGO_AGGREGATE] = "aggregate",
+		[MONGO_INSERT] = "insert", [MONGO_UPDATE] = "update",
+		[MONGO_DELETE] = "delete",
+	};
+	struct metric *metric =
+		atomic_load_explicit(&collection->durations[operation], memory_order_acquire);
+	char labels[128];
+
+	if (metric)
+		return metric;
+	snprintf(labels, sizeof(labels), "db_collection_name=\"%s\",db_operation_name=\"%s\"",
+		 collection->name, names[operation]);
+	metric = metric_histogram("db_client_operation_duration_seconds", labels,
+				  "Time that operations of the database took.");
+	atomic_store_explicit(&collection->durations[operation], metric, memory_order_release);
+	return metric;
+}
+
 int mongo_acquire(struct rpc_call *call, const struct mongo_collection *collection,
-		  struct mongo_handle *ret)
+		  enum mongo_operation operation, struct mongo_handle *ret)
 {
 	mongoc_client_t *client;
 
@@ -293,6 +317,8 @@ int mongo_acquire(struct rpc_call *call, const struct mongo_collection *collecti
 		.client = client,
 		.collection =
 			mongoc_client_get_collection(client, mongo.database, collection->name),
+		.duration = duration_of(collection, operation),
+		.started_ns = clock_monotonic_ns(),
 	};
 	return 0;
 }
@@ -301,8 +327,11 @@ void mongo_handle_release(struct mongo_handle *handle)
 {
 	if (handle->collection)
 		mongoc_collection_destroy(handle->collection);
-	if (handle->client)
+	if (handle->client) {
 		mongoc_client_pool_push(mongo.pool, handle->client);
+		metric_observe(handle->duration,
+			       (double)(clock_monotonic_ns() - handle->started_ns) / 1e9);
+	}
 	*handle = (struct mongo_handle){ 0 };
 }
 

@@ -60,17 +60,29 @@ struct mongo_index {
 };
 #define MONGO_JSON(...) #__VA_ARGS__
 
-/* A collection, declared once at the top of the store's file; that alone has its indexes ensured
- * and its outbox relayed. */
+enum mongo_operation {
+	MONGO_FIND,
+	MONGO_AGGREGATE,
+	MONGO_INSERT,
+	MONGO_UPDATE,
+	MONGO_DELETE,
+	MONGO_OPERATIONS,
+};
+
+/* A collection, declared once at the top of the store's file; that alone has its indexes ensured,
+ * its outbox relayed, and what is done with it counted and timed. */
 struct mongo_collection {
 	const char *name;                       /* "carts" */
 	const ProtobufCMessageDescriptor *type; /* of its documents: &CartRecord_descriptor */
 	const struct mongo_index *indexes;      /* ended by {}; or NULL */
 	bool outbox;                            /* documents have an outbox: see outbox.h */
+	struct metric *_Atomic *durations;      /* by operation; the macro makes it */
 };
 /* MONGO_COLLECTION(carts, .name = "carts", .type = &CartRecord_descriptor, .outbox = true); */
 #define MONGO_COLLECTION(variable, ...)                                                            \
-	static const struct mongo_collection variable = { __VA_ARGS__ };                           \
+	static struct metric *_Atomic variable##_durations[MONGO_OPERATIONS];                      \
+	static const struct mongo_collection variable = { .durations = variable##_durations,       \
+							  __VA_ARGS__ };                           \
 	__attribute__((used, retain,                                                               \
 		       section("mongo_collections"))) static const struct mongo_collection         \
 		*const variable##_declared = &variable

@@ -8,16 +8,19 @@
  * share. */
 int mongo_open_database(const char *uri, const char *database, const char *service, char **error);
 
-/* A client of the pool, given back at the end of its scope, and the collection. */
+/* A client of the pool, given back at the end of its scope, and the collection; for one operation,
+ * which lasts as long as that is held. */
 struct mongo_handle {
 	mongoc_client_t *client;
 	mongoc_collection_t *collection;
+	struct metric *duration;
+	int64_t started_ns;
 };
 void mongo_handle_release(struct mongo_handle *handle);
 
 /* 0, or UNAVAILABLE or DEADLINE_EXCEEDED recorded in `call`. */
 int mongo_acquire(struct rpc_call *call, const struct mongo_collection *collection,
-		  struct mongo_handle *ret);
+		  enum mongo_operation operation, struct mongo_handle *ret);
 
 enum { MONGO_CODE_DUPLICATE = 11000, MONGO_CODE_DUPLICATE_UPDATE = 11001 };
 

@@ -63,7 +63,7 @@ int mongo_each(struct rpc_call *call, const struct mongo_collection *collection,
 {
 	cleanup(mongo_handle_release) struct mongo_handle handle = { 0 };
 	cleanup(cursor_freep) mongoc_cursor_t *cursor = NULL;
-	int r = mongo_acquire(call, collection, &handle);
+	int r = mongo_acquire(call, collection, MONGO_FIND, &handle);
 
 	if (r)
 		return r;
@@ -77,7 +77,7 @@ int mongo_aggregate(struct rpc_call *call, const struct mongo_collection *collec
 	cleanup(mongo_handle_release) struct mongo_handle handle = { 0 };
 	cleanup(cursor_freep) mongoc_cursor_t *cursor = NULL;
 	cleanup(bson_freep) bson_t *options = bson_new();
-	int r = mongo_acquire(call, collection, &handle);
+	int r = mongo_acquire(call, collection, MONGO_AGGREGATE, &handle);
 
 	if (r)
 		return r;
@@ -173,7 +173,7 @@ int mongo_count(struct rpc_call *call, const struct mongo_collection *collection
 	cleanup(bson_freep) bson_t *options = bson_new(), *all = bson_new();
 	bson_error_t error;
 	int64_t count;
-	int r = mongo_acquire(call, collection, &handle);
+	int r = mongo_acquire(call, collection, MONGO_AGGREGATE, &handle);
 
 	if (r)
 		return r;

@@ -134,7 +134,7 @@ int mongo_insert_(struct rpc_call *call, const struct mongo_collection *collecti
 		bson_append_document(&array, "0", -1, insert->answer->document);
 		bson_append_array_end(document, &array);
 	}
-	r = mongo_acquire(call, collection, &handle);
+	r = mongo_acquire(call, collection, MONGO_INSERT, &handle);
 	if (r)
 		return r;
 	if (!mongoc_collection_insert_one(handle.collection, document, NULL, NULL, &error))
@@ -182,7 +182,7 @@ int mongo_insert_missing(struct rpc_call *call, const struct mongo_collection *c
 	for (size_t i = 0; i < n; i++)
 		documents[i] = document_of_record_(
 			call, prepare(call, records[i], &(struct mongo_insert){ 0 }));
-	r = n ? mongo_acquire(call, collection, &handle) : 0;
+	r = n ? mongo_acquire(call, collection, MONGO_INSERT, &handle) : 0;
 	if (r || !n)
 		return r;
 	bson_destroy(&reply);
@@ -331,7 +331,7 @@ int mongo_update_(struct rpc_call *call, const struct mongo_collection *collecti
 		bson_append_bool(options, "upsert", -1, true);
 	if (update->array_filters)
 		bson_append_array(options, "arrayFilters", -1, update->array_filters);
-	r = mongo_acquire(call, collection, &handle);
+	r = mongo_acquire(call, collection, MONGO_UPDATE, &handle);
 	if (r)
 		return r;
 	bson_destroy(&reply);
@@ -367,7 +367,7 @@ int mongo_update_many(struct rpc_call *call, const struct mongo_collection *coll
 	cleanup(mongo_handle_release) struct mongo_handle handle = { 0 };
 	cleanup(reply_destroyp) bson_t reply = BSON_INITIALIZER;
 	bson_error_t error;
-	int r = mongo_acquire(call, collection, &handle);
+	int r = mongo_acquire(call, collection, MONGO_UPDATE, &handle);
 
 	if (r)
 		return r;
@@ -393,7 +393,7 @@ int mongo_delete(struct rpc_call *call, const struct mongo_collection *collectio
 
 	if (filter)
 		bson_concat(selector, filter);
-	r = mongo_acquire(call, collection, &handle);
+	r = mongo_acquire(call, collection, MONGO_DELETE, &handle);
 	if (r)
 		return r;
 	bson_destroy(&reply);
@@ -408,7 +408,7 @@ int mongo_delete_many(struct rpc_call *call, const struct mongo_collection *coll
 	cleanup(mongo_handle_release) struct mongo_handle handle = { 0 };
 	cleanup(reply_destroyp) bson_t reply = BSON_INITIALIZER;
 	bson_error_t error;
-	int r = mongo_acquire(call, collection, &handle);
+	int r = mongo_acquire(call, collection, MONGO_DELETE, &handle);
 
 	if (r)
 		return r;

@@ -3,7 +3,9 @@
 #include "probe_store.msg.h"
 #include <common/lease.h>
 #include <common/mongo.h>
+#include <crpc/metrics.h>
 #include <pthread.h>
+#include <stdlib.h>
 #include <stores.h>
 #include <string.h>
 #include <test.h>
@@ -61,6 +63,32 @@ TEST(what_is_not_there_is_not_found)
 
 	ck_assert_int_eq(mongo_get(call, &probes, "nothing", &record), MONGO_NOT_FOUND);
 	ck_assert_ptr_null(record);
+}
+
+static int counted(const char *operation)
+{
+	char *page = metrics_print(&(size_t){ 0 }), line[160], *at;
+	int n = 0;
+
+	snprintf(line, sizeof(line),
+		 "db_client_operation_duration_seconds_count{db_collection_name=\"probes\","
+		 "db_operation_name=\"%s\"} ",
+		 operation);
+	at = strstr(page, line);
+	if (at)
+		n = atoi(at + strlen(line));
+	free(page);
+	return n;
+}
+
+TEST(what_is_asked_of_the_database_is_counted)
+{
+	ck_assert_int_eq(counted("find"), 0);
+	ck_assert_int_eq(insert("p1", "ann", PROBE_RECORD_STATE_ACTIVE), 0);
+	get("p1");
+	get("p1");
+	ck_assert_int_eq(counted("insert"), 1);
+	ck_assert_int_eq(counted("find"), 2);
 }
 
 TEST(a_duplicate_names_the_index)
