@@ -108,16 +108,20 @@ class Bench:
     def measure(self, name, per, drive):
         """`per` is how many of them the cost is given for."""
         self.settle()
+        asked = self.processes.database_operations()
         before, load = self.processes.cpu(), resource.getrusage(resource.RUSAGE_CHILDREN)
         said = drive()
         load_after = resource.getrusage(resource.RUSAGE_CHILDREN)
         self.settle()
         spent = difference(before, self.processes.cpu())
+        asked = self.processes.database_operations() - asked
         whole = said.pop("whole", said)
         run = {"name": name, "per": per, **said, "rate": said["requests"] / said["seconds"],
                "p50_ms": whole["p50_ms"], "p99_ms": whole["p99_ms"], "cpu_seconds": self.processes.parts(spent),
                "load_cpu_seconds": sum(getattr(load_after, field) - getattr(load, field) for field in ("ru_utime", "ru_stime")),
-               "processes": spent}
+               "processes": spent,
+               "database": {kind: {name: count for (name, which), count in asked.items() if which == kind}
+                            for kind in ("reads", "writes")}}
         self.runs.append(run)
         say(report.sentence(run))
         if said["failed"]:

@@ -1,6 +1,8 @@
 """What an instance's processes have used: CPU seconds and memory, by the parts that they play."""
 
 import os
+import urllib.request
+from collections import Counter
 from pathlib import Path
 
 TICK = os.sysconf("SC_CLK_TCK")
@@ -96,6 +98,27 @@ class Processes:
         """Open files and sockets: {name: count}"""
         return {name: sum(len(os.listdir(f"/proc/{pid}/fd")) for pid in tree if os.path.isdir(f"/proc/{pid}/fd"))
                 for name, (_, tree) in self.trees().items()}
+
+
+    def metrics(self, name):
+        """What its /metrics tells: a name with its labels, and the value."""
+        port = int((self.run / name / "ports").read_text().split()[1])
+        page = urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=5).read().decode()
+        for line in page.splitlines():
+            if not line.startswith("#"):
+                metric, value = line.rsplit(" ", 1)
+                yield metric, float(value)
+
+    def database_operations(self):
+        """What the services have asked the database until now: {(service, "reads" or "writes"): count}"""
+        asked = Counter()
+        for name in self.trees():
+            if self.kind(name) != "service":
+                continue
+            for metric, value in self.metrics(name):
+                if metric.startswith("db_client_operation_duration_seconds_count{"):
+                    asked[name, "reads" if 'name="find"' in metric or 'name="aggregate"' in metric else "writes"] += int(value)
+        return asked
 
 
 def difference(before, after):

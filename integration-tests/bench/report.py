@@ -67,6 +67,16 @@ def process_table(figures):
     return header, lines, [True] + [False] * len(runs)
 
 
+def database_table(figures):
+    """What one asks of the database, sweepers and relays included."""
+    runs = figures["runs"]
+    columns = [(kind, run) for run in runs for kind in ("reads", "writes")]
+    names = sorted({name for kind, run in columns for name in run["database"][kind]})
+    lines = [[name] + [f"{run['database'][kind].get(name, 0) / run['requests']:.1f}" for kind, run in columns] for name in names]
+    lines.append(["together"] + [f"{sum(run['database'][kind].values()) / run['requests']:.1f}" for kind, run in columns])
+    return ["of the database for one of"] + [f"{run['name']}: {kind}" for kind, run in columns], lines, [True] + [False] * len(columns)
+
+
 def step_table(figures):
     steps = next((run["steps"] for run in figures["runs"] if "steps" in run), [])
     return (["call of a purchase", "p50 ms", "p99 ms"],
@@ -79,6 +89,9 @@ def memory_table(figures):
     lines = [[name, f"{kib / 1024:.1f}"] for name, kib in sorted(figures["memory_kib"].items())]
     lines.append(["gateway and services together", f"{sum(mib[part] for part in platform) / 1024:.1f}"])
     return ["60 s after", "PSS MiB"], lines, [True, False]
+
+
+TABLES = (rate_table, process_table, database_table, step_table, memory_table)
 
 
 def notes(figures):
@@ -98,13 +111,13 @@ def where(figures):
 
 def text(figures):
     parts = [[where(figures)]]
-    parts += [rows(*table(figures)) for table in (rate_table, process_table, step_table, memory_table)]
+    parts += [rows(*table(figures)) for table in TABLES]
     return "\n\n".join("\n".join(part) for part in parts + [notes(figures)])
 
 
 def document(figures):
     parts = [[where(figures)]]
-    parts += [markdown(*table(figures)) for table in (rate_table, process_table, step_table, memory_table)]
+    parts += [markdown(*table(figures)) for table in TABLES]
     return "\n\n".join("\n".join(part) for part in parts + [notes(figures)])
 
 

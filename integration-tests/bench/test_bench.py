@@ -11,7 +11,8 @@ import report  # noqa: E402
 
 RUN = {"name": "details", "per": 1000, "requests": 2000, "failed": 0, "seconds": 2.0, "rate": 1000.0, "p50_ms": 1.0, "p99_ms": 2.0,
        "cpu_seconds": {"gateway": 0.5, "services": 1.0, "stores": 0.5, "payment server": 9.0},
-       "load_cpu_seconds": 0.1, "processes": {"gateway": 0.5, "catalog": 1.0, "mongodb": 0.5, "localstripe": 9.0}}
+       "load_cpu_seconds": 0.1, "database": {"reads": {"catalog": 2000}, "writes": {}},
+       "processes": {"gateway": 0.5, "catalog": 1.0, "mongodb": 0.5, "localstripe": 9.0}}
 FIGURES = {"date": "2026-01-01", "commit": "abc", "cores": 2, "cpu": "some", "kernel": "6", "products": 1000, "database": "mongod",
            "connections": 32, "buyers": 8, "load_before": 0.5, "runs": [RUN], "memory_kib": {"gateway": 2048, "catalog": 1024},
            "memory_parts_kib": {"gateway": 2048, "services": 1024},
@@ -42,6 +43,7 @@ class Bench(unittest.TestCase):
         self.assertNotIn("old", page)
         self.assertTrue(page.startswith("Before\n") and page.endswith("<!-- end of bench -->\nAfter\n"))
         self.assertIn("| details | 1,000 | 1.0 | 2.0 | 1,000 | 0.25 | 0.50 | 0.25 | 1.00 | 12.4 | 19.5 | 1/12.4 |", page)
+        self.assertIn("| catalog | 1.0 | 0.0 |", page)
         self.assertEqual(report.replace(page, FIGURES), page)
 
 

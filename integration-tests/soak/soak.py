@@ -220,10 +220,8 @@ class Soak:
         """Calls that a process still holds, from /metrics."""
         held = {}
         for name in self.platform(self.processes.pss()):
-            port = int((self.processes.run / name / "ports").read_text().split()[1])
-            metrics = urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=5).read().decode()
-            held[name] = sum(float(line.rsplit(" ", 1)[1]) for line in metrics.splitlines()
-                             if line.split("{")[0].split(" ")[0].endswith(("_in_flight", "_queued")))
+            held[name] = sum(value for metric, value in self.processes.metrics(name)
+                             if metric.split("{")[0].endswith(("_in_flight", "_queued")))
         return held
 
     def captured(self):
