@@ -1,7 +1,6 @@
 /* Sessions: opened by guests and at login, refreshed, listed, ended. */
 #include "auth_events.ev.h"
 #include "auth_store.h"
-#include "page_token.msg.h"
 #include "passwords.h"
 #include "tokens.h"
 #include <common/clock.h>
@@ -382,56 +381,31 @@ int auth_get_session(struct auth_service *self, struct rpc_call *call, const Get
 	return r;
 }
 
-/* Whether the session comes after the page's last: used longer ago. */
-static bool is_after(const struct session *session, const PageToken *token)
+/* What was used last comes first. */
+static struct page_key key_of(const void *row)
 {
-	int64_t use_ms = token->keys[0]->time_ms;
+	const struct session *session = row;
 
-	return session->use_ms < use_ms ||
-	       (session->use_ms == use_ms && strcmp(session->id, token->keys[1]->text) < 0);
-}
-
-static const char *next_page(struct rpc_call *call, const ListSessionsRequest *req,
-			     const struct session *last)
-{
-	PageToken *token = rpc_new(call, PageToken);
-
-	page_token_add_keys(call, token,
-			    rpc_new(call, PageKey, .value_case = PAGE_KEY_VALUE_TIME_MS,
-				    .time_ms = last->use_ms));
-	page_token_add_keys(
-		call, token,
-		rpc_new(call, PageKey, .value_case = PAGE_KEY_VALUE_TEXT, .text = last->id));
-	return page_token_write(call, &req->base, token);
+	return (struct page_key){ -session->use_ms, session->id };
 }
 
 int auth_list_sessions(struct auth_service *self, struct rpc_call *call,
 		       const ListSessionsRequest *req, ListSessionsResponse **ret)
 {
 	ListSessionsResponse *response = rpc_new(call, ListSessionsResponse);
-	struct session **sessions, *last = NULL;
-	PageToken *token = NULL;
+	struct session **sessions;
 	size_t n_sessions;
-	int32_t size;
 	int r;
 
-	r = page_size(call, req->page_size, &size);
+	r = session_list(call, rpc_caller(call)->user, &sessions, &n_sessions);
 	if (!r)
-		r = page_token_read(call, &req->base, req->page_token, &token);
-	if (!r)
-		r = session_list(call, rpc_caller(call)->user, &sessions, &n_sessions);
+		r = page_rows(call, req, &sessions, &n_sessions, key_of,
+			      &response->next_page_token);
 	if (r)
 		return r;
-	for (size_t i = 0; i < n_sessions; i++) {
-		if (token && !is_after(sessions[i], token))
-			continue;
-		if (response->n_sessions == (size_t)size) {
-			response->next_page_token = next_page(call, req, last);
-			break;
-		}
-		last = sessions[i];
-		list_sessions_response_add_sessions(call, response, session_view(self, call, last));
-	}
+	for (size_t i = 0; i < n_sessions; i++)
+		list_sessions_response_add_sessions(call, response,
+						    session_view(self, call, sessions[i]));
 	*ret = response;
 	return 0;
 }

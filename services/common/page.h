@@ -48,6 +48,36 @@ int page_list_(struct rpc_call *call, const struct mongo_collection *collection,
 	       const char **next_ret);
 
 /*
+ * One page of rows that are all at hand, such as those that stand in one document: sorted by a
+ * number and, where it is the same, by a text, which together no two rows have. *rows and *n become
+ * those of the page; the array is sorted in place.
+ *
+ *     r = page_rows(call, req, &record->addresses, &record->n_addresses, key_of,
+ *                   &response->next_page_token);
+ */
+struct page_key {
+	int64_t number; /* of the newest first: the time, negative */
+	const char *text;
+};
+typedef struct page_key page_key_function(const void *row);
+struct page_rows {
+	void **rows;
+	size_t n;
+};
+#define page_rows(call, request, rows_, n_rows, key_of, next_ret)                                  \
+	({                                                                                         \
+		struct page_rows page_ = { (void **)*(rows_), *(n_rows) };                         \
+		int rows_r_ = page_rows_((call), &(request)->base, (request)->page_size,           \
+					 (request)->page_token, &page_, (key_of), (next_ret));     \
+		*(rows_) = (void *)page_.rows;                                                     \
+		*(n_rows) = page_.n;                                                               \
+		rows_r_;                                                                           \
+	})
+int page_rows_(struct rpc_call *call, const ProtobufCMessage *request, int32_t size,
+	       const char *token, struct page_rows *rows, page_key_function *key_of,
+	       const char **next_ret);
+
+/*
  * Tokens for lists that are no collection's. Signs the token for `request` (hash and expiry are
  * filled in) with a key derived from SOUK_SECRET_KEY (see secrets.h); reads one back.
  * PAGE_TOKEN_INVALID when it was not made by us for this method and these arguments, or is over a

@@ -238,6 +238,59 @@ TEST(a_token_ends_after_a_day)
 	ck_assert_int_eq(read_token(token, "ann", 0), RPC_INVALID_ARGUMENT);
 }
 
+static struct page_key key_of(const void *row)
+{
+	const ProbeRecord *record = row;
+
+	return (struct page_key){ -clock_ms(record->time), record->id };
+}
+
+TEST(rows_at_hand_come_once_in_order)
+{
+	ProbeRecord **whole;
+	const char *next = "", *before = "";
+	int64_t last = INT64_MAX;
+	size_t n_whole, seen = 0;
+
+	fill();
+	ck_assert_int_eq(list(NULL, 100, "", &whole, &n_whole, &next), 0);
+	do {
+		ProbeRecord **rows = whole;
+		size_t n = n_whole;
+
+		ck_assert_int_eq(
+			page_rows(call, MSG(ListProbesRequest, .page_size = 4, .page_token = next),
+				  &rows, &n, key_of, &next),
+			0);
+		ck_assert_uint_le(n, 4);
+		for (size_t i = 0; i < n; i++, seen++) {
+			int64_t time = clock_ms(rows[i]->time);
+
+			ck_assert(time < last || (time == last && strcmp(before, rows[i]->id) < 0));
+			last = time;
+			before = rows[i]->id;
+		}
+	} while (*next);
+	ck_assert_uint_eq(seen, n_whole);
+}
+
+/* A list of a collection has other tokens; a release may have moved from the one to the other. */
+TEST(a_place_among_other_rows_is_no_place)
+{
+	ProbeRecord **rows;
+	const char *next;
+	size_t n;
+
+	fill();
+	ck_assert_int_eq(list("-time", 1, "", &rows, &n, &next), 0);
+	ck_assert_int_eq(
+		page_rows(call,
+			  MSG(ListProbesRequest, .user = "ann", .page_size = 1, .page_token = next),
+			  &rows, &n, key_of, &next),
+		RPC_INVALID_ARGUMENT);
+	ck_assert(rpc_failed_with(call, PAGE_TOKEN_INVALID));
+}
+
 TEST(a_page_has_24_rows_and_at_most_100)
 {
 	int32_t size;

@@ -1,7 +1,6 @@
 /* Reading and booking the stock. Claims of orders are in claims.c, every change of a quantity in
  * stock.c. */
 #include "inventory.h"
-#include "page_token.msg.h"
 #include "stock.h"
 #include <common/answers.h>
 #include <common/clock.h>
@@ -310,73 +309,34 @@ static int update_stock_item(struct inventory_service *self, struct rpc_call *ca
 
 /* --- what happened --- */
 
-static int by_expiry(const void *a, const void *b)
+/* What runs out first comes first. */
+static struct page_key key_of(const void *row)
 {
-	const StockRecordClaim *left = *(StockRecordClaim *const *)a,
-			       *right = *(StockRecordClaim *const *)b;
-	int64_t order = clock_ms(left->expire_time) - clock_ms(right->expire_time);
+	const StockRecordClaim *claim = row;
 
-	return order ? (order < 0 ? -1 : 1) : strcmp(left->order, right->order);
+	return (struct page_key){ clock_ms(claim->expire_time), claim->order };
 }
 
-static bool is_after(const StockRecordClaim *claim, const PageToken *after)
-{
-	int64_t time = clock_ms(claim->expire_time);
-
-	if (!after)
-		return true;
-	return time > after->keys[0]->number ||
-	       (time == after->keys[0]->number && strcmp(claim->order, after->keys[1]->text) > 0);
-}
-
-/* Reservations stand in the stock's document, so the list is sorted here. */
 static int list_reservations(struct inventory_service *self, struct rpc_call *call,
 			     const ListReservationsRequest *req, ListReservationsResponse **ret)
 {
 	ListReservationsResponse *response = rpc_new(call, ListReservationsResponse);
-	PageToken *after;
 	StockRecord *record;
-	int32_t size;
 	int r;
 
-	r = page_size(call, req->page_size, &size);
+	r = find_item(call, req->parent, &record);
 	if (!r)
-		r = page_token_read(call, &req->base, req->page_token, &after);
-	if (!r)
-		r = find_item(call, req->parent, &record);
+		r = page_rows(call, req, &record->claims, &record->n_claims, key_of,
+			      &response->next_page_token);
 	if (r)
 		return r;
-	if (record->n_claims)
-		qsort(record->claims, record->n_claims, sizeof(*record->claims), by_expiry);
-	for (size_t i = 0; i < record->n_claims; i++) {
-		const StockRecordClaim *claim = record->claims[i];
-
-		if (!is_after(claim, after))
-			continue;
-		if (response->n_reservations == (size_t)size) {
-			const StockRecordClaim *last = record->claims[i - 1];
-			PageToken *token = rpc_new(call, PageToken);
-
-			page_token_add_keys(call, token,
-					    rpc_new(call, PageKey,
-						    .value_case = PAGE_KEY_VALUE_NUMBER,
-						    .number = clock_ms(last->expire_time)));
-			page_token_add_keys(call, token,
-					    rpc_new(call, PageKey,
-						    .value_case = PAGE_KEY_VALUE_TEXT,
-						    .text = last->order));
-			response->next_page_token = page_token_write(call, &req->base, token);
-			break;
-		}
-		list_reservations_response_add_reservations(
-			call, response,
-			rpc_new(call, Reservation,
-				.name = name_join(call, req->parent, "reservations", claim->order),
-				.order = name_of(call, "orders", claim->order),
-				.quantity = (int32_t)claim->quantity, .state = claim->state,
-				.create_time = claim->create_time,
-				.expire_time = claim->expire_time));
-	}
+	stock_record_each_claims(claim, record) list_reservations_response_add_reservations(
+		call, response,
+		rpc_new(call, Reservation,
+			.name = name_join(call, req->parent, "reservations", claim->order),
+			.order = name_of(call, "orders", claim->order),
+			.quantity = (int32_t)claim->quantity, .state = claim->state,
+			.create_time = claim->create_time, .expire_time = claim->expire_time));
 	*ret = response;
 	return 0;
 }

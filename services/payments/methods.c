@@ -5,7 +5,6 @@
  * and forgotten after, so a stop between leaves a method that is declined, and that can be deleted
  * once more.
  */
-#include "page_token.msg.h"
 #include "payments_store.h"
 #include <common/clock.h>
 #include <common/names.h>
@@ -160,19 +159,12 @@ int payments_create_payment_method(struct payments_service *self, struct rpc_cal
 	return r;
 }
 
-/* The newest first; the name decides between two of one moment. */
-static int compare(int64_t time, const char *name, const PaymentMethod *with)
+/* The newest first. */
+static struct page_key key_of(const void *row)
 {
-	int64_t other = clock_ms(with->create_time);
+	const PaymentMethod *method = row;
 
-	return time != other ? (time < other ? 1 : -1) : strcmp(with->name, name);
-}
-
-static int compare_methods(const void *a, const void *b)
-{
-	const PaymentMethod *one = *(PaymentMethod *const *)a;
-
-	return compare(clock_ms(one->create_time), one->name, *(PaymentMethod *const *)b);
+	return (struct page_key){ -clock_ms(method->create_time), method->name };
 }
 
 int payments_list_payment_methods(struct payments_service *self, struct rpc_call *call,
@@ -181,42 +173,16 @@ int payments_list_payment_methods(struct payments_service *self, struct rpc_call
 {
 	ListPaymentMethodsResponse *response = rpc_new(call, ListPaymentMethodsResponse);
 	PaymentMethodsRecord *record;
-	PageToken *token;
-	int32_t size;
 	int r;
 
-	r = page_size(call, req->page_size, &size);
+	r = methods_read(call, name_id(req->parent), &record);
 	if (!r)
-		r = page_token_read(call, &req->base, req->page_token, &token);
-	if (!r)
-		r = methods_read(call, name_id(req->parent), &record);
+		r = page_rows(call, req, &record->payment_methods, &record->n_payment_methods,
+			      key_of, &response->next_page_token);
 	if (r)
 		return r;
-	if (record->n_payment_methods)
-		qsort(record->payment_methods, record->n_payment_methods,
-		      sizeof(*record->payment_methods), compare_methods);
-	for (size_t i = 0; i < record->n_payment_methods; i++) {
-		PaymentMethod *method = record->payment_methods[i];
-
-		if (token && compare(token->keys[0]->time_ms, token->keys[1]->text, method) >= 0)
-			continue;
-		if (response->n_payment_methods == (size_t)size) {
-			const PaymentMethod *last = response->payment_methods[size - 1];
-			PageToken *next = rpc_new(call, PageToken);
-
-			page_token_add_keys(call, next,
-					    rpc_new(call, PageKey,
-						    .value_case = PAGE_KEY_VALUE_TIME_MS,
-						    .time_ms = clock_ms(last->create_time)));
-			page_token_add_keys(call, next,
-					    rpc_new(call, PageKey,
-						    .value_case = PAGE_KEY_VALUE_TEXT,
-						    .text = last->name));
-			response->next_page_token = page_token_write(call, &req->base, next);
-			break;
-		}
-		list_payment_methods_response_add_payment_methods(call, response, method);
-	}
+	response->payment_methods = record->payment_methods;
+	response->n_payment_methods = record->n_payment_methods;
 	*ret = response;
 	return 0;
 }

@@ -154,8 +154,7 @@ static void sweep(void)
 /* Events of this type that the document has told of; nobody relays them here. */
 static int told(const char *type)
 {
-	static const struct mongo_collection with_outbox = { .name = "payments",
-							     .type = &PaymentRecord_descriptor };
+	MONGO_COLLECTION(with_outbox, .name = "payments", .type = &PaymentRecord_descriptor);
 	PaymentRecord *record;
 	int n = 0;
 

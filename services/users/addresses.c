@@ -1,5 +1,4 @@
 /* The address book. */
-#include "page_token.msg.h"
 #include "users_store.h"
 #include <common/clock.h>
 #include <common/etag.h>
@@ -84,66 +83,28 @@ int users_get_address(struct users_service *self, struct rpc_call *call,
 }
 
 /* The newest first. */
-static int compare(const void *a, const void *b)
+static struct page_key key_of(const void *row)
 {
-	const UserAddress *const *left = a, *const *right = b;
-	int64_t left_ms = clock_ms((*left)->create_time),
-		right_ms = clock_ms((*right)->create_time);
+	const UserAddress *address = row;
 
-	return left_ms != right_ms ? (left_ms < right_ms ? 1 : -1)
-				   : strcmp((*right)->name, (*left)->name);
-}
-
-static bool is_after(const UserAddress *address, const PageToken *token)
-{
-	int64_t create_ms = clock_ms(address->create_time), last_ms = token->keys[0]->time_ms;
-
-	return create_ms < last_ms ||
-	       (create_ms == last_ms && strcmp(address->name, token->keys[1]->text) < 0);
-}
-
-static const char *next_page(struct rpc_call *call, const ListAddressesRequest *req,
-			     const UserAddress *last)
-{
-	PageToken *token = rpc_new(call, PageToken);
-
-	page_token_add_keys(call, token,
-			    rpc_new(call, PageKey, .value_case = PAGE_KEY_VALUE_TIME_MS,
-				    .time_ms = clock_ms(last->create_time)));
-	page_token_add_keys(
-		call, token,
-		rpc_new(call, PageKey, .value_case = PAGE_KEY_VALUE_TEXT, .text = last->name));
-	return page_token_write(call, &req->base, token);
+	return (struct page_key){ -clock_ms(address->create_time), address->name };
 }
 
 int users_list_addresses(struct users_service *self, struct rpc_call *call,
 			 const ListAddressesRequest *req, ListAddressesResponse **ret)
 {
 	ListAddressesResponse *response = rpc_new(call, ListAddressesResponse);
-	PageToken *token = NULL;
 	UserRecord *record;
-	int32_t size;
 	int r;
 
-	r = page_size(call, req->page_size, &size);
+	r = users_find(call, req->parent, &record);
 	if (!r)
-		r = page_token_read(call, &req->base, req->page_token, &token);
-	if (!r)
-		r = users_find(call, req->parent, &record);
+		r = page_rows(call, req, &record->addresses, &record->n_addresses, key_of,
+			      &response->next_page_token);
 	if (r)
 		return r;
-	if (record->n_addresses)
-		qsort(record->addresses, record->n_addresses, sizeof(*record->addresses), compare);
-	for (size_t i = 0; i < record->n_addresses; i++) {
-		if (token && !is_after(record->addresses[i], token))
-			continue;
-		if (response->n_addresses == (size_t)size) {
-			response->next_page_token =
-				next_page(call, req, response->addresses[size - 1]);
-			break;
-		}
-		list_addresses_response_add_addresses(call, response, record->addresses[i]);
-	}
+	response->addresses = record->addresses;
+	response->n_addresses = record->n_addresses;
 	*ret = response;
 	return 0;
 }
