@@ -150,18 +150,29 @@ static struct stock_change give_back(const StockRecord *record, StockRecordClaim
 				      .close = claim };
 }
 
+/* Of an order without a claim. An ended claim is forgotten after a day, or sooner where many are
+ * sold; an order that stood still for longer must still know. */
+static int look_at_sale(struct rpc_call *call, const StockRecord *record, struct line *line)
+{
+	const StockRecordClaim *ended = stock_find_ended(record, line->order_id);
+
+	if (!ended)
+		return stock_was_sold(call, record, line->order, &line->committed);
+	line->committed = ended->state == RESERVATION_STATE_COMMITTED;
+	return 0;
+}
+
 static int release_line(struct rpc_call *call, const StockRecord *record, void *data,
 			struct stock_change *ret)
 {
 	struct line *line = data;
 	StockRecordClaim *claim = stock_find_claim(record, line->order_id);
-	const StockRecordClaim *ended = stock_find_ended(record, line->order_id);
+	int r;
 
-	if (ended) {
-		line->committed = ended->state == RESERVATION_STATE_COMMITTED;
-		return STOCK_UNCHANGED;
-	}
 	if (!claim) {
+		r = look_at_sale(call, record, line);
+		if (r || line->committed || stock_find_ended(record, line->order_id))
+			return r ? r : STOCK_UNCHANGED;
 		/* Never reserved: a tombstone, so that a reservation that comes late finds itself
 		 * ended. */
 		*ret = (struct stock_change){ .close = rpc_new(call, StockRecordClaim,
@@ -268,13 +279,13 @@ static int commit_line(struct rpc_call *call, const StockRecord *record, void *d
 {
 	struct line *line = data;
 	StockRecordClaim *claim = stock_find_claim(record, line->order_id);
-	const StockRecordClaim *ended = stock_find_ended(record, line->order_id);
 	int32_t had = line->quantity - backorder_of(record, line->order_id);
+	int r;
 
 	if (!claim) {
-		line->committed = ended && ended->state == RESERVATION_STATE_COMMITTED;
+		r = look_at_sale(call, record, line);
 		line->missing = !line->committed;
-		return STOCK_UNCHANGED;
+		return r ? r : STOCK_UNCHANGED;
 	}
 	if (claim->quantity != line->quantity)
 		return rpc_fail(call, RESERVATION_DIFFERS, { "order", line->order },

@@ -36,6 +36,7 @@ MONGO_COLLECTION(stock, .name = "stock", .type = &StockRecord_descriptor, .index
 static const struct mongo_index movement_indexes[] = {
 	{ "sku movement.version _id" },
 	{ "movement.create_time _id" },
+	{ "movement.cause sku" },
 	{},
 };
 MONGO_COLLECTION(movements, .name = "movements", .type = &MovementRecord_descriptor,
@@ -198,6 +199,28 @@ int stock_trim(struct rpc_call *call)
 					  BCON_DATE_TIME(done), "}", "}", "}"),
 				      &n);
 	return r ? r : answers_sweep(call, &stock);
+}
+
+int stock_was_sold(struct rpc_call *call, const StockRecord *record, const char *order, bool *ret)
+{
+	int64_t n;
+	int r;
+
+	for (size_t i = 0; i < record->n_movements; i++) {
+		const StockMovement *movement = record->movements[i]->movement;
+
+		if (movement->kind == STOCK_MOVEMENT_KIND_SOLD && !strcmp(movement->cause, order)) {
+			*ret = true;
+			return 0;
+		}
+	}
+	r = mongo_count(call, &movements,
+			DOC(call, "movement.cause", BCON_UTF8(order), "sku", BCON_UTF8(record->id),
+			    "movement.kind", BCON_UTF8("SOLD")),
+			1, &n);
+	if (!r)
+		*ret = n;
+	return r;
 }
 
 int stock_move_movements(struct rpc_call *call, bool *more)

@@ -36,6 +36,8 @@ int stock_page(struct rpc_call *call, const ListStockItemsRequest *req, const bs
 int stock_find_expired(struct rpc_call *call, StockRecord **ret);
 /* Drops ended claims and acts that are older than they need to be. */
 int stock_trim(struct rpc_call *call);
+/* Whether units of it were sold to the order, however long ago: a movement says so. */
+int stock_was_sold(struct rpc_call *call, const StockRecord *record, const char *order, bool *ret);
 /* Takes movements from the stock's documents to their collection; *more when there are more than it
  * took at once. */
 int stock_move_movements(struct rpc_call *call, bool *more);

@@ -16,7 +16,7 @@
  * A claim's life, each arrow one update:
  *
  *        reserve_line()             commit_line()
- *     ─────────────────▶ RESERVED ────────────────▶ COMMITTED ──▶ (24 h) gone
+ *     ─────────────────▶ RESERVED ────────────────▶ COMMITTED ──▶ (24 h) its movement
  *                            │  release_line()
  *                            ├──────────────────▶ RELEASED
  *                            │  expire_claim()

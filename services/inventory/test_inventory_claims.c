@@ -111,6 +111,30 @@ TEST(what_is_sold_is_not_released_but_put_back_once)
 	check_ledger("TEA");
 }
 
+TEST(what_was_sold_is_known_also_when_the_claim_is_forgotten)
+{
+	int64_t now = rpc_now_ms(call);
+	bool more;
+
+	for (int moved = 0; moved < 2; moved++) {
+		const char *sku = moved ? "TEA" : "CUP";
+
+		stock_up(sku, 10);
+		ck_assert(reserve("orders/1", line(call, sku, 3), NULL));
+		commit("orders/1", line(call, sku, 3), NULL);
+		if (moved)
+			ck_assert_int_eq(stock_move_movements(call, &more), 0);
+		rpc_call_set_now(call, now + 25 * 3600 * 1000);
+		ck_assert_int_eq(inventory_trim(&inventory, call), 0);
+		ck_assert_uint_eq(commit("orders/1", line(call, sku, 3), NULL)->n_committed_skus,
+				  1);
+		ck_assert_uint_eq(release("orders/1", sku)->n_committed_skus, 1);
+		ck_assert_uint_eq(commit("orders/2", line(call, sku, 3), NULL)->n_missing_skus, 1);
+		check(sku, 7, 7, 0, 3);
+		rpc_call_set_now(call, now);
+	}
+}
+
 TEST(a_reservation_that_ran_out_is_free_and_cannot_be_sold)
 {
 	ReserveStockResponse *response;
