@@ -1,6 +1,7 @@
 /* Letters: what a delivery says, and to whom, asked for when it is sent. */
 #include "letter.h"
 #include "topics.h"
+#include <common/clock.h>
 #include <common/money.h>
 #include <common/names.h>
 #include <ctype.h>
@@ -148,20 +149,44 @@ static const char *one_line(struct rpc_call *call, const Address *address)
 	return rpc_printf(call, "%s, %s", text, address->country_code);
 }
 
+/* Whether the order waits for stock, and until when the last of it is expected, if somebody has
+ * said. What the carrier promises counts from when it is handed over, so then it says nothing. */
+static bool set_waiting(const struct writing *writing, const Order *order)
+{
+	const Timestamp *last = NULL;
+	bool waits = false;
+
+	order_each_lines(line, order) {
+		if (!line->backordered_quantity)
+			continue;
+		waits = true;
+		if (clock_ms(line->promise_time) > clock_ms(last))
+			last = line->promise_time;
+	}
+	if (waits)
+		set(writing, "waits", "yes");
+	if (last)
+		set(writing, "expected_date",
+		    rpc_printf(writing->call, "%.10s", clock_text(writing->call, last)));
+	return waits;
+}
+
 static void set_order(const struct writing *writing, const Order *order)
 {
 	const ShippingOption *way = order->shipping_option;
 	const OrderTotals *totals = order->totals;
+	bool waits = set_waiting(writing, order);
 
 	set(writing, "number", order->number);
 	set(writing, "order_link", page(writing, "orders/", name_id(order->name)));
 	set_lines(writing, order);
 	if (order->shipping_address)
 		set(writing, "address", one_line(writing->call, order->shipping_address));
-	if (way) {
+	if (way)
 		set(writing, "shipping_method", way->display_name);
-		set(writing, "earliest_date", way->promise ? way->promise->earliest_date : "");
-		set(writing, "latest_date", way->promise ? way->promise->latest_date : "");
+	if (way && way->promise && !waits) {
+		set(writing, "earliest_date", way->promise->earliest_date);
+		set(writing, "latest_date", way->promise->latest_date);
 	}
 	if (totals) {
 		set_amount(writing, "subtotal", totals->subtotal, true);

@@ -36,14 +36,24 @@
 	"{{#tracking_number}}\nSendungsnummer: {{tracking_number}}\n{{/tracking_number}}\n"        \
 	"{{#tracking_link}}\n{{tracking_link}}\n{{/tracking_link}}\n\n"
 
+#define WAITS_EN                                                                                   \
+	"{{#waits}}\nNot all of it is in stock yet{{#expected_date}}; we expect the rest by "      \
+	"{{expected_date}}{{/expected_date}}. When it is here, we send everything together.\n\n"   \
+	"{{/waits}}\n"
+#define WAITS_DE                                                                                   \
+	"{{#waits}}\nNoch ist nicht alles da{{#expected_date}}; den Rest erwarten wir bis zum "    \
+	"{{expected_date}}{{/expected_date}}. Sobald er da ist, schicken wir alles "               \
+	"zusammen.\n\n{{/waits}}\n"
+
 static const struct seed {
 	NotificationTemplateTopic topic;
 	const char *language, *subject, *text, *action;
 } seeds[] = {
 	{ TOPIC(ORDER_CONFIRMED), "en", "Your order {{number}} is confirmed",
 	  GREETING_EN
-	  "Thank you for your order. We have received your payment, and we are packing:\n\n" LINES
-		  SUMS_EN "We send it to: {{address}}\n{{#earliest_date}}\nIt should arrive "
+	  "Thank you for your order. We have received your payment{{^waits}}, and we are "
+	  "packing{{/waits}}:\n\n" LINES SUMS_EN WAITS_EN
+	  "We send it to: {{address}}\n{{#earliest_date}}\nIt should arrive "
 	  "between {{earliest_date}} and "
 	  "{{latest_date}}.\n{{/earliest_date}}\n\n"
 	  "You will hear from us when it leaves. Until then you can still cancel "
@@ -51,7 +61,8 @@ static const struct seed {
 	  "See my order" },
 	{ TOPIC(ORDER_CONFIRMED), "de", "Deine Bestellung {{number}} ist bestätigt",
 	  GREETING_DE
-	  "danke für deine Bestellung. Deine Zahlung ist da, und wir packen ein:\n\n" LINES SUMS_DE
+	  "danke für deine Bestellung. Deine Zahlung ist da{{^waits}}, und wir packen "
+	  "ein{{/waits}}:\n\n" LINES SUMS_DE WAITS_DE
 	  "Wir schicken sie an: {{address}}\n{{#earliest_date}}\nSie kommt voraussichtlich "
 	  "zwischen dem "
 	  "{{earliest_date}} und dem {{latest_date}} an.\n{{/earliest_date}}\n\n"

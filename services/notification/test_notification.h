@@ -27,7 +27,8 @@ static struct {
 	bool away, guest;
 	const char *order_email, *language, *region;
 	OrderState state;
-	int tokens;
+	int tokens, waiting;
+	int64_t promise_ms;
 	bool sellable;
 } shop;
 
@@ -67,7 +68,10 @@ static int get_order(struct orders_service *self, struct rpc_call *of, const Get
 			.guest = shop.guest, .email = shop.order_email, .state = shop.state,
 			.currency_code = "EUR");
 	line = rpc_new(of, OrderLine, .name = "orders/o1/lines/1", .display_name = "Mint tea",
-		       .quantity = 2, .sku = "TEA", .subtotal = money_new(of, "EUR", 1000));
+		       .quantity = 2, .sku = "TEA", .subtotal = money_new(of, "EUR", 1000),
+		       .backordered_quantity = shop.waiting);
+	if (shop.promise_ms)
+		line->promise_time = clock_timestamp(of, shop.promise_ms);
 	order_add_lines(of, order, line);
 	parcel = rpc_new(of, OrderShipment, .name = "shipments/o1-1", .state = "IN_TRANSIT");
 	order_shipment_add_lines(of, parcel,
@@ -77,6 +81,10 @@ static int get_order(struct orders_service *self, struct rpc_call *of, const Get
 		rpc_new(of, OrderTotals, .subtotal = money_new(of, "EUR", 1000),
 			.shipping = money_new(of, "EUR", 490), .tax = money_new(of, "EUR", 0),
 			.total = money_new(of, "EUR", 1490));
+	order->shipping_option =
+		rpc_new(of, ShippingOption, .display_name = "Standard",
+			.promise = rpc_new(of, DeliveryPromise, .earliest_date = "2027-03-02",
+					   .latest_date = "2027-03-04"));
 	order->shipping_address =
 		rpc_new(of, Address, .recipient = "Amina Haddad", .city = "Berlin",
 			.postal_code = "12047", .region = shop.region ?: "", .country_code = "DE");

@@ -29,6 +29,26 @@ TEST(an_order_that_is_paid_is_confirmed_once)
 	ck_assert_str_ne(mails[0].message_id, mails[1].message_id);
 }
 
+TEST(an_order_that_waits_for_stock_is_not_said_to_be_packed)
+{
+	hear_paid("e1", "orders/o1");
+	send_all();
+	ck_says(mails[0].text, "and we are packing");
+	ck_says(mails[0].text, "It should arrive between 2027-03-02 and 2027-03-04.");
+	ck_assert_ptr_null(strstr(mails[0].text, "in stock"));
+	shop.waiting = 1;
+	hear_paid("e2", "orders/o1");
+	send_all();
+	ck_says(mails[1].text, "We have received your payment:");
+	ck_says(mails[1].text, "Not all of it is in stock yet. When it is here");
+	ck_assert_ptr_null(strstr(mails[1].text, "It should arrive"));
+	shop.promise_ms = 1800000000000;
+	shop.language = "de";
+	hear_paid("e3", "orders/o1");
+	send_all();
+	ck_says(mails[2].text, "den Rest erwarten wir bis zum 2027-01-15.");
+}
+
 TEST(a_guest_gets_mails_where_the_order_says)
 {
 	shop.guest = true;

@@ -6,7 +6,7 @@
 #define ALL "name shop shop_link"
 #define ORDER                                                                                      \
 	ALL " number order_link lines subtotal discount shipping tax total address "               \
-	    "shipping_method earliest_date latest_date"
+	    "shipping_method earliest_date latest_date waits expected_date"
 #define PARCEL ORDER " carrier tracking_number tracking_link"
 #define TOPIC(name) NOTIFICATION_TEMPLATE_TOPIC_##name
 
