@@ -46,6 +46,7 @@ static bool has_parcel(struct app *app, const char *order)
 TEST(what_is_bought_beyond_the_stock_is_sent_when_it_came)
 {
 	const char *lamp = product_new(2500, 1), *tea = product_new(900, 5), *order, *other;
+	const char *email = text("%s@example.com", unique("waiting")), *said;
 	cleanup(app_freep) struct app *guest = guest_new(), *next = guest_new();
 	struct response *cart;
 
@@ -57,7 +58,7 @@ TEST(what_is_bought_beyond_the_stock_is_sent_when_it_came)
 	ck_assert_str_eq(text_at(cart, "warnings.0.code"), "BACKORDER");
 	ck_assert_str_eq(text_at(cart, "warnings.0.metadata.quantity"), "2");
 	ck_assert_str_eq(text_at(cart, "warnings.0.metadata.promiseTime"), "2032-05-01T00:00:00Z");
-	order = order_place(guest, "guest@example.com");
+	order = order_place(guest, email);
 	ck_assert_int_eq(waiting(guest, order), 2);
 	ck_assert_str_eq(text_at(order_get(guest, order), "lines.0.promiseTime"),
 			 "2032-05-01T00:00:00Z");
@@ -71,6 +72,9 @@ TEST(what_is_bought_beyond_the_stock_is_sent_when_it_came)
 	ck_assert_int_eq(stock_of(lamp, "onHand"), 0);
 	ck_assert_int_eq(stock_of(lamp, "committed"), 3);
 	ck_assert_int_eq(stock_of(lamp, "backordered"), 2);
+	said = json_string_value(json_object_get(
+		mail_await(email, text_at(order_get(guest, order), "number"), 30), "text"));
+	ck_assert_ptr_nonnull(strstr(said, "we expect the rest by 2032-05-01"));
 	other = order_of_guest(next, tea, 1);
 	expect(order_pay(next, other, VISA), 200);
 	eventually(60, has_parcel(next, other));

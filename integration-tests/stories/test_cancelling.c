@@ -29,6 +29,22 @@ TEST(a_paid_order_is_cancelled_refunded_and_put_back)
 	eventually(30, mail_count(email, number) >= 2); /* confirmed, then cancelled */
 }
 
+TEST(an_order_that_a_changed_cart_replaces_is_nobodys_news)
+{
+	const char *tea = product_new(1500, 10), *email, *first, *second;
+	cleanup(app_freep) struct app *amina = customer_new(&email);
+
+	cart_add(amina, tea, 1);
+	first = order_place(amina, NULL);
+	cart_add(amina, tea, 1);
+	second = order_place(amina, NULL);
+	ck_assert(order_is(amina, first, "CANCELLED"));
+	ck_assert_int_eq(stock_of(tea, "reserved"), 2);
+	expect(order_pay(amina, second, VISA), 200);
+	mail_await(email, text_at(order_get(amina, second), "number"), 30);
+	ck_assert_int_eq(mail_count(email, text_at(order_get(amina, first), "number")), 0);
+}
+
 TEST(some_units_are_cancelled_and_their_part_is_refunded)
 {
 	const char *tea = product_new(1000, 10), *coffee = product_new(3000, 10), *order,

@@ -75,6 +75,9 @@ TEST(events_wait_for_a_message_server_that_is_away)
 	platform_do("stop nats");
 	expect(order_pay(purchase.app, purchase.order, VISA),
 	       200); /* money needs no message server */
+	/* What is in the cart leaves it when the event comes, and is not sold twice until then. */
+	ck_assert_uint_eq(count_at(expect(http_get(purchase.app, "/v1/cart"), 200), "items"), 1);
+	ck_assert_str_eq(order_place(purchase.app, NULL), purchase.order);
 	pause_ms(1000 * outage_seconds());
 	platform_do("start nats");
 	purchase_check(&purchase);
