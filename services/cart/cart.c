@@ -22,6 +22,17 @@ CartItem *cart_find_item(const CartRecord *record, const char *id)
 	return NULL;
 }
 
+void cart_take_out(CartRecord *record, const CartItem *item)
+{
+	Cart *cart = record->cart;
+	size_t kept = 0;
+
+	for (size_t i = 0; i < cart->n_items; i++)
+		if (cart->items[i] != item)
+			cart->items[kept++] = cart->items[i];
+	cart->n_items = kept;
+}
+
 static int check_currency(struct cart_service *self, struct rpc_call *call, const char *currency)
 {
 	for (const char *at = self->currencies; at; at = strchr(at, ',')) {
@@ -259,16 +270,6 @@ static int update_cart_item(struct cart_service *self, struct rpc_call *call,
 	return change_cart(self, call, req->etag, set_quantity, req, ret);
 }
 
-static void take_out(Cart *cart, const CartItem *item)
-{
-	size_t kept = 0;
-
-	for (size_t i = 0; i < cart->n_items; i++)
-		if (cart->items[i] != item)
-			cart->items[kept++] = cart->items[i];
-	cart->n_items = kept;
-}
-
 static int remove_item(struct rpc_call *call, CartRecord *record, const struct cart_lookup *lookup,
 		       const void *data)
 {
@@ -277,7 +278,7 @@ static int remove_item(struct rpc_call *call, CartRecord *record, const struct c
 
 	if (!item)
 		return rpc_fail(call, CART_ITEM_NOT_FOUND, { "item", req->item });
-	take_out(record->cart, item);
+	cart_take_out(record, item);
 	return 0;
 }
 
@@ -347,53 +348,6 @@ static int quote_shipping(struct cart_service *self, struct rpc_call *call,
 	return 0;
 }
 
-/* --- what was ordered --- */
-
-static void subtract(CartRecord *record, const souk_orders_v1_OrderEventLine *line)
-{
-	for (size_t i = 0; i < record->cart->n_items; i++) {
-		CartItem *item = record->cart->items[i];
-
-		if (strcmp(item->sku, line->sku))
-			continue;
-		item->quantity -= line->quantity;
-		if (item->quantity <= 0)
-			take_out(record->cart, item);
-		return;
-	}
-}
-
-/* What was ordered is taken out, once an order; what was added meanwhile stays. */
-static int order_paid(struct orders_listener *self, struct rpc_call *call,
-		      const souk_orders_v1_OrderPaid *event, const struct rpc_event *meta)
-{
-	CartRecord *record;
-	int r;
-
-	for (int attempt = 0; !(r = mongo_attempt(call, &attempt, event->cart));) {
-		r = cart_read(call, name_id(event->cart), &record);
-		if (r == MONGO_NOT_FOUND)
-			return 0;
-		if (r)
-			return r;
-		if (*record->merged_into)
-			return 0;
-		for (size_t i = 0; i < record->n_cleared; i++)
-			if (!strcmp(record->cleared[i]->id, event->order))
-				return 0;
-		for (pb_size_t i = 0; i < event->lines_count; i++)
-			subtract(record, &event->lines[i]);
-		cart_record_add_cleared(call, record,
-					rpc_new(call, SeenEvent,
-						.id = rpc_strdup(call, event->order),
-						.time = clock_now(call)));
-		r = cart_save(call, record, NULL);
-		if (r != MONGO_NOT_MATCHED)
-			return r;
-	}
-	return r;
-}
-
 int cart_sweep(void *data, struct rpc_call *call)
 {
 	const struct cart_service *self = data;
@@ -411,10 +365,6 @@ int cart_sweep(void *data, struct rpc_call *call)
 		r = cart_trim(call);
 	return r ? r : n_records == 100;
 }
-
-const struct orders_events_ops cart_orders = {
-	.order_paid = order_paid,
-};
 
 const struct cart_service_ops cart_service = {
 	.get_cart = get_cart,

@@ -69,11 +69,14 @@ bool cart_merging_read(const char *name, enum cart_merging *ret);
 /* The caller's cart, a guest's folded in where the login says so. One that was never used is empty,
  * of version 0, and not stored. */
 int cart_load(struct cart_service *self, struct rpc_call *call, CartRecord **ret);
-/* The same, a guest's taken back from a merge that was stopped. */
+/* A cart that is in no merge: one that was stopped is ended. MONGO_NOT_FOUND. */
+int cart_read_settled(struct rpc_call *call, const char *id, CartRecord **ret);
+/* The caller's, a guest's taken back from a merge that was stopped. */
 int cart_load_to_change(struct cart_service *self, struct rpc_call *call, CartRecord **ret);
 /* What a new item is known by: it follows from the variant. */
 const char *cart_item_id(struct rpc_call *call, const char *variant);
 CartItem *cart_find_item(const CartRecord *record, const char *id);
+void cart_take_out(CartRecord *record, const CartItem *item);
 
 /* For service_every(): tells of carts that were left. */
 int cart_sweep(void *data, struct rpc_call *call);

@@ -186,25 +186,35 @@ int cart_load(struct cart_service *self, struct rpc_call *call, CartRecord **ret
 }
 
 /*
- * A guest who comes back finds the cart frozen only if a merge was stopped, or is at it this
- * moment: what is folded in is theirs no more, and what is not is theirs again. In that moment the
- * user may get it too, which harms nobody.
+ * A cart is found frozen only if a merge was stopped, or is at it this moment: what is folded in is
+ * the guest's no more, and what is not is the guest's again. In that moment the user may get it too,
+ * which harms nobody.
  */
+static int end_merge(struct rpc_call *call, const CartRecord *guest)
+{
+	CartRecord *into;
+	int r = cart_read(call, name_id(guest->merged_into), &into);
+
+	if (!r || r == MONGO_NOT_FOUND)
+		r = cart_thaw(call, guest, !r && is_folded(into, guest));
+	return r == MONGO_NOT_MATCHED ? 0 : r;
+}
+
+int cart_read_settled(struct rpc_call *call, const char *id, CartRecord **ret)
+{
+	int r = cart_read(call, id, ret);
+
+	if (r || !*(*ret)->merged_into)
+		return r;
+	r = end_merge(call, *ret);
+	return r ? r : cart_read(call, id, ret);
+}
+
 int cart_load_to_change(struct cart_service *self, struct rpc_call *call, CartRecord **ret)
 {
-	CartRecord *record, *into;
-	int r;
+	int r = cart_load(self, call, ret);
 
-	r = cart_load(self, call, &record);
-	if (r || !*record->merged_into) {
-		if (!r)
-			*ret = record;
+	if (r || !*(*ret)->merged_into)
 		return r;
-	}
-	r = cart_read(call, name_id(record->merged_into), &into);
-	if (!r || r == MONGO_NOT_FOUND)
-		r = cart_thaw(call, record, !r && is_folded(into, record));
-	if (r && r != MONGO_NOT_MATCHED)
-		return r;
-	return cart_read(call, record->id, ret);
+	return cart_read_settled(call, (*ret)->id, ret);
 }

@@ -148,12 +148,14 @@ int cart_thaw(struct rpc_call *call, const CartRecord *guest, bool empty)
 {
 	const bson_t *filter = DOC(call, "merged_into", BCON_UTF8(guest->merged_into));
 	const bson_t *set = DOC(call, "merged_into", BCON_UTF8(""), "merged_by", BCON_UTF8(""));
+	const bson_t *gone =
+		DOC(call, "cart.items", "[", "]", "folded_into", BCON_UTF8(guest->merged_into));
 
 	if (*guest->merged_by)
 		filter = document_join(call, filter,
 				       DOC(call, "merged_by", BCON_UTF8(guest->merged_by)));
 	if (empty)
-		set = document_join(call, set, DOC(call, "cart.items", "[", "]"));
+		set = document_join(call, set, gone);
 	return mongo_update(call, &carts, .id = guest->id, .filter = filter,
 			    .update = DOC(call, "$set", BCON_DOCUMENT(set)));
 }

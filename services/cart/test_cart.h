@@ -164,3 +164,17 @@ static Cart *get(void)
 	ck_assert_int_eq(cart_client_get_cart(client, call, MSG(GetCartRequest), &got), 0);
 	return got;
 }
+
+/* As the event says it. */
+static __attribute__((unused)) void pay(const char *order, const char *of, const char *sku,
+					int32_t quantity)
+{
+	souk_orders_v1_OrderPaid *event = rpc_alloc(call, sizeof(*event));
+
+	event_text(event->order, order);
+	event_text(event->cart, of);
+	event->lines_count = 1;
+	event_text(event->lines[0].sku, sku);
+	event->lines[0].quantity = quantity;
+	ck_assert_int_eq(cart_orders.order_paid(NULL, call, event, NULL), 0);
+}

@@ -142,4 +142,35 @@ TEST(a_fold_that_was_stopped_goes_on)
 	ck_assert_int_eq(get()->items[0]->quantity, 5);
 }
 
+TEST(what_a_guest_has_paid_for_leaves_the_cart_that_took_it_over)
+{
+	Cart *got;
+
+	as("users/guest", "");
+	ck_assert_int_eq(add("tea", 5, &got), 0);
+	as("users/ann", "users/guest");
+	ck_assert_int_eq(get()->unit_count, 5);
+	as("users/guest", "");
+	ck_assert_int_eq(add("tea", 1, &got), 0); /* a guest again, with one more */
+	for (int i = 0; i < 2; i++) {
+		pay("orders/1", "carts/guest", "tea-std", 4);
+		ck_assert_uint_eq(get()->n_items, 0);
+		as("users/ann", "");
+		ck_assert_int_eq(get()->unit_count, 2);
+		as("users/guest", "");
+	}
+}
+
+TEST(what_is_paid_for_in_the_middle_of_a_login_leaves_the_cart)
+{
+	Cart *got;
+
+	as("users/guest", "");
+	ck_assert_int_eq(add("tea", 5, &got), 0);
+	freeze("sessions/1");
+	pay("orders/1", "carts/guest", "tea-std", 4);
+	as("users/ann", "users/guest");
+	ck_assert_int_eq(get()->unit_count, 1);
+}
+
 TEST_MAIN("cart_merge", setup, teardown)
