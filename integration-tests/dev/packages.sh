@@ -12,7 +12,7 @@ debian_packages=(
 	libmongoc-dev libhiredis-dev libnats-dev nats-server redis-server redis-tools
 	libnghttp2-dev libhttp-parser-dev libwslay-dev libmicrohttpd-dev libcurl4-openssl-dev
 	libssl-dev libsodium-dev libjansson-dev libzxcvbn-dev zlib1g-dev
-	check curl jq openssl ca-certificates unzip python3-venv python3-pip
+	check make curl jq openssl ca-certificates unzip python3-venv python3-pip
 	procps iproute2 util-linux runit
 )
 check_packages=(clang libclang-rt-14-dev clang-format-15 shellcheck git)
