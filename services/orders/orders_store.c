@@ -57,6 +57,8 @@ int order_read_open(struct rpc_call *call, const char *user, const char *cart, O
 
 int order_read_bought(struct rpc_call *call, const char *user, const char *etag, OrderRecord **ret)
 {
+	if (!*etag) /* of an order from before carts' etags were noted */
+		return MONGO_NOT_FOUND;
 	return mongo_find_one(
 		call, &orders, ret,
 		.filter = DOC(call, "user", BCON_UTF8(user), "basket", BCON_UTF8(etag)));
