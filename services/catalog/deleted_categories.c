@@ -85,8 +85,8 @@ static int take_out_products(struct rpc_call *call, const char *category, bool *
 	r = product_find_in_category(call, category, "", &records, &n_records);
 	if (r || !n_records)
 		return r;
-	*found = true;
 	r = is_gone(call, category, &gone);
+	*found |= !r && gone;
 	for (size_t i = 0; !r && gone && i < n_records; i++)
 		r = take_out_product(call, records[i], category);
 	return r;
@@ -103,8 +103,8 @@ static int take_out_children(struct rpc_call *call, const char *category, const 
 	r = category_children(call, category, &children, &n_children);
 	if (r || !n_children)
 		return r;
-	*found = true;
 	r = is_gone(call, category, &gone);
+	*found |= !r && gone;
 	if (!r && gone && *parent)
 		r = category_read(call, name_id(parent), &above);
 	if (r == MONGO_NOT_FOUND)

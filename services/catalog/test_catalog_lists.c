@@ -459,6 +459,8 @@ TEST(what_is_put_into_a_category_that_was_made_anew_stays)
 	sweep_in(2000);
 	sweep_in(48 * 3600000);
 	ck_assert_uint_eq(product("sencha")->n_categories, 1);
+	rpc_call_set_now(call, rpc_now_ms(call) + 96 * 3600000);
+	ck_assert_int_eq(deleted_category_sweep(call), MONGO_NOT_FOUND); /* it is forgotten */
 }
 
 TEST(a_move_that_would_make_the_tree_too_deep_is_refused)
