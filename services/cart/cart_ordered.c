@@ -1,9 +1,9 @@
 /*
  * What was ordered leaves the cart, once an order; what was added meanwhile stays.
  *
- * A guest who has paid may have logged in before the event comes, and the cart is the user's then:
- * what the guest's does not hold any more is taken out of that one, first, so that a stop between
- * the two begins again.
+ * A guest who has ordered may log in before the event comes, and what was ordered is in the user's
+ * cart then: what the guest's does not hold any more is taken out of that one, first, so that a stop
+ * between the two begins again.
  */
 #include "cart_store.h"
 #include <common/clock.h>
@@ -83,7 +83,7 @@ static int order_paid(struct orders_listener *self, struct rpc_call *call,
 			return r == MONGO_NOT_FOUND ? 0 : r;
 		for (pb_size_t i = 0; i < event->lines_count; i++)
 			rest[i] = subtract(record, event->lines[i].sku, event->lines[i].quantity);
-		if (*record->folded_into)
+		if (record->fold_time && clock_ms(record->fold_time) >= event->create_time_ms)
 			r = take_rest(call, record->folded_into, event, rest);
 		if (!r)
 			r = save_cleared(call, record, event->order);

@@ -149,7 +149,8 @@ int cart_thaw(struct rpc_call *call, const CartRecord *guest, bool empty)
 	const bson_t *filter = DOC(call, "merged_into", BCON_UTF8(guest->merged_into));
 	const bson_t *set = DOC(call, "merged_into", BCON_UTF8(""), "merged_by", BCON_UTF8(""));
 	const bson_t *gone =
-		DOC(call, "cart.items", "[", "]", "folded_into", BCON_UTF8(guest->merged_into));
+		DOC(call, "cart.items", "[", "]", "folded_into", BCON_UTF8(guest->merged_into),
+		    "fold_time", BCON_DATE_TIME(rpc_now_ms(call)));
 
 	if (*guest->merged_by)
 		filter = document_join(call, filter,

@@ -165,16 +165,23 @@ static Cart *get(void)
 	return got;
 }
 
-/* As the event says it. */
-static __attribute__((unused)) void pay(const char *order, const char *of, const char *sku,
-					int32_t quantity)
+/* As the event says it of an order that was placed at that time. */
+static __attribute__((unused)) void pay_placed(const char *order, const char *of, const char *sku,
+					       int32_t quantity, int64_t placed_ms)
 {
 	souk_orders_v1_OrderPaid *event = rpc_alloc(call, sizeof(*event));
 
 	event_text(event->order, order);
 	event_text(event->cart, of);
+	event->create_time_ms = placed_ms;
 	event->lines_count = 1;
 	event_text(event->lines[0].sku, sku);
 	event->lines[0].quantity = quantity;
 	ck_assert_int_eq(cart_orders.order_paid(NULL, call, event, NULL), 0);
+}
+
+static __attribute__((unused)) void pay(const char *order, const char *of, const char *sku,
+					int32_t quantity)
+{
+	pay_placed(order, of, sku, quantity, rpc_now_ms(call));
 }

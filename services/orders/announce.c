@@ -1,6 +1,7 @@
 /* What orders tell others: the events of an order, with the version that its change will have. */
 #include "orders_events.ev.h"
 #include "saga.h"
+#include <common/clock.h>
 #include <string.h>
 
 #define N_ITEMS(array) (sizeof(array) / sizeof(*(array)))
@@ -67,6 +68,7 @@ struct rpc_event *announce_paid(struct rpc_call *call, const OrderRecord *record
 	event_text(event->user, order->user);
 	event_text(event->cart, order->cart);
 	event->version = record->version;
+	event->create_time_ms = clock_ms(order->create_time);
 	fill_lines(event->lines, &event->lines_count, N_ITEMS(event->lines), order);
 	fill_money(&event->total, &event->has_total, totals->total, order->currency_code);
 	fill_money(&event->subtotal, &event->has_subtotal, totals->subtotal, order->currency_code);
