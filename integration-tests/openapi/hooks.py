@@ -64,7 +64,7 @@ def filter_case(context, case):
     document = case.operation.schema.raw_schema
     body, query = described(case)
     # There all is text.
-    asked = {name: int(value) if str(value).isdigit() else value for name, value in (case.query or {}).items()}
+    asked = {name: int(value) if str(value).isdecimal() else value for name, value in (case.query or {}).items()}
     return not means_something(case.body, body, document) and not means_something(asked, query, document)
 
 

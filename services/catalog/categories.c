@@ -248,7 +248,7 @@ int catalog_update_category(struct catalog_service *self, struct rpc_call *call,
 			to->parent = from->parent;
 		}
 		to->update_time = clock_now(call);
-		r = set_parent(call, record);
+		r = record->moved ? set_parent(call, record) : 0;
 		if (!r)
 			r = category_save(call, record);
 		if (!r)

@@ -193,8 +193,11 @@ static int meet_bought(struct orders_service *self, struct rpc_call *call,
 	r = order_read_bought(call, record->user, record->cart_etag, &bought);
 	if (r || *bought->open_cart)
 		return r == MONGO_NOT_FOUND ? 0 : r;
-	if (!is_same(bought, record))
-		return rpc_fail(call, ORDER_CART_BOUGHT, { "order", bought->order->name });
+	if (!is_same(bought, record)) {
+		r = rpc_fail(call, ORDER_CART_BOUGHT, { "order", bought->order->name });
+		rpc_retry_after(call, 1000);
+		return r;
+	}
 	r = answer_with(self, call, key, &bought);
 	if (!r)
 		*ret = orders_view(call, bought);
